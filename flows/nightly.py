@@ -30,6 +30,7 @@ from storage.indexes.sketches import History
 from storage.rows import column
 from storage.stage_cache.shards import Ref
 from tasks.dedup.settings import SimilaritySettings
+from tasks.format_shares import LearntShares, counts_of
 from tasks.methods import Makes, converses, method, role_of
 from tasks.scorers import scorer
 from tasks.selection import selector
@@ -162,9 +163,10 @@ def calibrated(night: Night, seeds: list[Ref]) -> None:
     night.fitted = night.calibration.to_dict() | {"labelled": 0, "asked": 0, "failed": 0, "dropped": 0}
     if questions:
         first = len(night.line.funnel)
-        rows = solutions(night, questions, "known answers", blind=True)
-        night.learn_error(rows)
-        rows = night.line.through(judging(night, rows).votes(blind=True), rows, "known answers")
+        solved = solutions(night, questions, "known answers", blind=True)
+        night.learn_error(solved)
+        rows = night.line.through(judging(night, solved).votes(blind=True), solved, "known answers")
+        night.formats = night.formats.faded() + counts_of(night.line.rows(solved), night.line.kept(rows))
         balances = [entry.balance for entry in night.line.funnel[first:]]
         (fitted,) = night.line.run(CALIBRATE, partial(calibrate, base=night.calibration), rows)
         night.fitted = fitted.facts["calibration"] | {
@@ -338,6 +340,7 @@ def solutions(
         blind=blind,
         own=own,
         error=night.reasoner_error,
+        learnt=None if blind else night.learnt_shares(),
     )
     title = f"{SOLVE.title}, {title}"
     reads = {"known": night.seeds} if settings.canaries and not blind else {}
@@ -354,17 +357,20 @@ def solving(
     blind: bool = False,
     own: bool = False,
     error: float | None = None,
+    learnt: LearntShares | None = None,
 ) -> Step:
     """Return the stage that solves questions: with a fixed number of samples, or in rounds with `settings.adaptive`.
 
     agree: how many independent samples must agree at least. blind: whether the trusted answers are hidden from the votes
     that decide how many samples a question gets. own: as in tasks.stages.solve.
-    error: of the reasoner, by which its canaries are judged.
+    error: of the reasoner, by which its canaries are judged. learnt: the shares of the formats by what was right before.
     """
     judging = replace(SOLVE, needs={**SOLVE.needs, **VERIFY.needs})  # answers are compared while it samples
     call = partial(solve, settings=settings, seed=seed, blind=blind, own=own)
     if settings.canaries:
         call = partial(call, error=error)
+    if learnt is not None:
+        call = partial(call, learnt=learnt)
     if not settings.adaptive:
         executes = settings.tir_share or settings.split != "off"
         return Step(judging if settings.canaries or executes else SOLVE, lambda: call)

@@ -70,20 +70,29 @@ def with_interleaved(kinds: list[str], share: float) -> list[str]:
     return [TIR if mark == "pot" else next(others) for mark in marks] if share else kinds
 
 
+def rule_shares(pot_share: float, tir_share: float, spread: float, score: float) -> dict[str, float]:
+    """Return the share of each format that the rule asks for in questions of this score; formats without a share are left out."""
+    programs = max(0.0, min(1.0, pot_share + spread * score)) if pot_share not in (0.0, 1.0) else pot_share
+    shares = {"cot": (1 - programs) * (1 - tir_share), "pot": programs * (1 - tir_share), TIR: tir_share}
+    return {kind: share for kind, share in shares.items() if share}
+
+
 def routed(
     samples: int, pot_share: float, spread: float, question: str, problem_id: str, subdomain: str | None
 ) -> list[str]:
-    """Return the format of each sample of one question, the expected one first.
+    """Return the format of each sample of one question: the expected one first, then they alternate as long as both are left.
 
     The share of programs is `pot_share` plus `spread` times the score of the question; what is left of a whole sample is
     rounded by a hash of the question, so that the mean over questions is kept. Questions of score 0, and words only or programs only, are
-    not routed.
+    not routed. The formats alternate because adaptive sampling may need no more than the first samples, and an answer in which a
+    program and a solution in words agree is surer than one that two of a kind share.
     """
     score = computation(question, subdomain)
     if not score or not spread or pot_share in (0.0, 1.0):
         return formats(samples, pot_share)
     share = max(0.0, min(1.0, pot_share + spread * score))
     programs = int(share * samples + rng_of("route", problem_id).random())
-    even = formats(samples, programs / samples)
-    # programs first where computation is expected, words first elsewhere: adaptive sampling may need no more than the first
-    return sorted(even, key=lambda kind: (kind == "pot") != (score > 0)) if score else even
+    expected, other = ("pot", "cot") if score > 0 else ("cot", "pot")
+    count = programs if expected == "pot" else samples - programs
+    mixed = [kind for _ in range(min(count, samples - count)) for kind in (expected, other)]
+    return mixed + [expected if 2 * count > samples else other] * (samples - len(mixed))

@@ -27,6 +27,7 @@ from storage.indexes.sketches import History
 from storage.stage_cache.shards import Ref
 from tasks.canaries.batch import records
 from tasks.demand import Demand
+from tasks.format_shares import FORMATS, FormatCounts, LearntShares
 from tasks.retrieval.published import Published
 from tasks.selection import ANCESTOR
 from tasks.stages.ingest import ingest
@@ -45,6 +46,9 @@ class Night:
     history: History  # every question published up to the base
     calibration: Calibration  # what votes are worth: the base's, until this night's own is fitted
     fitted: dict[str, Any] = field(default_factory=dict)  # this night's calibration, and how well it held
+    formats: FormatCounts = field(
+        default_factory=FormatCounts
+    )  # which were right, in earlier versions and by now
     files: list[dict[str, Any]] = field(default_factory=list)  # ingested files with their digests and counts
     seeds: list[Ref] = field(default_factory=list)  # of which those with an answer may be canaries
     reasoner_error: float | None = None  # share of the questions with known answers that it gets wrong
@@ -75,7 +79,10 @@ class Night:
             base=base,
         )
         calibration = Calibration.from_dict(base.lineage.get("calibration", {}) if base else {})
-        return cls(config, line, inputs, planner, base, history(tools, config.dataset), calibration)
+        formats = FormatCounts.from_list(base.lineage.get(FORMATS, ()) if base else ())
+        return cls(
+            config, line, inputs, planner, base, history(tools, config.dataset), calibration, formats=formats
+        )
 
     def rebase(self) -> None:
         """Build on what another publisher has published meanwhile."""
@@ -109,6 +116,11 @@ class Night:
         counts = [ref.facts["known"] for ref in solved if "known" in ref.facts]
         missed, all_ = (sum(count[i] for count in counts) for i in (0, 1))
         self.reasoner_error = (missed + 1) / (all_ + 2) if all_ else None
+
+    def learnt_shares(self) -> LearntShares | None:
+        """Return what decides the shares of the formats in place of the rule; None if that is not asked for, or nothing is known."""
+        strength = self.inputs.solve.learn
+        return LearntShares(self.formats, strength) if strength and self.formats.asked else None
 
     def usable(self) -> Counter[str]:
         """Return the accepted rows that the mixture can take, by domain."""

@@ -30,6 +30,7 @@ from storage.rows import column
 from storage.stage_cache.shards import Ref
 from tasks.canaries.batch import totals as canary_totals
 from tasks.code_commit import code
+from tasks.format_shares import FORMATS
 from tasks.llm.costs import total
 from tasks.llm.endpoint import Endpoint
 from tasks.replies.solutions import removed_in_all
@@ -123,6 +124,7 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
         "parameters": night.config.model_dump(mode="json"),
         "licenses": dict(sorted(Counter(str(name) for name in column(rows, "license")).items())),
         "calibration": night.fitted or night.calibration.to_dict(),
+        **({FORMATS: night.formats.to_list()} if night.formats.asked else {}),
         "funnel": [funnel_line(entry) for entry in line.funnel],
         "costs": total(line.facts()),
         **token_limits(line.tools),

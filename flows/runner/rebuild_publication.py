@@ -19,6 +19,7 @@ from storage.datasets.digest import digest_of_rows
 from storage.datasets.versions import Version, today
 from storage.rows import reject
 from tasks.canaries.batch import totals as canary_totals
+from tasks.format_shares import FORMATS
 from tasks.llm.costs import total
 from tasks.stages import rejudge
 
@@ -104,6 +105,6 @@ def lineage(state: RebuildState) -> dict[str, Any]:
         "funnel": pool.lines,
         "costs": total(state.line.facts()),
         "canaries": canary_totals(state.line.facts()),
-        **{name: value for name, value in state.base.lineage.items() if name == TOKEN_LIMITS},
+        **{name: value for name, value in state.base.lineage.items() if name in (TOKEN_LIMITS, FORMATS)},
         **made_with(state.line.tools),
     }

@@ -20,6 +20,7 @@ from storage.reasons import SET_ASIDE
 from storage.rows import column, reasons_of
 from tasks.decontamination.certificate import Certificate
 from tasks.drift.measures import MEASURES
+from tasks.format_shares import FORMATS, FormatCounts
 from tasks.llm.endpoint import EMBEDDED
 from tasks.points_in_time import spoken
 from tasks.seeding import seeds_of
@@ -134,7 +135,7 @@ class Figures:
         """The lineage without the parts that have their own section on the page."""
         elsewhere = (
             "decontamination", "service", "engines", "forecast", "removed", "variety", "canaries", "drift",
-            "traces",
+            "traces", FORMATS,
         )  # fmt: skip
         return {name: value for name, value in self.lineage.items() if name not in elsewhere}
 
@@ -258,6 +259,11 @@ class Figures:
                 "here are not noticed."
             )
         return text
+
+    @property
+    def formats(self) -> list[dict[str, Any]]:
+        """How often each format was right on questions with known answers, by what the rule of tasks.routing expects of them."""
+        return FormatCounts.from_list(self.lineage.get(FORMATS) or ()).by_range()
 
     @property
     def calibration_shortfall(self) -> str:

@@ -23,6 +23,7 @@ from storage.rows import ABSTAINED, SOLUTION_BY, Row, column, content_id, to_tab
 from tasks.answers import Judge
 from tasks.canaries.questions import judged_samples, with_canaries, wrong
 from tasks.conversations import WRITER, Held, converse, request_of_prompt
+from tasks.format_shares import LearntShares, score_range, shared_out
 from tasks.interleaving import Interleaving, interleaved
 from tasks.llm.costs import RoleCosts
 from tasks.llm.endpoint import Endpoint
@@ -31,7 +32,7 @@ from tasks.llm.request import Completion, Request
 from tasks.replies.programs import program
 from tasks.replies.solutions import Removed, read
 from tasks.replies.words import cut_off, in_words, reply_of, unfinished
-from tasks.routing import routed, with_interleaved
+from tasks.routing import computation, routed, rule_shares, with_interleaved
 from tasks.sandbox import Sandbox
 from tasks.seeding import seed_of
 from tasks.settings import Section, Share
@@ -69,6 +70,11 @@ class SolveSettings(Section, title="Solve"):
         description="decide the formats of a question by which of its parts are logic and which are computation, marked by a rule, or "
         "by a call of the reasoner where the rule is unsure; where something is marked, pot_share, tir_share and route are not read",
     )
+    learn: Share = Field(
+        0.0,
+        description="how strongly the shares of the formats follow which format was right on earlier questions with known answers; "
+        "every format keeps half of its share at least; 0: not at all",
+    )
     adaptive: float = Field(
         0.0,
         ge=0,
@@ -101,11 +107,17 @@ def formats_of(
     problem_id: str,
     subdomain: str | None,
     marks: Sequence[MarkedPart] = (),
+    learnt: LearntShares | None = None,
 ) -> list[str]:
-    """Return the format of each sample of a question, `cot`, `pot` or `tir`; see tasks/routing.py, and for a question with marked
-    parts tasks/splitting.py."""
+    """Return the format of each sample of a question, `cot`, `pot` or `tir`; see tasks/routing.py, for a question with marked
+    parts tasks/splitting.py, and with `learnt` tasks/format_shares.py."""
     if split := formats_of_split(marks, settings.samples, problem_id):
         return split
+    if learnt is not None:
+        score = computation(question, subdomain)
+        rule = rule_shares(settings.pot_share, settings.tir_share, settings.route, score)
+        shares = learnt.shares(rule, (subdomain or "", score_range(score)))
+        return shared_out(shares, settings.samples, problem_id)
     kinds = routed(settings.samples, settings.pot_share, settings.route, question, problem_id, subdomain)
     return with_interleaved(kinds, settings.tir_share)
 
@@ -130,6 +142,7 @@ def solve(
     judge: Judge | None = None,
     known: pa.Table | None = None,
     error: float | None = None,
+    learnt: LearntShares | None = None,
 ) -> Outcome:
     """Return `samples` rows per question, or as many as `stopping` asks for, in rounds.
 
@@ -137,7 +150,8 @@ def solve(
     others, and a question whose solution no model wrote (verdict SOLUTION_BY) gets no others.
     With `settings.canaries`, questions with known answers are hidden among these (tasks/canaries/questions.py), taken from the rows
     `known` and the problem families; `error` is the share of the night's known questions that the reasoner gets wrong.
-    Of a `blind` table, whose answers are all known, the fact `known` has the numbers of wrong ones and of all.
+    Of a `blind` table, whose answers are all known, the fact `known` has the numbers of wrong ones and of all. `learnt`: the shares of
+    the formats by what was right before, in place of those of the rule.
     """
 
     def sampled(questions: pa.Table, engine: Engine, tick: Tick) -> Outcome:
@@ -152,6 +166,7 @@ def solve(
             own=own,
             sandbox=sandbox,
             judge=judge,
+            learnt=learnt,
         )
 
     if judge is None or not settings.canaries:
@@ -189,6 +204,7 @@ def _sampled(
     own: bool,
     sandbox: Sandbox | None,
     judge: Judge | None,
+    learnt: LearntShares | None,
 ) -> Outcome:
     """Return the samples of the questions, as `solve` does without canaries.
 
@@ -212,6 +228,7 @@ def _sampled(
             record["problem_id"],
             record["subdomain"],
             marks.get(record["id"], ()),
+            learnt,
         )
         for record in records
     ]

@@ -175,6 +175,12 @@ def test_the_votes_are_calibrated_anew_every_night(nights: Nights) -> None:
     assert 0 < first["labelled"] == first["rows"]
     assert second["rows"] == first["rows"] + second["labelled"]
     assert first["weights"] != second["weights"]
+    # which format was right is counted as well, and carried on
+    formats = [night["lineage"]["formats"] for night in (nights.first, nights.second)]
+    asked = [sum(line["asked"] for line in lines) for lines in formats]
+    assert 0 < asked[0] < asked[1]
+    assert {line["format"] for line in formats[1]} == {"cot", "pot"}
+    assert "Which formats were right" in Path(nights.second["report"]).read_text()
     assert "How far" in Path(nights.second["report"]).read_text()
 
 
