@@ -12,7 +12,15 @@ from fractions import Fraction
 from math import gcd, isqrt
 
 from tasks.problems.machinery.family import Steps, Values, Worked, nonzero
-from tasks.problems.machinery.notation import coefficients, fraction, plain, polynomial, require, square_part
+from tasks.problems.machinery.notation import (
+    coefficients,
+    fraction,
+    plain,
+    polynomial,
+    python_polynomial,
+    require,
+    square_part,
+)
 from tasks.problems.machinery.slots import Polynomial, Words
 
 subdomain = "inequalities"
@@ -65,7 +73,7 @@ def work(values: Values, language: str) -> Worked:
     steps = Steps(language)
     line = f"{plain(b)}^2 - 4 * {a} * {plain(c)} = {square}"
     steps.say(f"The discriminant is {line}.", f"判别式：{line}。")
-    python = f"{a}*x**2 + {plain(b)}*x + {plain(c)}"
+    python = python_polynomial([a, b, c])
     if values["form"] == 3:
         return _count(a, b, square, python, steps)
     outside = isqrt(square)

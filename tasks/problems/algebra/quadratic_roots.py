@@ -16,6 +16,7 @@ from tasks.problems.machinery.notation import (
     fraction,
     plain,
     polynomial,
+    python_polynomial,
     require,
     root,
     square_factor,
@@ -72,7 +73,7 @@ def work(values: Values, language: str) -> Worked:
         if zh
         else f"By the quadratic formula the larger root is x = ({-b} + sqrt({square})) / (2 * {a}).",
     ]
-    program = f"from sympy import latex, solve, symbols\nx = symbols('x', real=True)\nprint(latex(max(solve({a}*x**2 + {bb}*x + {plain(c)}, x))))"
+    program = f"from sympy import latex, solve, symbols\nx = symbols('x', real=True)\nprint(latex(max(solve({python_polynomial([a, b, c])}, x))))"
     if inside == 1:
         x = Fraction(outside - b, 2 * a)
         steps.append(

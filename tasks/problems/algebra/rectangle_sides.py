@@ -11,7 +11,7 @@ from fractions import Fraction
 from math import gcd
 
 from tasks.problems.machinery.family import Steps, Values, Worked
-from tasks.problems.machinery.notation import exact_root, plain, polynomial, require
+from tasks.problems.machinery.notation import exact_root, plain, polynomial, python_polynomial, require
 from tasks.problems.machinery.slots import Number, Words
 
 subdomain = "quadratic equations"
@@ -108,5 +108,5 @@ def work(values: Values, language: str) -> Worked:
     steps.say(f"The discriminant is {line}.", f"判别式：{line}。")
     line = f"({-b} + {outside}) / (2 * {a}) = {x}"
     steps.say(f"The positive root is x = {line}.", f"取正根：x = {line}。")
-    program = f"from sympy import solve, symbols\nx = symbols('x', positive=True)\nprint(solve({a}*x**2 + {b}*x + {plain(c)}, x)[0])"
+    program = f"from sympy import solve, symbols\nx = symbols('x', positive=True)\nprint(solve({python_polynomial([a, b, c])}, x)[0])"
     return Worked(str(x), steps.all(), program)

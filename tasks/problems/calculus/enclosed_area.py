@@ -11,7 +11,15 @@ from fractions import Fraction
 from math import isqrt
 
 from tasks.problems.machinery.family import Steps, Values, Worked, nonzero
-from tasks.problems.machinery.notation import coefficients, evaluate, fraction, plain, polynomial, require
+from tasks.problems.machinery.notation import (
+    coefficients,
+    evaluate,
+    fraction,
+    plain,
+    polynomial,
+    python_polynomial,
+    require,
+)
 from tasks.problems.machinery.slots import Polynomial
 
 subdomain = "integrals"
@@ -92,7 +100,7 @@ def work(values: Values, language: str) -> Worked:
     steps.say(
         f"The integral is {line}, and the area is its absolute value.", f"定积分：{line}，面积取其绝对值。"
     )
-    python = f"{plain(a)}*x**2 + {plain(b)}*x + {plain(c)}"
+    python = python_polynomial([a, b, c])
     program = (
         "from sympy import Abs, integrate, solve, symbols\nx = symbols('x', real=True)\n"
         f"f = {python}\nlow, high = sorted(solve(f, x))\nprint(Abs(integrate(f, (x, low, high))))"
