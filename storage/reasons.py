@@ -79,6 +79,8 @@ class Code(StrEnum):
     # methods that write questions
     MALFORMED_ITEM = "malformed_item"  # an item of a completion that is not a question; `why`
     MISSING_ITEM = "missing_item"  # the completion has fewer items than were requested
+    NOT_PROVED = "not_proved"  # the program of a posed problem does not search for its answer; `why`
+    NOT_UNIQUE = "not_unique"  # the program of a posed problem finds `count` answers
     NOT_A_TEMPLATE = "not_a_template"  # a program that gives no further problems; `why`
     # methods on documents
     NOTHING_TO_ASK = "nothing_to_ask"  # the model finds no question in the passage
@@ -197,6 +199,8 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.RARE_TEMPLATE: "format of {score} of the pages of {host}, under {threshold}",
     Code.NOT_MATHEMATICS: "mathematics {score} is under {threshold}",
     Code.MALFORMED_ITEM: "{why}",
+    Code.NOT_PROVED: "{why}",
+    Code.NOT_UNIQUE: "its program finds {count} answers instead of one",
     Code.NOT_A_TEMPLATE: "{why}",
     Code.MISSING_ITEM: "item missing from the completion",
     Code.NOTHING_TO_ASK: "no question in the passage",

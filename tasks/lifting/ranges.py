@@ -38,6 +38,7 @@ _BOUNDS = (
     (re.compile(r"\s?-?\s?minutes?\b|\s?分钟", re.IGNORECASE), 60),
     (re.compile(r"\s?-?\s?days?\b|\s?天", re.IGNORECASE), 31),
 )
+_MONEY = re.compile(r"[$€£¥₹]\s?$")
 _DAYS_BEFORE_WEEK = re.compile(r"\b(?:a|per|each|every)\s+week\b|每周", re.IGNORECASE)
 
 
@@ -50,7 +51,9 @@ def range_of(question: str, number: StatedNumber, percent: bool) -> tuple[Fracti
         return _percentages(number.value)
     spelled = next((words for words in SPELLED.values() if text.lower() in words), None)
     if number.value.denominator != 1:
-        return _decimals(number.value, len(text.partition(".")[2]))
+        values = _decimals(number.value, len(text.partition(".")[2]))
+        price = _MONEY.search(question, max(0, number.start - 4), number.start) is not None
+        return values if price else tuple(value for value in values if value.denominator != 1)
     if "." in text:
         return ()  # 3.0: neither a count nor a price
     values = _counts(int(number.value))
@@ -87,8 +90,8 @@ def _decimals(value: Fraction, places: int) -> tuple[Fraction, ...]:
     smallest = Fraction(1, 10**places)
     steps = [
         step
-        for step in (Fraction(1, 4), Fraction(1, 20))
-        if (value / step).denominator == 1 and step >= smallest
+        for step in (Fraction(1, 4), Fraction(1, 2), Fraction(1, 20))
+        if (value / step).denominator == (step / smallest).denominator == 1
     ]
     step = steps[0] if steps else smallest
     first = -(-value / 2 // step) * step

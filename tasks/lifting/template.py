@@ -21,6 +21,7 @@ from tasks.lifting.ranges import SPELLED, range_of
 from tasks.rewriting.numbers import StatedNumber, hideable, numbers_in
 
 LONGEST: Final = 8_000  # characters of a question and of a program
+SMALL: Final = 4  # up to here a number means many things ("the two of them"): it is lifted only if the program gives it a name
 # numbers that do not depend on a problem: neutral ones, halves, units of time, hundreds
 UNIVERSAL: Final = frozenset(
     Fraction(text) for text in ("0", "1", "2", "0.5", "7", "10", "12", "24", "30", "52", "60", "100", "180", "360", "365", "1000", "3600", "3.14")
@@ -95,6 +96,7 @@ def lifted(question: str, program: str) -> Template:
     except RecursionError:
         raise NotLifted("its program is nested too deeply") from None
     stated = numbers_in(question)
+    named = {id(one.value) for one in ast.walk(tree) if isinstance(one, ast.Assign)}
     in_question = Counter(number.value for number in stated)
     in_program = Counter(value for _, value in literals)
     names: dict[int, str] = {}
@@ -110,6 +112,8 @@ def lifted(question: str, program: str) -> Template:
         if in_question[number.value] != 1 or len(places) != 1:
             continue
         ((node, scale),) = places
+        if number.value <= SMALL and id(node) not in named:
+            continue
         values = range_of(question, number, percent)
         if len(values) < 2 or id(node) in names:
             continue

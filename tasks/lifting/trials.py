@@ -63,7 +63,7 @@ def draws(template: Template, rng: random.Random, count: int) -> list[dict[str, 
 
 
 def recording(template: Template) -> str:
-    """Return the program with its own values, whose answer is the kinds of the values that it computes."""
+    """Return the program with its own values, whose output is the kinds of the values that it computes."""
     return _RECORDER + _guarded(template.program(template.original)) + _RECORD
 
 
@@ -72,9 +72,9 @@ def guarded(program: str, kinds: ValueKinds) -> str:
     return _GUARD.format(kinds=dict(kinds), largest=LARGEST) + _guarded(program)
 
 
-def kinds_in(answer: str) -> ValueKinds | None:
-    """Return the kinds in the answer of `recording`, None if it has none. The program may have printed anything."""
-    _, mark, text = answer.rpartition("kinds:")
+def kinds_in(output: str) -> ValueKinds | None:
+    """Return the kinds in the output of `recording`, None if it has none. The program may have printed anything."""
+    _, mark, text = output.rpartition("kinds:")
     kinds: dict[int, tuple[bool, ...]] = {}
     for entry in text.split(",") if mark and text.strip() else []:
         site, _, bits = entry.strip().partition(":")

@@ -106,7 +106,7 @@ def converse(ask: Ask, endpoints: Mapping[str, Endpoint]) -> Conversation[list[I
     answer = number_of(own.answer) if own.verdict == "ok" else None
     if answer is None or answer != number_of(given["answer"]):
         return _refused("its program does not give the answer of its row")
-    kinds = kinds_in(recorded.answer or "") if recorded.verdict == "ok" else None
+    kinds = kinds_in(recorded.stdout or "") if recorded.verdict == "ok" else None
     if kinds is None:
         return _refused("its program cannot be observed")
     tried = draws(template, rng_of(ask.seed, NAME), max(LEAST + 1, ask.count) * TRIALS)

@@ -25,6 +25,7 @@ from tasks.interleaving import turn_of
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.request import Completion, Usage
 from tasks.methods import Ask, Item, asks_model, converses, multiple_choice, refine, textbook_qa
+from tasks.posing.replies import posed
 from tasks.replies.items import critique, problems
 from tasks.replies.programs import program
 from tasks.replies.solutions import read
@@ -136,6 +137,14 @@ def of_question(text: str, language: str, cut: bool, judge: Judge, method: str =
     return [{"question": item.question} | ({"difficulty": item.difficulty} if item.difficulty else {})]
 
 
+def of_posed(text: str, language: str, cut: bool, judge: Judge) -> Any:
+    item = posed(text, cut=cut)
+    if item.code:
+        return {"code": str(item.code), **item.values}
+    assert item.solution is not None
+    return {"question": item.question, "ends": item.solution.splitlines()[-1]}
+
+
 def of_page(text: str, language: str, cut: bool, judge: Judge) -> Any:
     page = transcripts.read(text, cut=cut)
     return {"fault": page.fault} if page.fault else {"text": page.text}
@@ -195,6 +204,7 @@ READERS: dict[str, Callable[[str, str, bool, Judge], Any]] = {
     "refine_thinking": of_article,
     "web_qa": of_pairs,
     "ocr": of_page,
+    "pose": of_posed,
 }
 
 

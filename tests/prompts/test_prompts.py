@@ -25,6 +25,7 @@ VARIABLES: dict[str, dict[str, Any]] = {
         "avoid": [HOSTILE.replace("\n", " ")],
     },
     "similar": {"subdomain": "limits", "question": HOSTILE, "examples": EXAMPLES, "count": 3},
+    "pose": {"subdomain": "limits", "level": 3, "examples": EXAMPLES},
     "solve_cot": {"question": HOSTILE, "strategy": "define"},
     "solve_pot": {"question": HOSTILE},
     "solve_tir": {"question": HOSTILE},

@@ -66,6 +66,16 @@ def test_years_ordinals_times_and_repeated_numbers_stay(question: str, program: 
     assert template.parameters
 
 
+def test_a_small_number_is_lifted_only_if_the_program_names_it() -> None:
+    question = "Ann and Bea have $60 each. Ann spends one third. How much do the two of them have left?"
+    assert [text for text, _, _ in values_of(lifted(question, "a = 60\nb = a * 2 / 3\nans = a + b"))] == [
+        "60"
+    ]
+    question = "Ann buys 3 pens for 14 cents each. How much does she pay?"
+    assert len(lifted(question, "ans = 3 * 14").parameters) == 1
+    assert len(lifted(question, "pens = 3\nans = pens * 14").parameters) == 2
+
+
 @pytest.mark.parametrize(
     ("question", "program", "why"),
     [
@@ -112,5 +122,9 @@ def test_ranges_follow_what_a_number_is() -> None:
     assert max(by_value[Fraction(8)]) <= 24
     assert max(by_value[Fraction(5)]) <= 7
     assert all((value * 4).denominator == 1 for value in by_value[Fraction(25, 2)])
+    hours = lifted(
+        "Ann works 2.5 hours for 14 dollars each. Find her pay.", "hours = 2.5\nans = hours * 14"
+    ).parameters[0]
+    assert [str(value) for value in hours.values] == ["3/2", "5/2", "7/2", "9/2"]
     assert all(value % 5 == 0 for value in by_value[Fraction(30)])
     assert all(value >= 2 for values in by_value.values() for value in values)

@@ -26,7 +26,7 @@ def test_draws_are_distinct_and_repeatable() -> None:
 def test_values_keep_their_kind(sandbox: Sandbox) -> None:
     template = lifted(QUESTION, PROGRAM)
     (recorded,) = sandbox.run([recording(template)])
-    kinds = kinds_in(recorded.answer or "")
+    kinds = kinds_in(recorded.stdout or "")
     assert kinds is not None
     sweets, eaten, children = (next(one.name for one in template.parameters if one.value == value) for value in (51, 34, 17))  # fmt: skip
     tried = [(60, 30, 10), (60, 30, 7), (30, 60, 10), (60, 60, 10)]
@@ -45,7 +45,7 @@ def test_loops_functions_and_printed_values_are_guarded(sandbox: Sandbox) -> Non
     program = "def left(n):\n    for _ in range(3):\n        n -= 8\n    return n\nprint(left(40))"
     template = lifted(question, program)
     (recorded,) = sandbox.run([recording(template)])
-    kinds = kinds_in(recorded.answer or "")
+    kinds = kinds_in(recorded.stdout or "")
     assert kinds is not None
     beans = next(one.name for one in template.parameters if one.value == 40)
     few = template.program(template.original | {beans: Fraction(20)})

@@ -1,0 +1,1 @@
+"""Problems that come with a program that searches for their answers."""
