@@ -184,6 +184,7 @@ def of_comparison(text: str, language: str, cut: bool, judge: Judge) -> Any:
 READERS: dict[str, Callable[[str, str, bool, Judge], Any]] = {
     "self_instruct": of_problems,
     "similar": of_problems,
+    "concepts": of_problems,
     **{
         name: partial(of_question, method=name)
         for name in ("rephrase", "evolve", "fuse", "self_verification")

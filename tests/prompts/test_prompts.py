@@ -25,6 +25,13 @@ VARIABLES: dict[str, dict[str, Any]] = {
         "avoid": [HOSTILE.replace("\n", " ")],
     },
     "similar": {"subdomain": "limits", "question": HOSTILE, "examples": EXAMPLES, "count": 3},
+    "concepts": {
+        "subdomain": "limits",
+        "concepts": ["a", "b"],
+        "difficulty": 3,
+        "count": 2,
+        "examples": EXAMPLES,
+    },
     "pose": {"subdomain": "limits", "level": 3, "examples": EXAMPLES},
     "solve_cot": {"question": HOSTILE, "strategy": "define"},
     "solve_pot": {"question": HOSTILE},

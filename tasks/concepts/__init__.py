@@ -1,0 +1,1 @@
+"""The concepts of rows as a graph, and walks on it."""

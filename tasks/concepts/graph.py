@@ -1,0 +1,85 @@
+"""A graph of concepts that occur together in rows, and random walks on it that give sets of concepts.
+
+Nodes are the subdomains and the concepts of one language, edges have the number of questions in which both ends occur. A walk begins at a
+subdomain and goes on along edges, frequent ones first, so that it leaves its subdomain where others share a concept with it. Two spellings are one concept
+if they differ in case, blanks, hyphens or a plural; concepts of one meaning in different words stay apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import random
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+from typing import Any, Final
+
+import networkx
+import orjson
+
+LONGEST: Final = 80  # characters of the name of a concept; longer ones are sentences
+_GAPS = re.compile(r"[\s\-_]+")
+
+# (id of the problem, subdomain, its concepts)
+ConceptRow = tuple[str, str | None, Sequence[str]]
+
+
+class ConceptGraph:
+    """The graph of one language; `digest` identifies it by its content."""
+
+    def __init__(self, rows: Iterable[ConceptRow]) -> None:
+        by_problem = {
+            problem: (subdomain, names) for problem, subdomain, names in sorted(rows, key=_by_problem)
+        }
+        spellings: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        together = Counter[tuple[tuple[str, str], tuple[str, str]]]()
+        for subdomain, names in by_problem.values():
+            keys = sorted({key for name in names if (key := normal(name))})
+            for name in names:
+                if key := normal(name):
+                    spellings[key][" ".join(name.split())] += 1
+            nodes = [("concept", key) for key in keys] + ([("topic", subdomain)] if subdomain else [])
+            together.update(combinations(nodes, 2))
+        # the most frequent spelling of a concept, equals by the alphabet
+        self._names = {
+            key: min(counts, key=lambda one: (-counts[one], one)) for key, counts in spellings.items()
+        }
+        self.graph: Any = networkx.Graph()
+        for (one, other), count in sorted(together.items()):
+            self.graph.add_edge(one, other, weight=count)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the edges with their weights and of the spellings."""
+        edges = sorted((*sorted(edge), weight) for *edge, weight in self.graph.edges(data="weight"))
+        return hashlib.sha256(orjson.dumps([edges, sorted(self._names.items())])).hexdigest()
+
+    def walk(self, subdomain: str, length: int, rng: random.Random) -> list[str]:
+        """Return up to `length` different concepts, as they are spelled most often; none if the subdomain has none."""
+        place = ("topic", subdomain)
+        chosen: list[tuple[str, str]] = []
+        while len(chosen) < length and place in self.graph:
+            further = sorted(
+                node for node in self.graph[place] if node[0] == "concept" and node not in chosen
+            )
+            if not further:
+                break
+            # log, so that a pair that occurs a hundred times does not hide all others (SynthLLM)
+            weights = [math.log1p(self.graph[place][node]["weight"]) for node in further]
+            (place,) = rng.choices(further, weights)
+            chosen.append(place)
+        return [self._names[key] for _, key in chosen]
+
+
+def normal(name: str) -> str:
+    """Return the form in which spellings of one concept agree, empty if the name is none."""
+    text = _GAPS.sub(" ", name.strip()).casefold()
+    if not text or len(text) > LONGEST or "\n" in name.strip():
+        return ""
+    return text[:-1] if len(text) > 4 and text.endswith("s") and not text.endswith("ss") else text
+
+
+def _by_problem(row: ConceptRow) -> tuple[str, list[str]]:
+    return row[0], sorted(row[2])

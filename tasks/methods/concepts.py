@@ -1,0 +1,87 @@
+"""Questions for sets of concepts that occur together, with a rationale first, after SynthLLM (Qin et al. 2025, arXiv:2503.19551) and
+PromptCoT (Zhao et al. 2025, arXiv:2503.02324).
+
+The concepts are those of the column `concepts` of the pool. Random walks on the graph of what occurs together (tasks/concepts/graph.py)
+give each call its set, which may reach over subdomains. The writer states the rationale before the question: what connects the concepts and why
+the problem needs all of them. Not here: concepts that a model extracts from documents, and concepts of one meaning merged by their embeddings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pyarrow as pa
+from pydantic import Field
+
+from storage.rows import column
+from tasks.concepts.graph import ConceptGraph
+from tasks.methods import Ask, Item, Makes, Quota, Takes, examples_by_topic, rounds, written_questions
+from tasks.seeding import rng_of, seed_of
+from tasks.settings import Section
+from tasks.taxonomy import local_name
+
+prompt = "concepts"
+makes: Makes = "questions"
+takes: Takes = "rows"
+read = written_questions
+
+
+class ConceptsSettings(Section):
+    fewest: int = Field(2, ge=2, le=8, description="concepts that a question needs, at least")
+    most: int = Field(4, ge=2, le=8, description="concepts that a question needs, at most")
+
+    def model_post_init(self, _context: object) -> None:
+        if self.fewest > self.most:
+            raise ValueError("fewest is above most")
+
+
+own_settings = ConceptsSettings
+
+
+def plan(
+    pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: int, settings: Section | None = None
+) -> list[Ask]:
+    """Return one call per `per_call` questions, each for a set of concepts; none for a topic without concepts in the pool."""
+    own = settings if isinstance(settings, ConceptsSettings) else ConceptsSettings()
+    topics = examples_by_topic(pool)
+    names = ("language", "problem_id", "subdomain", "concepts")
+    rows = list(zip(*(column(pool, name) for name in names), strict=True))
+    graphs = {
+        language: ConceptGraph((problem, subdomain, points) for own_language, problem, subdomain, points in rows if own_language == language and points)
+        for language in sorted({language for language, _ in quota})
+    }  # fmt: skip
+    asks = []
+    for (language, subdomain), questions in sorted(quota.items()):
+        graph = graphs[language]
+        candidates = topics.get((language, subdomain)) or []
+        for index, count in enumerate(rounds(questions, per_call)):
+            rng = rng_of(seed, prompt, language, subdomain, index)
+            walked = graph.walk(subdomain, rng.randint(own.fewest, own.most), rng)
+            if len(walked) < own.fewest:
+                continue
+            chosen = rng.sample(candidates, min(examples, len(candidates)))
+            asks.append(
+                Ask(
+                    prompt,
+                    prompt,
+                    language=language,
+                    subdomain=subdomain,
+                    count=count,
+                    variables={
+                        "subdomain": local_name(subdomain, language),
+                        "concepts": walked,
+                        "difficulty": rng.randint(2, 5),
+                        "count": count,
+                        "examples": [{"question": question} for _, question in chosen],
+                        "graph": graph.digest,
+                    },
+                    parent_ids=[row_id for row_id, _ in chosen],
+                    seed=seed_of(seed, prompt, language, subdomain, index, "asked"),
+                )
+            )
+    return asks
+
+
+def check(item: Item, ask: Ask) -> Item:
+    """Return the question with the digest of the graph that its concepts are from."""
+    return replace(item, params={"graph": ask.variables["graph"]})
