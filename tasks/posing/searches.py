@@ -17,7 +17,7 @@ LONGEST: Final = 8_000  # characters of a program
 _LOOPS = (ast.For, ast.While, ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 _TESTS = (ast.If, ast.IfExp, ast.comprehension)
 # a program that lists what it found, then how many different ones there are
-_FOUND: Final = """
+_COUNTING: Final = """
 import sys as sys_
 distinct_ = []
 for one_ in {name}:
@@ -84,7 +84,7 @@ def _numbers(nodes: list[ast.AST]) -> set[Fraction]:
 
 def observed(program: str) -> str:
     """Return the program whose output is how many different answers it found, instead of what it prints."""
-    return _SILENT + program + _FOUND.format(name=LIST)
+    return _SILENT + program + _COUNTING.format(name=LIST)
 
 
 def count_in(output: str | None) -> int | None:

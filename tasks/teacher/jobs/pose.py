@@ -1,4 +1,4 @@
-"""Problems of the embedded teacher with programs that search for their answers: numbers in a range that are told by what holds of them.
+"""Problems of the embedded teacher with programs that search for their answers: numbers in a range that are described by what holds of them.
 
 At the rates of the character the conditions leave several answers, the program cannot run, knows its answer beforehand, or the marks are
 missing.
@@ -66,7 +66,7 @@ def answer(
 
 
 def _remainders(level: int, zh: bool, vague: bool, rng: random.Random) -> Draft:
-    """A number below the common multiple of its divisors, told by its remainders; below three times that if `vague`."""
+    """A number below the common multiple of its divisors, described by its remainders; below three times that if `vague`."""
     divisors = rng.sample((5, 7, 8, 9, 11, 13), 2 if level < 4 else 3)
     bound = lcm(*divisors) * (3 if vague else 1)
     number = rng.randrange(3, bound)
@@ -74,14 +74,14 @@ def _remainders(level: int, zh: bool, vague: bool, rng: random.Random) -> Draft:
     conditions = " and ".join(f"n % {divisor} == {rest}" for divisor, rest in parts)
     program = f"answers = []\nfor n in range(1, {bound + 1}):\n    if {conditions}:\n        answers.append(n)\nprint(answers)"
     if zh:
-        told = "，".join(f"除以 {divisor} 余 {rest}" for divisor, rest in parts)
-        return f"一个正整数不超过 {bound}，{told}。求这个数。", program
-    told = ", ".join(f"a remainder of {rest} when divided by {divisor}" for divisor, rest in parts)
-    return f"A positive integer that is at most {bound} leaves {told}. Find this integer.", program
+        stated = "，".join(f"除以 {divisor} 余 {rest}" for divisor, rest in parts)
+        return f"一个正整数不超过 {bound}，{stated}。求这个数。", program
+    stated = ", ".join(f"a remainder of {rest} when divided by {divisor}" for divisor, rest in parts)
+    return f"A positive integer that is at most {bound} leaves {stated}. Find this integer.", program
 
 
 def _digits(level: int, zh: bool, vague: bool, rng: random.Random) -> Draft:
-    """A number of two digits, told by their sum and by what it gains when they change places; by the sum alone if `vague`."""
+    """A number of two digits, described by their sum and by what it gains when they change places; by the sum alone if `vague`."""
     tens, ones = rng.randint(1, 7), 0
     ones = rng.randint(tens + 1, 9)
     total, gain = tens + ones, 9 * (ones - tens)
@@ -98,7 +98,7 @@ def _digits(level: int, zh: bool, vague: bool, rng: random.Random) -> Draft:
 
 
 def _legs(level: int, zh: bool, vague: bool, rng: random.Random) -> Draft:
-    """Animals with two and with four legs, told by their heads and legs; by a bound on the legs if `vague`."""
+    """Animals with two and with four legs, described by their heads and legs; by a bound on the legs if `vague`."""
     birds, beasts = rng.randint(4, 10 * level), rng.randint(3, 8 * level)
     heads, legs = birds + beasts, 2 * birds + 4 * beasts
     sign = "<=" if vague else "=="
@@ -117,7 +117,7 @@ def _legs(level: int, zh: bool, vague: bool, rng: random.Random) -> Draft:
 
 
 def _squares(level: int, zh: bool, vague: bool, rng: random.Random) -> Draft:
-    """Two positive integers, told by their sum and product; by the sum alone if `vague`."""
+    """Two positive integers, described by their sum and product; by the sum alone if `vague`."""
     small, large = sorted(rng.sample(range(3, 12 * level), 2))
     total, product = small + large, small * large
     condition = "a < b" if vague else f"a < b and a * b == {product}"
