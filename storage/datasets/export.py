@@ -16,6 +16,7 @@ from typing import Literal
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.atomic import rename, replacing
@@ -64,7 +65,7 @@ def export(
         raise TypeError(f"export: the shape {format} needs `compare`")
     resolved = store.resolve(version)
     suffix = files or ("parquet" if format == "parquet" else "jsonl")
-    batches = shape_of(format, store, resolved, compare or _unknown, reasoning)
+    batches = _with_order(shape_of(format, store, resolved, compare or _unknown, reasoning), store, resolved)
     return write_folder(store, resolved, directory, format, batches, suffix, rows_per_shard)
 
 
@@ -101,6 +102,19 @@ def write_folder(
             for name, content in {"README.md": text, LINEAGE: lineage_text(version), **further}.items():
                 (beside / name).write_text(content, encoding="utf-8")
     return rows
+
+
+def _with_order(
+    batches: Iterator[pa.RecordBatch], store: Store, version: Version
+) -> Iterator[pa.RecordBatch]:
+    """Yield the batches with the column ORDER of their rows, by id, if any row of the version has a place in a curriculum."""
+    placed = store.read(version, ["id", ORDER], pc.field(ORDER).is_valid())
+    ids, places = placed.column("id").combine_chunks(), placed.column(ORDER).combine_chunks()
+    for batch in batches:
+        if placed.num_rows and ORDER not in batch.schema.names:
+            order = places.take(pc.index_in(batch.column("id"), value_set=ids))
+            batch = batch.append_column(ORDER, order)
+        yield batch
 
 
 def _unknown(pairs: Sequence[tuple[str, str]]) -> list[str]:
