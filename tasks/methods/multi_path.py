@@ -17,8 +17,8 @@ from pydantic import Field
 from storage.reasons import Code
 from tasks.conversations import WRITER, Conversation
 from tasks.llm.endpoint import Endpoint
-from tasks.methods import INHERITED, Ask, Item, Makes, Quota, Takes, questions_to_solve
-from tasks.rewriting.samples import samples_of
+from tasks.methods import INHERITED, Ask, Item, Makes, Quota, Takes
+from tasks.rewriting.samples import questions_to_sample, samples_of
 from tasks.seeding import seed_of
 from tasks.settings import Section
 
@@ -54,7 +54,7 @@ def plan(
     seed: int,
     settings: Section | None = None,
 ) -> list[Ask]:
-    """Return one ask per question of the pool, for `samples` solutions, until the quota is met. Questions begin with different
+    """Return one ask per question of the pool, for `samples` solutions each, until the quota is met. Questions begin with different
     strategies."""
     own = settings if isinstance(settings, MultiPathSettings) else MultiPathSettings()
     return [
@@ -63,13 +63,13 @@ def plan(
             prompt,
             row["language"],
             row["subdomain"],
-            count,
+            own.samples,
             {"question": row["question"], "first": seed_of(prompt, row["problem_id"]) % len(STRATEGIES)},
             [row["id"]],
             seed_of(seed, prompt, row["problem_id"]),
             inherited={name: row[name] for name in INHERITED if row[name]},
         )
-        for row, count in questions_to_solve(pool, quota, seed, each=own.samples)
+        for row in questions_to_sample(pool, quota, seed, prompt, each=own.samples)
     ]
 
 

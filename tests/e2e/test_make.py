@@ -142,3 +142,37 @@ def test_a_method_on_rows_makes_rows_of_each_problem_once_and_of_real_mistakes(
     assert all("1234567" in text and "-13579" in text for text in of_numbers)
     assert {row["license"] for row in rows} == {"CC0"}
     assert all(row["answer"] == row["reference_answer"] in "ABCD" for row in rows)
+
+
+def test_new_solutions_of_published_questions_are_chosen_among(home: Callable[..., Home]) -> None:
+    one = home()
+    store = Store(one.path)
+    problems = drawn("make", every=8)
+    store.publish("problems", [to_table(problems)], lineage={})
+    words = (
+        "make",
+        "distill",
+        "problems",
+        "--dataset",
+        "distilled",
+        "--target",
+        "200",
+        "--set",
+        "verify.known=0",
+    )
+    chosen = ("--set", "score.canaries=0", "--set", 'select.by={"traces": {}}')
+    lineage = one.json(*words, *chosen)["lineage"]
+    assert lineage["ended"]["by"] == "material"
+    compared = {line["criterion"]: line for line in lineage["traces"]["criteria"]}
+    assert compared["length"]["common"] == 1.0
+    assert compared["agreement"]["rows"] == compared["length"]["rows"]
+    rows = store.read(store.resolve("distilled")).to_pylist()
+    asked = {row.problem_id: row.reference_answer for row in problems}
+    assert len(rows) == len({row["problem_id"] for row in rows}) > 0.5 * len(problems)
+    for row in rows:
+        assert row["reasoning"]
+        assert "<think>" not in row["solution"]
+        assert row["reference_answer"] == asked[row["problem_id"]]
+        assert row["prompt"].startswith("distill.")
+    dropped = [line for line in lineage["funnel"] if line["stage"] == "select"]
+    assert sum(line["rejected"] for line in dropped) > 0

@@ -27,7 +27,7 @@ def test_each_question_is_one_ask_for_its_samples() -> None:
         for n in range(4)
     ]
     asks = planned("distill", rows, settings=DistillSettings(samples=3))
-    assert [ask.count for ask in asks] == [3, 1]  # four rows are asked for
+    assert [ask.count for ask in asks] == [3, 3]  # the four rows that are asked for, in whole questions
     assert role_of("distill") == "reasoner"
     by_id = {row.id: row for row in rows}
     for ask in asks:

@@ -363,3 +363,14 @@ def test_the_page_has_the_matrices_of_interference() -> None:
     assert "+0.125" in page
     assert "&lt;b&gt;" in page
     assert "work on each other" not in Report(figures()).html()
+
+
+def test_the_criteria_of_a_choice_among_solutions_are_compared() -> None:
+    criteria = [
+        {"criterion": name, "rows": 1200, "characters": 850.4, "agreement": 0.75, "common": share}
+        for name, share in (("length", 1.0), ("agreement", 0.4))
+    ]
+    report = Report(figures(lineage={"traces": {"by": "length", "criteria": criteria}}))
+    assert "| agreement | 1,200 | 850 | 0.750 | 0.400 |" in report.markdown(path="x")
+    assert "Choice among the solutions of a question" in report.html()
+    assert "Choice among" not in Report(figures()).markdown(path="x")
