@@ -11,10 +11,9 @@ from typing import Final
 
 import pyarrow as pa
 
-from tasks.ingestion.options import written_in
 from tasks.methods import Ask, Item, Makes, Quota, Takes
 from tasks.rewriting.numbers import hidden, stated
-from tasks.rewriting.parents import Parent, answer_of, inherited, parents
+from tasks.rewriting.parents import Parent, answer_of, inherited, is_open, parents
 from tasks.seeding import seed_of
 
 makes: Makes = "questions"
@@ -67,7 +66,7 @@ def usable(row: Parent) -> bool:
         and 0 < len(answer) <= LONGEST
         and "\n" not in answer
         and row["method"] not in TURNED
-        and written_in(row["question"]) is None
+        and is_open(row)
         and hidden(row["question"]) is not None
     )
 

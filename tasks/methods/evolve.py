@@ -18,7 +18,7 @@ from tasks.dedup.contrast import different_problems
 from tasks.dedup.normalise import canonical
 from tasks.methods import Ask, Item, Makes, Quota, Takes
 from tasks.rewriting.numbers import changed_number
-from tasks.rewriting.parents import inherited, parents
+from tasks.rewriting.parents import inherited, is_open, parents
 from tasks.rewriting.replies import written_question
 from tasks.seeding import seed_of
 
@@ -50,7 +50,7 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
             seed=seed_of(seed, prompt, row["id"], "asked"),
             inherited=inherited(row),
         )
-        for number, row in enumerate(parents(pool, quota, seed, prompt))
+        for number, row in enumerate(parents(pool, quota, seed, prompt, usable=is_open))
     ]
 
 

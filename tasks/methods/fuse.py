@@ -17,7 +17,7 @@ from storage.reasons import Code
 from tasks.dedup.normalise import canonical
 from tasks.methods import Ask, Item, Makes, Quota, Takes
 from tasks.rewriting.numbers import spelled, values_of
-from tasks.rewriting.parents import Parent, in_turn, inherited, topic_for
+from tasks.rewriting.parents import Parent, in_turn, inherited, is_open, topic_for
 from tasks.rewriting.replies import written_question
 from tasks.seeding import seed_of
 
@@ -35,7 +35,7 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
     pair."""
     first = seed_of(seed, prompt, "manner")
     asks: list[Ask] = []
-    rows = [row for row in in_turn(pool, seed, prompt) if row["method"] != prompt]
+    rows = [row for row in in_turn(pool, seed, prompt) if row["method"] != prompt and is_open(row)]
     for one, other in pairs(rows, quota):
         sources = list(dict.fromkeys(row["source"] for row in (one, other) if row["source"]))
         concepts = list(dict.fromkeys([*(one["concepts"] or ()), *(other["concepts"] or ())]))

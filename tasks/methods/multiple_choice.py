@@ -18,12 +18,12 @@ from storage.reasons import Code
 from tasks.answers.numerals import read
 from tasks.answers.spelling import canonical
 from tasks.conversations import WRITER, Conversation, comparisons, completions, request_of_prompt
-from tasks.ingestion.options import Options, written_in
+from tasks.ingestion.options import Options
 from tasks.llm.endpoint import Endpoint
 from tasks.methods import Ask, Item, Makes, Quota, Takes
 from tasks.replies.items import listed
 from tasks.rewriting.numbers import stated
-from tasks.rewriting.parents import Parent, answer_of, inherited, parents
+from tasks.rewriting.parents import Parent, answer_of, inherited, is_open, parents
 from tasks.seeding import seed_of
 
 prompt = "multiple_choice"
@@ -71,7 +71,7 @@ def _usable(row: Parent) -> bool:
         answer is not None
         and 0 < len(answer.strip()) <= LONGEST_OPTION
         and "\n" not in answer.strip()
-        and written_in(row["question"]) is None
+        and is_open(row)
     )
 
 

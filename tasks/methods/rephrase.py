@@ -15,7 +15,7 @@ from storage.reasons import Code
 from tasks.dedup.normalise import canonical
 from tasks.methods import Ask, Item, Makes, Quota, Takes
 from tasks.rewriting.numbers import changed_number, changed_unit
-from tasks.rewriting.parents import inherited, parents
+from tasks.rewriting.parents import inherited, is_open, parents
 from tasks.rewriting.replies import written_question
 from tasks.seeding import seed_of
 
@@ -39,7 +39,9 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
             seed=seed_of(seed, prompt, row["id"], "asked"),
             inherited=inherited(row, "reference_answer"),
         )
-        for row in parents(pool, quota, seed, prompt, usable=lambda row: row["method"] != prompt)
+        for row in parents(
+            pool, quota, seed, prompt, usable=lambda row: row["method"] != prompt and is_open(row)
+        )
     ]
 
 

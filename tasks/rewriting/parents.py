@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from tasks.ingestion.options import written_in
 from tasks.methods import Quota
 from tasks.seeding import seeds_of
 from tasks.taxonomy import domain_of
@@ -63,6 +64,11 @@ def in_turn(pool: pa.Table, *seed: object) -> list[Parent]:
     turns = seeds_of(seed, list(by_problem)).tolist()
     ranked = sorted(zip(turns, by_problem.values(), strict=True), key=lambda entry: entry[0])
     return [row for _, row in ranked]
+
+
+def is_open(row: Parent) -> bool:
+    """Return whether a question lists no options: a rewritten list could have another order, and its letter be another option."""
+    return written_in(row["question"]) is None
 
 
 def inherited(row: Parent, *names: str) -> dict[str, Any]:

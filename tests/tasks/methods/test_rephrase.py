@@ -19,6 +19,7 @@ from tasks.seeding import rng_of
 from tasks.stages.generate import generate
 from tasks.stages.outcome import balance
 from tasks.teacher.reading import known
+from tests.tasks.methods.derived_rows import planned
 
 QUESTION = (
     "Nadia's jar holds 64 coins. She drops in 9 more every day for two weeks. How many coins are in it then?"
@@ -60,6 +61,12 @@ def test_the_quota_says_which_topics_and_others_stand_in_for_missing_ones() -> N
     near = [row(5, subdomain="ratios and proportions"), row(6, subdomain="limits"), row(7)]
     asks = plan(pool(*near), {TOPIC: 3})  # of the domain of the topic, and not of another one
     assert [ask.parent_ids for ask in asks] == [[near[2].id], [near[0].id]]
+
+
+@pytest.mark.parametrize("name", ["rephrase", "evolve", "fuse"])
+def test_questions_with_options_are_left_alone(name: str) -> None:
+    rows = [Row(f"{QUESTION} ({n})\nA) 64\nB) 190", "en", subdomain=TOPIC[1]) for n in range(4)]
+    assert planned(name, rows) == []
 
 
 def test_solutions_of_one_problem_are_one_problem() -> None:

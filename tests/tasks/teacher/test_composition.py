@@ -1,0 +1,61 @@
+"""Compound questions of the embedded teacher: writing and reading are inverse, and their solutions are right."""
+
+from __future__ import annotations
+
+import pytest
+
+from tasks.teacher.composition import worked_compound, worked_question
+from tasks.teacher.compound import FORMS, Compound, split, write
+
+FIRST = {"en": "Solve for x: 3x + 4 = 19.", "zh": "解方程：3x + 4 = 19。"}  # 5
+SECOND = {"en": "What is the value of 12 + 30?", "zh": "计算 12 + 30。"}  # 42
+SLOTS = {"factor": "3", "addend": "7", "divisor": "4", "answer": "42", "letter": "k"}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("form", FORMS)
+def test_reading_is_the_inverse_of_writing(form: str, language: str) -> None:
+    given = {"first": FIRST[language], "second": SECOND[language], **SLOTS}
+    slots = {name: value for name, value in given.items() if f"{{{name}}}" in FORMS[form][language]}
+    assert split(write(form, language, **slots)) == Compound(form, language, slots)
+    assert split(FIRST[language]) is None
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(
+    ("form", "answer"),
+    [
+        ("further", "133"),
+        ("remainder", "2"),
+        ("parallel", "47"),
+        ("condition", "42"),
+        ("backward", "12"),
+        ("stated", "12"),
+    ],
+)
+def test_compounds_are_worked(form: str, answer: str, language: str) -> None:
+    first = SECOND[language]
+    if form in ("backward", "stated"):
+        first = first.replace("12", "k")
+    text = write(form, language, **{"first": first, "second": FIRST[language], **SLOTS})
+    worked = worked_compound(text)
+    assert worked is not None
+    assert worked.answer == answer
+    assert answer in worked.steps[-1]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_first_result_stands_in_the_second_part(language: str) -> None:
+    second = SECOND[language].replace("12", "(A + 7)")
+    worked = worked_compound(write("sequence", language, first=FIRST[language], second=second))
+    assert worked is not None
+    assert worked.answer == "42"
+
+
+def test_what_cannot_be_worked_is_not() -> None:
+    assert worked_question("Who are you?", "en") is None
+    nothing = write("parallel", "en", first="Who are you?", second=SECOND["en"])
+    assert worked_compound(nothing) is None
+    inner = write("backward", "en", first="What is the value of k + 30?", answer="42", letter="k")
+    nested = write("backward", "en", first=inner.replace("30", "j"), answer="12", letter="j")
+    assert worked_compound(nested) is None  # and at once
