@@ -100,6 +100,8 @@ class Code(StrEnum):
         "too_few_options"  # `same` wrong options are distinct and comparable, of `most` that it needs
     )
     NOT_STATED = "not_stated"  # it does not state `text`, which was to be given
+    # nearly_right
+    NOT_FLAWED = "not_flawed"  # the solution with the flaw has the right answer `answer`
     # similarity, dedup, semantic
     EXACT = "exact"  # equal after normalisation to the row `other`, which has another id; in `version` if it is published
     REPEATED = "repeated"  # an exact copy, with the id of the row that is kept, which is in `version` if it is published
@@ -215,6 +217,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.NUMBER_SHOWN: "the number {text} is not hidden",
     Code.TOO_FEW_OPTIONS: "{same} of {most} wrong options are usable",
     Code.NOT_STATED: "{text} is not stated",
+    Code.NOT_FLAWED: "the flawed solution has the right answer {answer}",
     Code.EXACT: "exact of {other}[ in {version}]",
     Code.REPEATED: "there already, word for word[, in {version}]",
     Code.NEAR: "{measure} {score} with {other}",

@@ -25,6 +25,8 @@ class Format(StrEnum):
     prompt_completion = "prompt-completion"
     preference = "preference"
     unpaired_preference = "unpaired-preference"
+    step_preference = "step-preference"
+    stepwise_supervision = "stepwise-supervision"
     parquet = "parquet"
     packed = "packed"
 

@@ -14,7 +14,7 @@ from flows.runner.limits import BATCHED
 from flows.runner.material import Material
 from flows.runner.night_inputs import topics_of
 from flows.runner.stages import Line
-from flows.runner.wrong_answers import with_wrong_answers
+from flows.runner.wrong_answers import with_wrong_answers, with_wrong_solutions
 from storage.datasets.versions import Version
 from storage.stage_cache.shards import Ref
 from tasks.demand import ANY, Demand
@@ -27,6 +27,7 @@ from tasks.methods import (
     plan_of,
     subdomains_of,
     takes_wrong_answers,
+    takes_wrong_solutions,
     uses_up,
 )
 from tasks.methods import method as generation_method
@@ -108,10 +109,11 @@ class Planner:
         generate, method = self.config.generate, generation_method(name)
         documents = method.takes == "documents"
         rows = self.material.unused(name, self._rows(name, pool))
+        judged = [*([self.base] if self.base else []), *self.material.versions]
         if takes_wrong_answers(name):
-            rows = with_wrong_answers(
-                rows, self.line, [*([self.base] if self.base else []), *self.material.versions]
-            )
+            rows = with_wrong_answers(rows, self.line, judged)
+        if takes_wrong_solutions(name):
+            rows = with_wrong_solutions(rows, self.line, judged)
         asks = plan_of(name, self.line.tools.settings.overlay(), generate.settings.get(name))(
             rows,
             quota,

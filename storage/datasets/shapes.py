@@ -1,7 +1,8 @@
 """Converts a version's rows into the shapes that training libraries read, under the names that TRL gives them.
 
 The shapes are `messages`, `prompt-completion`, `preference` (prompt, chosen, rejected), `unpaired-preference` (prompt,
-completion, label), and `parquet`, which keeps every column. The two preference shapes compare answers with the judge that
+completion, label), `step-preference` and `stepwise-supervision` (storage/datasets/steps.py), and `parquet`, which keeps every column.
+The two preference shapes of solutions compare answers with the judge that
 the caller passes: a solution counts as the worse one only if its answer is known to be different, or if a critic found a
 wrong step in it and its answer is not known to be equal. Every record keeps its `id`, so that a training row can be traced.
 A shape is a function from a version to a stream of batches.
@@ -32,6 +33,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.datasets.chat_pairs import chat_pairs
+from storage.datasets.steps import FLAWED_ROWS, labelled_steps, step_pairs
 from storage.datasets.store import Store
 from storage.datasets.turns import CLOSE, FIELD, OF_TOOLS, OPEN, Reasoning, conversation, message_of, one_turn
 from storage.datasets.versions import Version
@@ -290,14 +292,18 @@ _ASSISTANT_TEXT = """CASE WHEN {row}.solution_format = 'pot'
     ELSE {row}.solution END"""
 _THINKING = """CASE WHEN {row}.reasoning IS NULL THEN ''
     ELSE '<think>' || chr(10) || {row}.reasoning || chr(10) || '</think>' || chr(10) || chr(10) END"""
-_CANDIDATES = """
-    SELECT * FROM rejected
+_CANDIDATES = (
+    """
+    SELECT * FROM (SELECT * FROM rejected
     WHERE solution IS NOT NULL AND code IN ({codes}) AND NOT reason.failed
       AND (coalesce(verdicts['equivalent'], 'different') = 'different' AND answer IS NOT NULL
            OR coalesce(verdicts['equivalent'], 'unknown') = 'unknown' AND verdicts['{wrong_step}'] IS NOT NULL)
       AND problem_id IN (SELECT problem_id FROM {version}) AND id NOT IN (SELECT id FROM {version})
-    QUALIFY row_number() OVER (PARTITION BY id ORDER BY run DESC, stage) = 1
-"""
+    QUALIFY row_number() OVER (PARTITION BY id ORDER BY run DESC, stage) = 1)
+    UNION ALL BY NAME ("""
+    + FLAWED_ROWS
+    + ")"
+)
 _ACCEPTED = """
     SELECT DISTINCT problem_id, coalesce(answer, reference_answer) AS accepted
     FROM {version} WHERE solution IS NOT NULL
@@ -307,8 +313,8 @@ _COMPARED = """
            worse.verdicts['{wrong_step}'] IS NOT NULL AS misstepped
     FROM ({candidates}) AS worse JOIN ({accepted}) AS accepted USING (problem_id) ORDER BY ALL
 """
-# Of the wrong solutions to a question, one of the same format if there is one (else the pair teaches
-# the format), then the smallest id, so that an export can be repeated.
+# Of the wrong solutions to a question, the one that the row itself corrects, then one of the same format if there is one (else the
+# pair teaches the format), then the smallest id, so that an export can be repeated.
 _PAIRS = """
     SELECT chosen.id AS id, chosen.question AS prompt, {chosen_text} AS chosen, {worse_text} AS rejected,
            {chosen_field} {worse_field} worse.code AS rejected_reason,
@@ -318,7 +324,8 @@ _PAIRS = """
     WHERE chosen.solution IS NOT NULL
     QUALIFY row_number() OVER (
         PARTITION BY chosen.id
-        ORDER BY (worse.solution_format IS DISTINCT FROM chosen.solution_format), worse.id
+        ORDER BY (worse.right_id IS DISTINCT FROM chosen.id),
+                 (worse.solution_format IS DISTINCT FROM chosen.solution_format), worse.id
     ) = 1
     ORDER BY id
 """
@@ -432,7 +439,7 @@ def _record(kind: pa.DataType, values: dict[str, Any]) -> pa.RecordBatch:
 def with_wrong(store: Store, version: Version, compare: ComparePairs) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection of storage.sql with the additional view `wrong` (columns of the view `rejected`).
 
-    The view has the candidates whose answer is different from every accepted answer of their question, and those in which a
+    The view has the solutions with a flaw that rows of the version correct (storage/datasets/steps.py), the candidates whose answer is different from every accepted answer of their question, and those in which a
     critic found a wrong step and whose answer is missing or cannot be compared. A solution whose answer equals an accepted
     one is not in it, whatever the critic's judgement.
     """
@@ -488,6 +495,8 @@ SHAPES: dict[str, Callable[[Store, Version, Reasoning], RecordBatches]] = {
     "messages": messages,
     "prompt-completion": prompt_completion,
     "parquet": every_column,
+    "step-preference": step_pairs,
+    "stepwise-supervision": labelled_steps,
 }
 COMPARING: dict[str, Callable[[Store, Version, ComparePairs, Reasoning], RecordBatches]] = {
     "preference": preference,

@@ -183,7 +183,8 @@ class MakesRowsOfRows(Method, Protocol):
 
     columns: tuple[str, ...]
     """Columns of storage.rows.SCHEMA that the pool has for it, in addition to EXAMPLE. With a constant `wrong_answers = True` of the module
-    the pool has one more column of that name: the answers of rejected solutions of the same problem, the most frequent first."""
+    the pool has one more column of that name: the answers of rejected solutions of the same problem, the most frequent first. With
+    `wrong_solutions = True` it has those solutions as rows of their own, with `rejected` set, which is then one of the columns."""
 
 
 class FixedSubdomains(Method, Protocol):
@@ -289,6 +290,11 @@ def takes_wrong_answers(name: str) -> bool:
 def uses_up(name: str) -> bool:
     """Return whether a passage or a problem is given to the method once per dataset. Raises as `method`."""
     return method(name).takes == "documents" or hasattr(_method(name), "columns")
+
+
+def takes_wrong_solutions(name: str) -> bool:
+    """Return whether the method works on solutions that were dropped as wrong, too. Raises as `method`."""
+    return bool(getattr(_method(name), "wrong_solutions", False))
 
 
 def role_of(name: str) -> str:

@@ -16,6 +16,7 @@ import yaml
 
 import prompts
 from prompts.schemas.critique import Assessment, Critique
+from storage.datasets.steps import FLAW
 from tasks.answers import Judge, extract
 from tasks.conversations import WRITER
 from tasks.decontamination.judge import verdict
@@ -25,6 +26,8 @@ from tasks.interleaving import turn_of
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.request import Completion, Usage
 from tasks.methods import Ask, Item, asks_model, converses, multiple_choice, refine, textbook_qa
+from tasks.methods.nearly_right import read as read_flawed
+from tasks.methods.tree_search import continuation
 from tasks.posing.replies import posed
 from tasks.replies.items import critique, problems
 from tasks.replies.programs import program
@@ -101,6 +104,36 @@ SPLIT = {
 def of_split(text: str, language: str, cut: bool, judge: Judge) -> Any:
     marks = by_model(text, SPLIT[language])
     return marks if isinstance(marks, str) else [[mark.start, mark.end, mark.kind] for mark in marks]
+
+
+def of_flaw(name: str) -> Callable[[str, str, bool, Judge], Any]:
+    def read_flaw(text: str, language: str, cut: bool, judge: Judge) -> Any:
+        lines = ["There are 10.", "Half of 10 is 4.", "\\boxed{4}"]
+        wrong = {"wrong": "4"} if name == "nearly_right" else {}
+        variables = {"question": "Half of 10?", "lines": lines, "reference": "5", **wrong}
+        inherited = {"question": "Half of 10?"}
+        ask = Ask("nearly_right", name, language, None, 1, variables, ["p"], 1, inherited=inherited)
+        item = read_flawed(text, ask)
+        if item.code is not None:
+            return item.values["why"]
+        flaw = item.params[FLAW]
+        return {
+            "line": flaw["line"],
+            "kind": flaw["kind"],
+            "answer": item.answer,
+            "right": (item.solution or "").splitlines(),
+            "wrong": flaw["answer"],
+        }
+
+    return read_flaw
+
+
+def of_steps(text: str, language: str, cut: bool, judge: Judge) -> Any:
+    completion = Completion("key", text, "length" if cut else "stop", Usage(0, 0))
+    one = continuation(completion, (), language)
+    return (
+        None if one is None else {"steps": list(one.steps), "checks": dict(one.checks), "answer": one.answer}
+    )
 
 
 def of_choice(text: str, language: str, cut: bool, judge: Judge) -> Any:
@@ -192,7 +225,10 @@ READERS: dict[str, Callable[[str, str, bool, Judge], Any]] = {
     "critique": of_critique,
     "solve_cot": of_words,
     "solve_pot": of_program,
+    "nearly_right": of_flaw("nearly_right"),
+    "nearly_right_inserted": of_flaw("nearly_right_inserted"),
     "solve_tir": of_turn,
+    "tree_search": of_steps,
     "split": of_split,
     "solve_choice": of_choice,
     "solve_roles": of_roles,

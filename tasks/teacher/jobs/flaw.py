@@ -1,0 +1,165 @@
+"""Flaws of the embedded teacher: it finds the first wrong line of a solution and goes on rightly, or puts a wrong calculation into a right
+one and carries it on.
+
+At the rates of the character another line is named, the corrected solution has an error of its own, or the JSON is broken. A problem
+that the teacher cannot work has no line that it names.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.answers import extract
+from tasks.problems.machinery.family import Problem, Worked
+from tasks.teacher.character import Character
+from tasks.teacher.equations import worked_text
+from tasks.teacher.error_injection import inject_error
+from tasks.teacher.jobs import Prompted, in_chinese, names_key, written
+from tasks.teacher.judging import examine
+from tasks.teacher.reading import PromptRequest, known, undressed
+
+_NUMBER = re.compile(r"^\s*\[(\d{1,6})\] ?")
+_TRIES = 12
+_KINDS = {"arithmetic": "计算错误", "other": "其他"}
+_EXPLANATIONS = {
+    "en": "In line {line}, “{wrong}” does not hold; it has to be “{right}”.",
+    "zh": "第 {line} 行的“{wrong}”不成立，应为“{right}”。",
+}
+_ANEW = {"en": "We have: ", "zh": "于是有："}
+_NOTHING = {"en": "I find no wrong line.", "zh": "我没有找到错误的行。"}
+
+
+@dataclass(frozen=True, slots=True)
+class FlawRequest:
+    """A request to correct a wrong solution, or, if `inserted`, to put a flaw into a right one, near `line`."""
+
+    question: str
+    problem: Problem | None
+    lines: tuple[str, ...]
+    reference: str
+    inserted: bool
+    line: int
+    chinese_keys: bool
+
+
+writes_json = True
+
+
+def read(prompted: Prompted) -> FlawRequest | None:
+    """Return the problem and the numbered lines if the prompt requires corrected lines."""
+    words = prompted.words
+    questions, solutions = prompted.parts.of("question"), prompted.parts.of("solution")
+    if not questions or not solutions or not names_key(words, "corrected"):
+        return None
+    problem = next((one for text in undressed(questions[0]) if (one := known(text)) is not None), None)
+    named = re.search(r"\[(\d{1,6})\]", words)
+    return FlawRequest(
+        questions[0],
+        problem,
+        tuple(_NUMBER.sub("", line) for line in solutions[-1].split("\n")),
+        " ".join(prompted.parts.of("reference")).strip(),
+        names_key(words, "flawed"),
+        int(named[1]) if named else 1,
+        in_chinese("corrected", words),
+    )
+
+
+def answer(
+    requested: FlawRequest, language: str, character: Character, rng: random.Random, *, valid_json: bool
+) -> str:
+    """Return the record of the flaw, in the order that the prompt asks for."""
+    worked = requested.problem.worked if requested.problem else worked_text(requested.question, language)
+    record = (
+        _inserted(requested, language, rng) if requested.inserted else _corrected(requested, language, worked)
+    )
+    if record["first_wrong_line"] is not None and rng.random() < character.rates.misjudge:
+        record["first_wrong_line"] = rng.randint(1, len(requested.lines))
+    if rng.random() < character.wrong_rate(None, program=False):
+        steps, stated = _apart(str(record["corrected"]))
+        changed, value = inject_error(steps, stated, rng)
+        record["corrected"] = _joined(list(changed), value)
+    if requested.chinese_keys:
+        record["flaw_kind"] = _KINDS[record["flaw_kind"]]
+    return written(record, [record], character, rng, valid_json=valid_json, chinese=requested.chinese_keys)
+
+
+def _inserted(requested: FlawRequest, language: str, rng: random.Random) -> dict[str, Any]:
+    """Return a wrong calculation from the requested line on, or from the nearest line that has one."""
+    lines = list(requested.lines)
+    steps, stated = _apart("\n".join(lines))
+    best: tuple[int, int, list[str], str] | None = None
+    for _ in range(_TRIES):
+        changed, value = inject_error(steps, stated, rng)
+        place = next((i for i, (a, b) in enumerate(zip(steps, changed, strict=False)) if a != b), None)
+        if place is None:
+            continue
+        distance = abs(place + 1 - requested.line)
+        if best is None or distance < best[0]:
+            best = (distance, place, list(changed), value)
+        if not distance:
+            break
+    if best is None:
+        return _record_inserted(None, "", _NOTHING[language], "other", "")
+    _, place, wrong, value = best
+    explanation = _EXPLANATIONS[language].format(line=place + 1, wrong=wrong[place], right=steps[place])
+    flawed = _joined(wrong[place:], value)
+    corrected = _joined(_anew(list(steps[place:]), language), stated)
+    return _record_inserted(place + 1, flawed, explanation, "arithmetic", corrected)
+
+
+def _record_inserted(
+    place: int | None, flawed: str, explanation: str, kind: str, corrected: str
+) -> dict[str, Any]:
+    return {
+        "first_wrong_line": place,
+        "flawed": flawed,
+        "explanation": explanation,
+        "flaw_kind": kind,
+        "corrected": corrected,
+    }
+
+
+def _corrected(requested: FlawRequest, language: str, worked: Worked | None) -> dict[str, Any]:
+    """Return the first line that does not hold, and the teacher's own steps from there on."""
+    numbered = tuple(f"[{number}] {line}" for number, line in enumerate(requested.lines, 1))
+    job = PromptRequest("judge", language, requested.question, requested.problem, numbered)
+    place = examine(job).line if worked is not None else None
+    if worked is None or place is None:
+        return _record_corrected(_NOTHING[language], "other", None, "")
+    wrong = requested.lines[place - 1]
+    before = "\n".join(requested.lines[: place - 1])
+    own = next((i for i, step in enumerate(worked.steps) if step not in before), len(worked.steps))
+    steps = _anew(list(worked.steps[own:]), language)
+    corrected = _joined(steps, worked.answer)
+    right = corrected.split("\n")[0]
+    explanation = _EXPLANATIONS[language].format(line=place, wrong=wrong, right=right)
+    return _record_corrected(explanation, "arithmetic", place, corrected)
+
+
+def _record_corrected(explanation: str, kind: str, place: int | None, corrected: str) -> dict[str, Any]:
+    return {
+        "explanation": explanation,
+        "flaw_kind": kind,
+        "first_wrong_line": place,
+        "corrected": corrected,
+    }
+
+
+def _apart(text: str) -> tuple[tuple[str, ...], str]:
+    """Return the lines of a solution without that of its answer, and the answer."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    stated = extract(text)
+    steps = [line for line in lines if "\\boxed" not in line] or lines
+    return tuple(steps), stated.answer if stated else ""
+
+
+def _anew(steps: list[str], language: str) -> list[str]:
+    """Return steps as a correction begins."""
+    return [f"{_ANEW[language]}{steps[0]}", *steps[1:]] if steps else []
+
+
+def _joined(lines: list[str], value: str) -> str:
+    return "\n".join([*lines, rf"\boxed{{{value}}}"])

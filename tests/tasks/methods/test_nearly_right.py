@@ -1,0 +1,196 @@
+"""The method `nearly_right`: flaws of real wrong solutions and flaws that are put in, on the rows of a night, and what leaves of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pytest
+
+from storage.datasets.export import export
+from storage.datasets.shapes import WORSE
+from storage.datasets.steps import FLAW, FLAWED_REASON, lines_of
+from storage.datasets.store import Store
+from storage.reasons import Code
+from storage.rows import WRONG_STEP, Row, column, kept, reasons_of, to_table
+from tasks.answers import Judge
+from tasks.llm.engine import Engine
+from tasks.methods import Ask, asks_table, columns_of, nearly_right
+from tasks.methods.nearly_right import INSERTED, NearlyRightSettings
+from tasks.sandbox import Sandbox
+from tasks.stages.generate import generate
+from tasks.stages.outcome import balance
+from tasks.stages.verify import VerifySettings, verify
+from tasks.training import judgements
+from tasks.training.models import tokenizer_of
+from tasks.training.tokens import COLUMNS, TokenEncoder
+from tasks.voting import prior
+from tests import nights
+from tests.tasks.training.conftest import student  # noqa: F401 - the fixture of an untrained student
+
+RIGHT = "First, 10 / 2 = 5.\nThen 5 + 1 = 6.\nSo it is 6.\n\\boxed{6}"
+WRONG = "First, 10 / 2 = 4.\nThen 4 + 1 = 5.\nSo it is 5.\n\\boxed{5}"
+TOPIC = {"subdomain": "multi-step arithmetic", "solution_format": "cot"}
+
+
+def no_tick(rows: int) -> None:
+    """Ignore the progress."""
+
+
+def pool_of(rows: list[Row], rejected: list[Row]) -> pa.Table:
+    columns = columns_of(["nearly_right"])
+    dropped = to_table(rejected)
+    marked = dropped.set_column(
+        dropped.schema.get_field_index("rejected"),
+        "rejected",
+        pa.array(["wrong"] * len(rejected), pa.string()),
+    )
+    return pa.concat_tables([to_table(rows).select(columns), marked.select(columns)])
+
+
+def planned(pool: pa.Table, count: int, **own: Any) -> list[Ask]:
+    quota = {("en", "multi-step arithmetic"): count}
+    settings = NearlyRightSettings(**own)
+    return nearly_right.plan(pool, quota, per_call=5, examples=0, seed=1, settings=settings)
+
+
+def solved(number: int, text: str, **columns: Any) -> Row:
+    answer = text.rsplit("{", 1)[1].rstrip("}")
+    return Row(f"Question {number}?", "en", solution=text, answer=answer, **TOPIC, **columns)
+
+
+def test_wrong_solutions_come_first_and_right_ones_fill_the_rest() -> None:
+    right = [solved(number, RIGHT) for number in range(6)]
+    wrong = [solved(number, WRONG, verdicts={WRONG_STEP: "1"}) for number in range(4)]
+    asks = planned(pool_of(right, wrong), 6, inserted=0.5)
+    assert Counter(ask.prompt for ask in asks) == {"nearly_right": 4, INSERTED: 2}
+    for ask in asks:
+        lines = ask.variables["lines"]
+        assert ask.variables["reference"] == "6"
+        if ask.prompt == INSERTED:
+            assert 2 <= ask.variables["line"] < len(lines)
+        else:
+            assert (ask.variables["suspect"], ask.variables["wrong"]) == (1, "5")
+    assert len({ask.inherited["question"] for ask in asks}) == 6
+    assert Counter(ask.prompt for ask in planned(pool_of(right, []), 6, inserted=0.0)) == {INSERTED: 6}
+    assert Counter(ask.prompt for ask in planned(pool_of(right, wrong), 4, inserted=0.0)) == {
+        "nearly_right": 4
+    }
+
+
+def test_a_wrong_solution_without_a_right_answer_to_go_by_is_not_taken() -> None:
+    assert planned(pool_of([], [solved(1, WRONG)]), 3) == []
+    (ask,) = planned(pool_of([], [solved(1, WRONG, reference_answer="6")]), 3)
+    assert ask.variables["reference"] == "6"
+    short = "So it is 6.\n\\boxed{6}"
+    assert planned(pool_of([solved(1, short)], []), 3) == []
+
+
+def test_a_dropped_solution_with_the_right_answer_costs_no_call(
+    engine: Callable[..., Engine], judge: Judge
+) -> None:
+    same = solved(1, WRONG.replace("{5}", "{12/2}"), reference_answer="6")
+    asks = planned(pool_of([], [same]), 1)
+    outcome = generate(
+        asks_table(asks), engine=engine("teacher"), source="s", license="l", tick=no_tick, judge=judge
+    )
+    (why,) = reasons_of(outcome.rows)
+    assert why is not None
+    assert (why.code, outcome.facts["bills"][0]["completions"]) == (Code.NOT_FLAWED, 0)
+
+
+@pytest.mark.slow
+def test_the_rows_of_a_night_become_pairs_and_labelled_steps_and_no_wrong_step_is_learned(
+    engine: Callable[..., Engine],
+    sandbox: Sandbox,
+    judge: Judge,
+    tmp_path: Path,
+    student: Path,  # noqa: F811
+) -> None:
+    night = nights.night(tmp_path / "home", engine=engine, sandbox=sandbox, judge=judge, seed=1)
+    columns = columns_of(["nearly_right"])
+    worse = pa.array([why is not None and why.code in WORSE for why in reasons_of(night.dropped)], pa.bool_())
+    wrong = night.dropped.filter(pa.compute.and_(worse, pa.compute.is_valid(night.dropped["solution"])))
+    pool = pa.concat_tables([night.published.select(columns), wrong.select(columns)])
+    quota = Counter(zip(column(pool, "language"), column(pool, "subdomain"), strict=True))
+    asks = nearly_right.plan(pool, quota, per_call=5, examples=0, seed=1)
+    assert {ask.prompt for ask in asks} == {"nearly_right", INSERTED}
+    outcome = generate(
+        asks_table(asks), engine=engine("teacher"), source="s", license="l", tick=no_tick, judge=judge
+    )
+    balance("generate", outcome)
+    rows = kept(
+        verify(
+            kept(outcome.rows),
+            sandbox=sandbox,
+            judge=judge,
+            calibration=prior(),
+            settings=VerifySettings(),
+            tick=no_tick,
+        )
+    )
+    assert rows.num_rows >= 8
+    store: Store = night.store
+    version = store.publish("math", [rows], lineage={})
+    flaws = {row["id"]: orjson.loads(row["params"])[FLAW] for row in rows.to_pylist()}
+    assert {flaw["origin"] for flaw in flaws.values()} == {"inserted", "taken"}
+    published = store.read(version).to_pylist()
+    by_id = {row["id"]: row for row in published}
+    for row_id, flaw in flaws.items():
+        right, mistaken = lines_of(by_id[row_id]["solution"]), lines_of(flaw["solution"])
+        place = flaw["line"] - 1
+        assert right[:place] == mistaken[:place]
+        assert right[place] != mistaken[place]
+        assert judge.equal([(flaw["answer"], by_id[row_id]["answer"])]) == ["different"]
+        assert flaw["explanation"]
+
+    def records(shape: str) -> list[dict[str, Any]]:
+        export(store, version, tmp_path / shape, shape, compare=judge.equal)
+        (path,) = (tmp_path / shape / "data").iterdir()
+        return [orjson.loads(line) for line in path.read_bytes().splitlines()]
+
+    wrong_lines = {lines_of(flaw["solution"])[flaw["line"] - 1] for flaw in flaws.values()}
+    for shape in ("messages", "prompt-completion"):
+        texts = "\n".join(orjson.dumps(one).decode() for one in records(shape))
+        assert not [line for line in wrong_lines if orjson.dumps(line).decode()[1:-1] in texts]
+    pairs = {pair["id"]: pair for pair in records("preference")}
+    for row_id, flaw in flaws.items():
+        assert (pairs[row_id]["rejected"], pairs[row_id]["rejected_reason"]) == (
+            flaw["solution"],
+            FLAWED_REASON,
+        )
+    steps = {pair["id"]: pair for pair in records("step-preference")}
+    assert set(steps) == set(flaws)
+    for row_id, flaw in flaws.items():
+        pair = steps[row_id]
+        assert pair["rejected"] == lines_of(flaw["solution"])[flaw["line"] - 1]
+        assert pair["chosen"] == lines_of(by_id[row_id]["solution"])[flaw["line"] - 1]
+        assert pair["prompt"].startswith(by_id[row_id]["question"])
+        assert (pair["step"], pair["kind"]) == (flaw["line"], flaw["kind"])
+    labelled = {one["id"]: one for one in records("stepwise-supervision")}
+    for row_id, flaw in flaws.items():
+        assert all(labelled[row_id]["labels"])
+        labels = labelled[flaw["id"]]["labels"]
+        assert labels == [place < flaw["line"] - 1 for place in range(len(labels))]
+        assert len(labels) == len(labelled[flaw["id"]]["completions"])
+    negatives = [one for one in records("unpaired-preference") if not one["label"]]
+    assert {flaw["solution"] for flaw in flaws.values()} <= {one["completion"] for one in negatives}
+
+    # what a supervised training reads
+    tokenizer = tokenizer_of(str(student))
+    encoder = TokenEncoder(tokenizer, 4096)
+    learned = ""
+    for batch in store.batches(version, list(COLUMNS), pa.compute.field("solution").is_valid()):
+        tokens = encoder.rows(batch)
+        learned += tokenizer.decode(tokens.ids.tolist())
+    assert not [line for line in wrong_lines if line in learned]
+    # what a critic learns from
+    judgements.write(store, [version], tmp_path / "judged.parquet")
+    judged = pa.parquet.read_table(tmp_path / "judged.parquet").to_pylist()
+    named = [orjson.loads(row["solution"]) for row in judged]
+    steps_named = [one.get("first_wrong_step", one.get("错误行")) for one in named]
+    assert Counter(step for step in steps_named if step)[min(f["line"] for f in flaws.values())] >= 1
