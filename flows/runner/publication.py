@@ -10,6 +10,7 @@ from dataclasses import asdict
 from importlib import metadata
 from typing import Any
 
+import pyarrow as pa
 from prefect.runtime import flow_run
 
 from flows.runner.after_publication import Finished, finish
@@ -120,7 +121,7 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
         "base": str(night.base) if night.base else None,
         "inputs": night.files,
         **({"material": night.inputs.material.records()} if night.inputs.material.versions else {}),
-        "prompts": sorted({ref for ref in column(rows, "prompt") if ref}),
+        "prompts": prompts_of(rows),
         "parameters": night.config.model_dump(mode="json"),
         "licenses": dict(sorted(Counter(str(name) for name in column(rows, "license")).items())),
         "calibration": night.fitted or night.calibration.to_dict(),
@@ -160,6 +161,11 @@ def made_with(tools: Tools) -> dict[str, Any]:
             **{name: metadata.version(name) for name in PACKAGES},
         },
     }
+
+
+def prompts_of(rows: pa.Table) -> list[str]:
+    """Return the prompts that wrote the rows, each with its version."""
+    return sorted({ref for ref in column(rows, "prompt") if ref})
 
 
 def replaced_prompts(tools: Tools) -> dict[str, Any]:

@@ -10,17 +10,20 @@ import pytest
 import yaml
 
 import prompts
+from flows.runner.publication import prompts_of
 from flows.runner.resources import Tools
 from flows.settings import Settings, SettingsError
 from prompts import PromptError
 from prompts.overlay import digest, overlaid
+from storage.datasets.store import Store
 from storage.ledger import Ledger
-from storage.rows import to_table
+from storage.rows import Row, kept, to_table
 from tasks.conditions import conditions
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
 from tasks.methods import EXAMPLE, asks_table, self_instruct
 from tasks.stages.generate import generate
+from tasks.stages.solve import SolveSettings, solve
 
 ROOT = Path(__file__).parents[2]
 FRONT = "---\npurpose: mine\ntemperature: 0.2\n---\n"
@@ -212,3 +215,36 @@ def test_generated_rows_name_the_replaced_conditions(overlay: Path, tmp_path: Pa
     stated = [json.loads(params)["conditions"] for params in done.rows.column("params").to_pylist()]
     assert {one["version"] for one in stated} == {conditions(overlay).version}
     assert "a mine" in {one["context"] for one in stated}
+
+
+def test_a_prompt_change_shows_in_the_lineage_of_the_next_version_and_nowhere_else(
+    overlay: Path, tmp_path: Path
+) -> None:
+    text = (prompts.HERE / "solve_cot.en.md").read_text(encoding="utf-8")
+    (overlay / "solve_cot.en.md").write_text(
+        text.replace("one step per line", "one short step per line"), encoding="utf-8"
+    )
+    store, ledger = Store(tmp_path / "home"), Ledger.open(str(tmp_path / "ledger.sqlite"))
+    versions = []
+    for number, folder in ((30, None), (40, overlay)):
+        questions = to_table([Row(f"What is 12 + {number}?", "en"), Row(f"12 + {number} 等于多少？", "zh")])
+        engine = Engine(Endpoint(role="reasoner", model="embedded", prompts=folder), ledger)
+        solved = solve(
+            questions, engine=engine, settings=SolveSettings(samples=2), seed=1, tick=lambda n: None
+        ).rows
+        engine.close()
+        versions.append(store.publish("math", [kept(solved)], lineage={"prompts": prompts_of(solved)}))
+    ledger.close()
+    before, after = (set(version.lineage["prompts"]) for version in versions)
+    assert before - after == {prompts.load("solve_cot", "en").ref}
+    assert after - before == {prompts.load("solve_cot", "en", overlay).ref}
+    assert {ref.partition("@")[0] for ref in before & after} == {
+        "solve_cot.zh",
+        "solve_pot.en",
+        "solve_pot.zh",
+    }
+    assert store.resolve(versions[0]).lineage["prompts"] == sorted(before)
+    assert (
+        prompts.load("solve_cot", "en", overlay).ref
+        not in store.read(versions[0]).column("prompt").to_pylist()
+    )
