@@ -18,7 +18,7 @@ from tasks.ingestion.files import MAX_LINE, numbered_lines, open_text
 from tasks.ingestion.record import IngestError, Record, is_unicode, without_nan
 
 MAX_ARRAY = 256 << 20  # bytes; a JSON array must be parsed whole, so a larger one has to become JSON Lines
-_BLOCK = 1 << 20  # bytes of lines that are parsed at once
+_BLOCK = 4 << 20  # bytes of lines that are parsed at once
 _MAY_HOLD_FLOATS = frozenset((dict, list, float))
 # what a number that orjson reads as a float looks like; a text may hold the same
 _NUMBER = re.compile(rb"[:,\[]\s*-?(?:\d+[.eE]|\d{16})")
@@ -72,7 +72,7 @@ class LineBatch:
         return (_json_line(f"line {self.numbers[place]}", self.lines[place]) for place in places)
 
     def blocks(self) -> Iterator[tuple[int, LineBatch]]:
-        """Yield parts of the batch that fit the processor's cache, each with the place of its first line."""
+        """Yield parts of the batch of about _BLOCK bytes, each with the place of its first line."""
         first, size = 0, 0
         for place, line in enumerate(self.lines):
             size += len(line)

@@ -382,8 +382,10 @@ def _sizes(values: pa.Array) -> pa.Array:
 def _as_json(part: ChatColumns, roles: pa.Array) -> pa.Array:
     """Return the turns of each chat as the JSON that ids are hashed from: lists of the values of ChatTurn."""
     texts = part.texts
+    data = np.frombuffer(texts.buffers()[2] or b"", np.uint8)
     for character, escape in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\t", "\\t")):
-        texts = pc.replace_substring(texts, character, escape)
+        if (data == ord(character)).any():
+            texts = pc.replace_substring(texts, character, escape)
     nulls = ",null" * _ABSENT
     turns = pc.binary_join_element_wise('["', roles, '","', texts, f'"{nulls}]', "")
     return pc.binary_join_element_wise("[", pc.binary_join(_listed(turns, part.counts), ","), "]", "")

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.rows import to_table
+from tasks.ingestion import json_records
 from tasks.ingestion.json_records import LineBatch, json_lines, line_batches
 from tasks.ingestion.record import Record
 from tasks.stages.import_dataset import RecordReading, common_of, rows_of, table_of
@@ -142,16 +143,17 @@ def test_an_odd_line_among_usual_ones_becomes_the_same_rows(line: bytes, around:
     assert same_as_one_by_one(b"\n".join([line, around, b""])) >= 1
 
 
-def test_lines_are_given_to_the_parser_in_blocks() -> None:
+def test_lines_are_given_to_the_parser_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A line that is refused leaves only its block to the other reader."""
-    lines = [USUAL_LINE.replace(b"2 + 2", b"%d + 2" % number) for number in range(8000)]
+    monkeypatch.setattr(json_records, "_BLOCK", 10_000)
+    lines = [USUAL_LINE.replace(b"2 + 2", b"%d + 2" % number) for number in range(500)]
     lines[7] = b"not JSON"
-    batch = LineBatch(range(1, 8001), lines)
+    batch = LineBatch(range(1, 501), lines)
     blocks = list(batch.blocks())
     assert len(blocks) > 1
     assert [line for _, block in blocks for line in block.lines] == lines
     assert [first for first, _ in blocks] == [block.numbers[0] - 1 for _, block in blocks]
-    assert same_as_one_by_one(b"\n".join(lines)) == 8000
+    assert same_as_one_by_one(b"\n".join(lines)) == 500
 
 
 @pytest.mark.parametrize("lines", [False, True], ids=["records", "lines"])
