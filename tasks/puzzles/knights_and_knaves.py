@@ -97,14 +97,14 @@ PEOPLES: Final = {
 }  # fmt: skip
 OPENINGS: Final = {
     "en": (
-        "On an island everyone is either a {good} or a {bad}. {Goods} always tell the truth and {bads} always lie. You meet {people}.",
-        "Each of {people} is a {good}, who says only true things, or a {bad}, who says only false things.",
-        "{Goods} never lie and {bads} never tell the truth. {people} live in a village where everyone is one or the other.",
+        "On an island everyone is either a {good} or a {bad}. {Goods} always tell the truth and {bads} always lie. You meet {n} of them: {people}.",
+        "There are {n} people: {people}. Each of them is a {good}, who says only true things, or a {bad}, who says only false things.",
+        "{Goods} never lie and {bads} never tell the truth. Everyone in a village is one or the other, and {n} of its people are {people}.",
     ),
     "zh": (
-        "岛上的人不是{good}就是{bad}：{good}只说真话，{bad}只说假话。你遇到了{people}。",
-        "{people}每人要么是{good}，要么是{bad}。{good}总说真话，{bad}总说假话。",
-        "有一个村子，村里的{good}从不说谎，{bad}从不说真话，每个人必属其一。{people}住在这个村子里。",
+        "岛上的人不是{good}就是{bad}：{good}只说真话，{bad}只说假话。你遇到了{n}个人：{people}。",
+        "{people}这{n}个人，每人要么是{good}，要么是{bad}。{good}总说真话，{bad}总说假话。",
+        "有一个村子，村里的{good}从不说谎，{bad}从不说真话，每个人必属其一。村里有{n}个人：{people}。",
     ),
 }
 SAYINGS: Final = {
@@ -330,7 +330,7 @@ class _Writer:
 
     def opening(self) -> str:
         people = listed([self.name(person) for person in range(len(self.village.names))], self.language)
-        return self.words(self.rng.choice(OPENINGS[self.language]), people=people)
+        return self.words(self.rng.choice(OPENINGS[self.language]), people=people, n=len(self.village.names))
 
     def says(self, number: int) -> str:
         text = self.claims[number]
