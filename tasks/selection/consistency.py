@@ -24,7 +24,7 @@ STAGE = "select"
 whole = False
 parents = False
 
-_LATEX = re.compile(r"\\(?:\(|\[|[a-zA-Z]{2,})|\$[a-zA-Z]\$")
+_LATEX = re.compile(r"\\(?:\(|\[|[a-zA-Z]{2,})|\$[a-zA-Z]\$|\$[^$\n]{1,200}?[\\^_=]")
 _COMMAND = re.compile(r"\\(?:d?frac|sqrt|cdot|times|sum|int|lim|sin|cos|log|ln|pi|le|ge|left|div|pm)\b")
 _ASCII_FORMULA = re.compile(r"\*\*|\w\^\w|\b(?:sqrt|pi|oo)\b|\d\s*\*\s*\w|->")
 _CJK = re.compile(r"[\u4e00-\u9fff]")
@@ -88,7 +88,9 @@ def _without_boxes(text: str) -> str:
         if begin >= start:
             parts.append(text[start:begin])
             start = end + 1
-    return "".join([*parts, text[start:]])
+    return " ".join(
+        [*parts, text[start:]]
+    )  # a box in dollar signs leaves two, which must not become one sign of a display
 
 
 def _language(row: Mapping[str, Any]) -> bool:

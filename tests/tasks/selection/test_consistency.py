@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import itertools
+import json
+from pathlib import Path
+
 import pytest
 
 from tasks.selection.consistency import SCREENS
@@ -45,6 +50,14 @@ def passed(question: str, solution: str, form: str = "cot", language: str = "en"
         (r"Find the derivative of \(x^2\).", r"By the power rule it is \(2x\). \boxed{2x}", "cot", "en", []),
         (r"Find $\frac{1}{2}$ of 6.", r"It is 3. \boxed{3}", "cot", "en", []),
         ("Two pens cost $5 and three cost $7.", r"5 * 2 = 10 dollars, so $10. \boxed{10}", "cot", "en", []),
+        (
+            "If $2^8=4^x$, find $x$.",
+            r"Since $2^8=2^{2x}$, we have $2x=8$, so $x=\boxed{4}$.",
+            "cot",
+            "en",
+            [],
+        ),
+        ("Add.", r"There are $3\times 3=9$ of them, so $\boxed{9}$ in all.", "cot", "en", []),
         ("Add.", r"We have \( 1 + 1 = 2. \boxed{2}", "cot", "en", ["delimiters"]),
         ("Add.", r"We have \frac{1}{2} + 1. \boxed{\frac{3}{2}}", "cot", "en", ["delimiters"]),
         ("Add.", r"We have \(\frac{1}{2} + 1\). \boxed{\frac{3}{2}}", "cot", "en", []),
@@ -81,3 +94,18 @@ def test_a_hostile_text_takes_linear_time(text: str) -> None:
         "language": "en",
     }
     assert {screen(row) for screen in SCREENS.values()} <= {True, False}
+
+
+def test_published_solutions_pass() -> None:
+    """MATH and GSM8K are of a uniform form: 252 and 1,000 of their solutions, none of which may be dropped."""
+    data = Path(__file__).resolve().parents[4] / "shared" / "data"
+    files = (data / "math" / "math500.a.jsonl", data / "gsm8k" / "train.jsonl.gz")
+    if not all(path.exists() for path in files):
+        pytest.skip("shared/data is not here")
+    math, grade = (path.read_bytes() for path in files)
+    rows = [(row["problem"], row["solution"]) for row in map(json.loads, math.splitlines())]
+    rows += [
+        (row["question"], row["answer"])
+        for row in map(json.loads, itertools.islice(gzip.decompress(grade).splitlines(), 1000))
+    ]
+    assert [question for question, solution in rows if passed(question, solution)] == []
