@@ -16,7 +16,7 @@ GOOD = {"instruction_score": 8, "answer_score": 2.5, "first_wrong_step": 3, "cri
 def test_by_name_knows_its_schemas_and_lists_them_otherwise() -> None:
     assert by_name("Critique") is Critique
     with pytest.raises(
-        UnknownSchema, match=r"no schema 'Critic'.*Assessment, Critique, .*PlannedProblems, Problems"
+        UnknownSchema, match=r"no schema 'Critic'.*Assessment, .*Critique, .*PlannedProblems, Problems"
     ):
         by_name("Critic")
 
