@@ -78,6 +78,7 @@ def span_of(block: DocumentBlock) -> dict[str, Any]:
 _MARK: Final = r"\(([a-z]{1,4}|\d{1,2})\)|([a-z]|\d{1,2})[.)]"
 _PART: Final = re.compile(rf"^(?:{_MARK})[ \t]+", re.MULTILINE)
 _LABEL_PART: Final = re.compile(r"\(([a-z]{1,4}|\d{1,2})\)$|(?<=\d)([a-z])$")
+_SEVERAL: Final = re.compile(r"(?<!\S)\((?:b|ii)\)\s")  # a further part in one line: (a) Yes. (b) No.
 _RELATIONS: Final = re.compile(
     r"[,;，；]|\\(?:text|mathrm|quad|begin)|\b(?:and|or)\b"
 )  # several equations, not one chain
@@ -165,7 +166,8 @@ def printed_value(text: str) -> str | None:
             stated = inner.strip().rstrip(".").strip()
     if stated.count("=") > 1 and not _RELATIONS.search(stated):  # a calculation: its result is the answer
         stated = stated.rpartition("=")[2].strip()
-    return stated if 0 < len(stated) <= LONGEST_ANSWER and parts_of(stated)[1] == [] else None
+    single = parts_of(stated)[1] == [] and not _SEVERAL.search(stated)
+    return stated if 0 < len(stated) <= LONGEST_ANSWER and single else None
 
 
 def parts_of(text: str, *, least: int = 2) -> tuple[str, list[tuple[str, str]]]:

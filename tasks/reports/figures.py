@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -135,7 +135,7 @@ class Figures:
         """The lineage without the parts that have their own section on the page."""
         elsewhere = (
             "decontamination", "service", "engines", "forecast", "removed", "variety", "canaries", "drift",
-            "traces", FORMATS,
+            "traces", FORMATS, "transcribed",
         )  # fmt: skip
         return {name: value for name, value in self.lineage.items() if name not in elsewhere}
 
@@ -151,6 +151,30 @@ class Figures:
             "closed_boxes": "boxes whose missing brace was added",
         }
         return ", ".join(f"{counts[kind]:,} {title}" for kind, title in titles.items() if counts.get(kind))
+
+    @property
+    def reading(self) -> list[str]:
+        """What is to be said of how documents and pages of the web were read, a sentence each; empty for other versions."""
+        lines: list[str] = []
+        pages: Mapping[str, Any] = self.lineage.get("pages") or {}
+        if recall := pages.get("recall"):
+            lines.append(
+                f"Recall of mathematics: the classifier finds {recall['recall']:.1%} of {recall['held_out_positives']:,} positives that "
+                f"were held out, at a threshold of {recall['threshold']:.4f}; its precision on held-out texts is at least "
+                f"{recall['precision']:.1%}. It was trained on {counted(recall['positives'], 'positive')} in "
+                f"{counted(len(recall['rounds']), 'round')} of negatives ({', '.join(f'{size:,}' for size in recall['rounds'])})."
+            )
+        if pages.get("rare_templates"):
+            lines.append(f"Pages of rare templates on their host: {pages['rare_templates']:,}.")
+        if transcribed := self.lineage.get("transcribed"):
+            lines.append(f"Scanned pages that {transcribed['models']} transcribed: {transcribed['pages']:,}.")
+        undefined: Counter[str] = Counter()
+        for source in self.lineage.get("inputs") or ():
+            undefined.update(source.get("undefined_macros") or {} if isinstance(source, Mapping) else {})
+        if undefined:
+            shown = ", ".join(f"\\{name} ({count:,})" for name, count in undefined.most_common(10))
+            lines.append(f"Macros that no file of a document defines: {shown}.")
+        return lines
 
     @property
     def variety(self) -> Mapping[str, Any]:

@@ -39,3 +39,10 @@ def host_of(url: str) -> str:
     except ValueError:  # brackets that are no IPv6 address
         return ""
     return host.removeprefix("www.")
+
+
+def unfit_body(data: bytes) -> str:
+    """Return why a body is no page that is read, "" if it is one."""
+    if len(data) > MAX_PAGE:
+        return f"over {MAX_PAGE >> 20} MiB"
+    return "" if data.strip() else "empty"

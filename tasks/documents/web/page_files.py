@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tasks.documents.chunks import chunks
 from tasks.documents.cleaning import cleaned
-from tasks.documents.web.page import MAX_PAGE, Page
+from tasks.documents.web.page import Page, unfit_body
 from tasks.documents.web.reading import read_pages
 from tasks.documents.web.warc import SUFFIXES, warc_pages
 from tasks.ingestion.column_names import QUESTIONS, SOLUTIONS, plain
@@ -70,10 +70,8 @@ def _page(record: Record) -> Page | None:
 
 def _with_body(place: str, url: str, body: str | bytes, is_plain: bool, fields: Mapping[str, Any]) -> Page:
     data = body if isinstance(body, bytes) else body.encode("utf-8", "replace")
-    if len(data) > MAX_PAGE:
-        return Page(place, url, unfit=f"over {MAX_PAGE >> 20} MiB")
-    if not data.strip():
-        return Page(place, url, unfit="empty")
+    if why := unfit_body(data):
+        return Page(place, url, unfit=why)
     return Page(
         place,
         url,

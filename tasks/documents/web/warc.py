@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final, cast
 
 import zstandard
 
-from tasks.documents.web.page import MAX_PAGE, Page
+from tasks.documents.web.page import MAX_PAGE, Page, unfit_body
 from tasks.ingestion.files import DAMAGED, PACKED, damage, open_text
 from tasks.ingestion.record import IngestError
 from tasks.text.cleaning import printable
@@ -173,10 +173,8 @@ def _page(record: Any, place: str) -> Page:
         body = record.content_stream().read(MAX_PAGE + 1)
     except ChunkedDataException:
         return Page(place, url, unfit="damaged chunks of HTTP")
-    if len(body) > MAX_PAGE:
-        return Page(place, url, unfit=f"over {MAX_PAGE >> 20} MiB")
-    if not body.strip():
-        return Page(place, url, unfit="empty")
+    if why := unfit_body(body):
+        return Page(place, url, unfit=why)
     return Page(
         place,
         url,

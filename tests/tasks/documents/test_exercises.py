@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from storage.rows import DocumentBlock
-from tasks.documents.exercises import exercises, explained, parts_of
+from tasks.documents.exercises import exercises, explained, parts_of, printed_value
 
 
 def block(kind: str, text: str, label: str | None = None, **place: Any) -> DocumentBlock:
@@ -121,3 +121,10 @@ def test_parts_count_from_the_first_mark_without_a_gap(text: str, marks: list[st
 def test_hostile_text_is_read_in_linear_time() -> None:
     text = "(a) " * 50_000 + "\n" + "____ " * 50_000 + "\n(b) " * 20_000
     assert len(exercises([block("exercise", text), block("solution", text)])) >= 1
+
+
+def test_an_answer_of_several_parts_in_one_line_is_no_single_value() -> None:
+    assert printed_value("(a) Outcomes 2 and 3. (b) Yes, they share no outcome.") is None
+    assert printed_value("(i) 4 (ii) 5") is None
+    assert printed_value("\\(f(b) = 3\\)") == "f(b) = 3"
+    assert printed_value("Observational study") == "Observational study"

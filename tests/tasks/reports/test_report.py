@@ -374,3 +374,34 @@ def test_the_criteria_of_a_choice_among_solutions_are_compared() -> None:
     assert "| agreement | 1,200 | 850 | 0.750 | 0.400 |" in report.markdown(path="x")
     assert "Choice among the solutions of a question" in report.html()
     assert "Choice among" not in Report(figures()).markdown(path="x")
+
+
+@pytest.mark.slow
+def test_the_page_says_how_documents_and_pages_were_read() -> None:
+    recall = {
+        "positives": 80, "held_out_positives": 20, "held_out_negatives": 40, "recall": 0.95, "precision": 0.875,
+        "threshold": 0.1234, "rounds": [100, 90],
+    }  # fmt: skip
+    lineage = {
+        "pages": {"recall": recall, "rare_templates": 3},
+        "transcribed": {"models": "<b>eyes</b>", "pages": 1200},
+        "inputs": [
+            {"file": "a.tex", "undefined_macros": {"imp": 4, "st": 1}},
+            {"file": "b.tex", "undefined_macros": {"imp": 2}},
+            "seeds",
+        ],
+    }
+    read = figures(lineage=lineage)
+    for text in (Report(read).html(), Report(read).markdown(path="x")):
+        for part in (
+            "95.0%",
+            "0.1234",
+            "at least 87.5%",
+            "2 rounds of negatives (100, 90)",
+            "templates on their host: 3",
+            "1,200",
+            "imp (6)",
+        ):
+            assert part in text
+        assert "<b>eyes" not in text
+    assert "Recall of mathematics" not in Report(figures()).html()
