@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+from dataclasses import replace
 from fractions import Fraction
 
 from tasks.problems.machinery.family import Worked, recognise
@@ -16,6 +17,7 @@ from tasks.teacher.comparing import same_answer
 from tasks.teacher.compound import Compound, split
 from tasks.teacher.equations import worked_text
 
+_TOKEN = re.compile(r"\d+|[^\d]")
 TRIED = range(2, 400)  # whole numbers that are put in place of a letter
 
 
@@ -127,17 +129,41 @@ def _by_trial(compound: Compound) -> Worked | None:
         if worked is None or not (worked.answer == stated or same_answer(worked.answer, stated)):
             continue
         zh = language == "zh"
-        opening = f"试 {letter} = {tried}。" if zh else f"Try {letter} = {tried}."
+        opening = (
+            f"从 {TRIED[0]} 起逐个试整数，试到 {letter} = {tried}。"
+            if zh
+            else f"Whole numbers from {TRIED[0]} on are put in place of {letter}, up to {letter} = {tried}."
+        )
         step = (
             f"结果是 {stated}，与已知相符，所以 {letter} = {tried}。"
             if zh
             else f"The result is {stated}, as it is known to be, so {letter} = {tried}."
         )
-        program = (
-            f"{_functions(first=worked)}\n{letter} = {tried}\nif first() is not None:\n    print({letter})"
-        )
+        other = worked_question(place.sub(str(tried + 1), text), language)
+        program = _search(worked, other, letter, tried, number(stated))
         return Worked(str(tried), (opening, *worked.steps, step), program)
     return None
+
+
+def _search(worked: Worked, other: Worked | None, letter: str, tried: int, target: Fraction | None) -> str:
+    """Return a program that puts the numbers of TRIED in place of the letter and prints the first that gives `target`; no
+    statement if the place of the number cannot be told from the program for the next one (`other`)."""
+    given, following = (_TOKEN.findall(one.program) if one else [] for one in (worked, other))
+    differ = [place for place, (a, b) in enumerate(zip(given, following, strict=False)) if a != b]
+    same_length = len(given) == len(following)
+    literal = all(given[place] == str(tried) and following[place] == str(tried + 1) for place in differ)
+    if target is None or not differ or not same_length or not literal:
+        return f"# no program: {letter} was found by putting numbers in its place"
+    used = set(re.findall(r"[A-Za-z_]\w*", worked.program))
+    name = next(one for one in (letter, "unknown", "candidate") if one not in used)
+    for place in differ:
+        given[place] = name
+    function = _functions(first=replace(worked, program="".join(given)))
+    return (
+        f"{function.replace('def first()', f'def first({name})')}\n"
+        f"print(next({name} for {name} in range({TRIED.start}, {TRIED.stop}) "
+        f'if Fraction(str(first({name}))) == Fraction("{target}")))'
+    )
 
 
 def _with(first: Worked, step: str, answer: str, last: str) -> Worked:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+
 import pytest
 
 from tasks.teacher.composition import worked_compound, worked_question
@@ -9,6 +12,11 @@ from tasks.teacher.compound import FORMS, Compound, split, write
 
 FIRST = {"en": "Solve for x: 3x + 4 = 19.", "zh": "解方程：3x + 4 = 19。"}  # 5
 SECOND = {"en": "What is the value of 12 + 30?", "zh": "计算 12 + 30。"}  # 42
+BACKWARD = (
+    "A fair six-sided die has the numbers 5, x, 8, 11, 12, 12 on its faces. A first roll below 11 is discarded and replaced by a "
+    "second roll, which then counts. Find the expected value of the number that counts.\n\n"
+    "The answer to this question is known to be $\\frac{125}{12}$. What is the value of the unknown x?"
+)
 SLOTS = {"factor": "3", "addend": "7", "divisor": "4", "answer": "42", "letter": "k"}
 
 
@@ -59,3 +67,19 @@ def test_what_cannot_be_worked_is_not() -> None:
     inner = write("backward", "en", first="What is the value of k + 30?", answer="42", letter="k")
     nested = write("backward", "en", first=inner.replace("30", "j"), answer="12", letter="j")
     assert worked_compound(nested) is None  # and at once
+
+
+def test_a_question_backwards_is_worked_by_a_program_that_searches() -> None:
+    worked = worked_question(BACKWARD, "en")
+    assert worked is not None
+    assert worked.answer == "7"
+    assert "7" not in worked.program.replace("8, 11, 12", "")  # the answer is computed, not written down
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(worked.program, {})
+    assert printed.getvalue().strip() == "7"
+
+
+@pytest.mark.parametrize("answer", ["$\\frac{1}{12}$", "no"])
+def test_a_question_backwards_without_a_whole_number_that_fits_is_not_known(answer: str) -> None:
+    assert worked_question(BACKWARD.replace("$\\frac{125}{12}$", answer), "en") is None
