@@ -21,6 +21,7 @@ from tasks.rewriting.numbers import changed_number
 from tasks.rewriting.parents import inherited, is_open, parents
 from tasks.rewriting.replies import written_question
 from tasks.seeding import seed_of
+from tasks.taxonomy import local_name
 
 prompt = "evolve"
 makes: Makes = "questions"
@@ -43,6 +44,7 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
             count=1,
             variables={
                 "question": row["question"],
+                "subdomain": local_name(row["subdomain"], row["language"]) if row["subdomain"] else "",
                 "strategy": STRATEGIES[(first + number) % len(STRATEGIES)],
                 "parent": row["problem_id"],
             },

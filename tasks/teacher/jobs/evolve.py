@@ -19,7 +19,7 @@ from tasks.teacher.compound import write
 from tasks.teacher.jobs import Prompted, in_chinese, names_key, written
 from tasks.teacher.jobs.rephrase import reworded
 from tasks.teacher.reading import known
-from tasks.teacher.topics import choose_families
+from tasks.teacher.topics import choose_families, subdomain_in
 from tasks.teacher.writing import flawed
 
 DRAWS = 20
@@ -34,6 +34,7 @@ class HarderRequest:
 
     question: str
     strategy: str
+    subdomain: str | None
     chinese_keys: bool
 
 
@@ -47,7 +48,7 @@ def read(prompted: Prompted) -> HarderRequest | None:
         return None
     words = prompted.words
     strategy = "wider" if _WIDER.search(words) else "constraint" if _CONSTRAINT.search(words) else "deeper"
-    return HarderRequest(questions[0], strategy, in_chinese("evolved", words))
+    return HarderRequest(questions[0], strategy, subdomain_in(words, _WIDER), in_chinese("evolved", words))
 
 
 def answer(
@@ -86,17 +87,17 @@ def _harder(requested: HarderRequest, language: str, rng: random.Random) -> str:
     worked = worked_question(requested.question, language)
     value = number(worked.answer) if worked else None
     if requested.strategy == "wider" or (worked is not None and value is None):
-        return _wider(requested.question, language, rng)
+        return _wider(requested, language, rng)
     if requested.strategy == "constraint" and (value is None or (value.denominator == 1 and value > 9)):
         return write("remainder", language, first=requested.question, divisor=rng.randint(3, 9))
     factor, addend = rng.randint(2, 9), rng.randint(3, 60)
     return write("further", language, first=requested.question, factor=factor, addend=addend)
 
 
-def _wider(question: str, language: str, rng: random.Random) -> str:
-    """Return a problem at the highest level, of another family of its subdomain if there is one."""
-    problem = known(question)
-    choice = choose_families(problem.subdomain if problem else None)
+def _wider(requested: HarderRequest, language: str, rng: random.Random) -> str:
+    """Return a problem at the highest level, of another family of its subdomain, or of the one that the prompt names."""
+    problem = known(requested.question)
+    choice = choose_families(problem.subdomain if problem else requested.subdomain)
     others = [family for family in choice if problem is None or family.name != problem.family]
     for _ in range(DRAWS):
         family = rng.choice(others or list(families().values()))
@@ -104,4 +105,4 @@ def _wider(question: str, language: str, rng: random.Random) -> str:
             return draw(family, rng, HARDEST, language).question
         except Unworkable:
             continue  # these values have no exact answer: draw again
-    return question
+    return requested.question
