@@ -147,7 +147,7 @@ def _by_trial(compound: Compound) -> Worked | None:
 
 def _search(worked: Worked, other: Worked | None, letter: str, tried: int, target: Fraction | None) -> str:
     """Return a program that puts the numbers of TRIED in place of the letter and prints the first that gives `target`; no
-    statement if the place of the number cannot be told from the program for the next one (`other`)."""
+    statement if the place of the number does not show in the program for the next one (`other`)."""
     given, following = (_TOKEN.findall(one.program) if one else [] for one in (worked, other))
     differ = [place for place, (a, b) in enumerate(zip(given, following, strict=False)) if a != b]
     same_length = len(given) == len(following)
