@@ -35,7 +35,6 @@ from tasks.llm.endpoint import Endpoint
 from tasks.llm.request import Completion
 from tasks.plugins import module
 from tasks.replies.items import problems
-from tasks.seeding import seed_of
 from tasks.settings import Section
 
 PLUGINS: Final = "tasks.methods"
@@ -363,35 +362,6 @@ def rounds(questions: int, per_call: int) -> Iterator[int]:
     """Split a number of questions into calls: 12 with 5 per call is 5, 5, 2."""
     for start in range(0, questions, per_call):
         yield min(per_call, questions - start)
-
-
-def questions_to_solve(
-    pool: pa.Table, quota: Quota, seed: int, *, each: int
-) -> Iterator[tuple[dict[str, Any], int]]:
-    """Yield (question, number of solutions) for the rows of a quota: different questions of each topic, `each` solutions of one.
-
-    Where a topic has too few questions, those of the language that name no subdomain take their place. A question is a row of
-    the pool; the order follows from the random seed.
-    """
-    by_topic: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    seen: set[str] = set()
-    for row in sorted(pool.select(EXAMPLE).to_pylist(), key=lambda row: row["id"]):
-        if row["problem_id"] not in seen:
-            seen.add(row["problem_id"])
-            by_topic.setdefault((row["language"], row["subdomain"] or UNLABELLED), []).append(row)
-    for rows in by_topic.values():
-        rows.sort(key=lambda row: seed_of(seed, row["problem_id"]))
-    left: dict[str, int] = {}
-    for (language, subdomain), count in sorted(quota.items()):
-        left[language] = left.get(language, 0) + count
-        for row in by_topic.get((language, subdomain), ())[: -(-count // each)]:
-            yield row, min(each, count)
-            count -= each
-            left[language] -= each
-    for language, count in sorted(left.items()):
-        for row in by_topic.get((language, UNLABELLED), ())[: max(0, -(-count // each))]:
-            yield row, min(each, count)
-            count -= each
 
 
 def examples_by_topic(pool: pa.Table) -> dict[tuple[str, str | None], list[tuple[str, str]]]:

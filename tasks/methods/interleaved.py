@@ -17,7 +17,8 @@ from storage.interleaved import TIR
 from tasks.conversations import WRITER, Conversation, together
 from tasks.interleaving import interleaved
 from tasks.llm.endpoint import Endpoint
-from tasks.methods import INHERITED, Ask, Item, Makes, Quota, Takes, questions_to_solve
+from tasks.methods import INHERITED, Ask, Item, Makes, Quota, Takes
+from tasks.rewriting.samples import questions_to_sample
 from tasks.seeding import seed_of
 from tasks.settings import Section
 
@@ -49,7 +50,7 @@ def plan(
     seed: int,
     settings: Section | None = None,
 ) -> list[Ask]:
-    """Return one ask per question of the pool, for `samples` solutions, until the quota is met."""
+    """Return one ask per question of the pool, for `samples` solutions each, until the quota is met."""
     own = settings if isinstance(settings, InterleavedSettings) else InterleavedSettings()
     return [
         Ask(
@@ -57,13 +58,13 @@ def plan(
             prompt,
             row["language"],
             row["subdomain"],
-            count,
+            own.samples,
             {"question": row["question"]},
             [row["id"]],
             seed_of(seed, NAME, row["problem_id"]),
             inherited={name: row[name] for name in INHERITED if row[name]},
         )
-        for row, count in questions_to_solve(pool, quota, seed, each=own.samples)
+        for row in questions_to_sample(pool, quota, seed, NAME, each=own.samples)
     ]
 
 
