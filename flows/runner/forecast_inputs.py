@@ -14,6 +14,7 @@ from storage.counting import counted
 from storage.ledger import UsageTotals
 from tasks.forecast import Forecast, ForecastInputs, forecast
 from tasks.points_in_time import moment
+from tasks.selection import calls_of
 
 MOST_NIGHTS = 10  # past nights that count, the newest ones
 
@@ -40,6 +41,11 @@ def inputs_of(
     published: int = 0,
 ) -> ForecastInputs:
     """Return what the forecast of a night is computed from. `published`: rows of the version that it builds on."""
+    selecting = {
+        model
+        for name, given in config.select.by.items()
+        for model in calls_of(name, given, config.generate.methods)
+    }
     return ForecastInputs(
         target=config.target,
         generate=config.generate,
@@ -49,7 +55,8 @@ def inputs_of(
         decontaminate=config.decontaminate,
         scorers=config.score.scorers,
         known=config.verify.known,
-        endpoints={role: settings.mix(role) for role in NIGHT_ROLES},
+        select=config.select,
+        endpoints={name: settings.mix(name) for name in sorted({*NIGHT_ROLES, *selecting})},
         nights=nights,
         calls=calls,
         in_flight=settings.in_flight,

@@ -16,13 +16,16 @@ import prompts
 from storage.ledger import UsageTotals
 from tasks.decontamination.benchmarks import Benchmarks
 from tasks.decontamination.certificate import Certificate, planted
-from tasks.forecast.simulation import MEASURED, KeptShare, NightPlan, Price, error_of
+from tasks.forecast.simulation import MEASURED, KeptShare, NightPlan, Price, Selecting, error_of
 from tasks.llm.endpoint import Endpoint
 from tasks.scorers import scorer
+from tasks.selection import calls_of, selector
 from tasks.stages.decontaminate import DecontaminateSettings
 from tasks.stages.generate import GenerateSettings
 from tasks.stages.mix import MixSettings
 from tasks.stages.retrieve import WeaknessSettings
+from tasks.stages.select import STAGE as SELECT
+from tasks.stages.select import SelectSettings
 from tasks.stages.solve import SolveSettings
 from tasks.taxonomy import SUBDOMAINS
 
@@ -37,6 +40,7 @@ GUESSES = {
     "judged": 40,
     "usable": 75,
     "near": 5,
+    "selected": 50,
 }
 ROLE_OF = {
     "solve": "reasoner",
@@ -48,6 +52,9 @@ PROMPT_OF = {
     "solve": "solve_cot",
     "probe": "solve_cot",
     "decontaminate": "same_problem",
+    "pass_rate": "solve_cot",
+    "two_models": "solve_cot",
+    "harder_than_parent": "solve_cot",
 }  # where a stage's prompt has another name
 OTHERS = (
     "seeds",
@@ -64,7 +71,7 @@ class ForecastInputs:
     """What the forecast of a night is computed from.
 
     known: share of the target that is solved to calibrate the votes. usd, tokens, seconds: the limits; None: there is
-    none. in_flight: most calls in flight per role. endpoints: by role, each of its models with its weight. nights: lineages of published nights, oldest
+    none. in_flight: most calls in flight per role. endpoints: by role or checkpoint, each of its models with its weight. nights: lineages of published nights, oldest
     first. calls: those of the ledger. published: rows of the version that the night builds on.
     canaries: those in each batch of the critic, of `shard_rows` questions. least_canaries: those in a night, at least.
     """
@@ -77,6 +84,7 @@ class ForecastInputs:
     decontaminate: DecontaminateSettings
     scorers: Sequence[str]
     known: float
+    select: SelectSettings
     endpoints: Mapping[str, Sequence[tuple[Endpoint, float]]]
     nights: Sequence[Mapping[str, Any]]
     calls: Sequence[UsageTotals]
@@ -96,6 +104,7 @@ def plan_of(inputs: ForecastInputs) -> NightPlan:
     nights = inputs.nights
     generate, mix = inputs.generate, inputs.mix
     funnels = [line for night in nights for line in night["funnel"]]
+    asked_by = {name: calls_of(name, given, generate.methods) for name, given in inputs.select.by.items()}
     plan = NightPlan(
         target=inputs.target,
         waves=generate.waves,
@@ -120,7 +129,12 @@ def plan_of(inputs: ForecastInputs) -> NightPlan:
         prices={
             tag: _prices(tag, inputs)
             for tag in (*generate.methods, "solve", "critique", "decontaminate", "probe")
-        },
+        }
+        | {name: _selector_prices(name, asked, inputs) for name, asked in asked_by.items()},
+        selectors=[
+            Selecting(name, sum(asked.values()), _selected(name, nights), selector(name).whole)
+            for name, asked in asked_by.items()
+        ],
         judged=any("critic" in scorer(name).needs for name in inputs.scorers),
         canaries=inputs.canaries,
         least_canaries=inputs.least_canaries,
@@ -229,8 +243,18 @@ def _usable(nights: Iterable[Mapping[str, Any]]) -> KeptShare:
         novel = sum(line["kept"] for line in night["funnel"] if line["stage"] == "similarity")
         parameters = night["parameters"]
         best = min(parameters["mix"]["per_problem"], parameters["solve"]["samples"])
-        usable, possible = usable + night["ended"]["accepted"], possible + novel * best
+        # what its selectors dropped could have been taken
+        taken = math.prod(
+            _selected(name, [night]).mean() for name in parameters.get("select", {}).get("by", {})
+        )
+        usable, possible = usable + night["ended"]["accepted"] / taken, possible + novel * best
     return KeptShare(usable, possible) if possible else KeptShare(GUESSES["usable"], 100, guessed=True)
+
+
+def _selected(name: str, nights: Iterable[Mapping[str, Any]]) -> KeptShare:
+    """Return the share of the rows that came to a selector which it kept."""
+    lines = [line for night in nights for line in night["funnel"]]
+    return _share("selected", [line for line in lines if f" by {name}," in line["title"]], [SELECT])
 
 
 def _sampled(nights: Iterable[Mapping[str, Any]]) -> KeptShare:
@@ -252,6 +276,22 @@ def _prices(tag: str, inputs: ForecastInputs) -> list[Price]:
     members = inputs.endpoints[ROLE_OF.get(tag, "teacher")]
     total = sum(weight for _, weight in members)
     return [_price(tag, endpoint, weight / total, inputs) for endpoint, weight in members]
+
+
+def _selector_prices(name: str, asked: Mapping[str, float], inputs: ForecastInputs) -> list[Price]:
+    """Return what a call of the selector takes, for each model that it asks. asked: completions per question, by role or checkpoint."""
+    return [
+        _price(
+            name,
+            endpoint,
+            weight / sum(weight for _, weight in members) * calls / sum(asked.values()),
+            inputs,
+        )
+        for role, calls in asked.items()
+        if calls
+        for members in [inputs.endpoints[role]]
+        for endpoint, weight in members
+    ]
 
 
 def _price(tag: str, endpoint: Endpoint, share: float, inputs: ForecastInputs) -> Price:

@@ -44,9 +44,13 @@ class KeptShare:
     asked: float
     guessed: bool = False
 
+    def mean(self) -> float:
+        """Return the share, which is never 0 or 1."""
+        return min(max(self.kept / self.asked if self.asked else 0.5, 0.002), 0.998)
+
     def draw(self, rng: np.random.Generator) -> Floats:
         """Return shares (DRAWS,) between 0 and 1."""
-        mean = min(max(self.kept / self.asked if self.asked else 0.5, 0.002), 0.998)
+        mean = self.mean()
         weight = GUESSED if self.guessed else min(max(self.asked, 2.0), MOST)
         return rng.beta(mean * weight, (1 - mean) * weight, DRAWS)
 
@@ -101,6 +105,17 @@ def error_of(name: str, logs: Sequence[float], *, guessed: bool) -> Error:
 
 
 @dataclass(frozen=True, slots=True)
+class Selecting:
+    """A selector. calls: completions that it requests per question that comes to it. kept: the share of rows that it keeps. whole: it
+    chooses after the last wave, so that no wave writes rows in place of those that it drops."""
+
+    name: str
+    calls: float
+    kept: KeptShare
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
 class NightPlan:
     """The night to forecast.
 
@@ -115,6 +130,7 @@ class NightPlan:
     sampled: the share of `samples` that is requested where the votes decide how many; None: all of them.
     canaries: solutions with a known judgement in each batch of the critic, of `shard_rows` questions. least_canaries: in the night.
     known_questions: with known answers in each shard of `shard_rows` questions that are solved, one per EVERY questions at most.
+    selectors: those that choose among the accepted rows, in order.
     overhead: seconds per solution besides waiting for models. start: seconds per run.
     errors: how earlier forecasts of calls, tokens per call and seconds compared with the facts.
     """
@@ -148,6 +164,7 @@ class NightPlan:
     least_canaries: int = 0
     known_questions: int = 0
     shard_rows: int = 256
+    selectors: Sequence[Selecting] = ()
     errors: Mapping[str, Error] = field(default_factory=dict)
 
 
@@ -177,6 +194,14 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
     share = {name: measured.draw(rng) for name, measured in plan.shares.items()}
     novel = share["written"] * share["novel"]
     per_question = novel * plan.usable.draw(rng) * plan.best
+    left, comes, thinned = np.ones(DRAWS), {}, np.ones(DRAWS)
+    for one in sorted(plan.selectors, key=lambda one: one.whole):
+        comes[one.name], share_kept = left, one.kept.draw(rng)
+        left = left * share_kept
+        if one.whole:
+            thinned = thinned * share_kept
+        else:
+            per_question = per_question * share_kept
     questions, orders, batches, short = _waves(plan, per_question, novel)
     solutions = (questions * novel + plan.known) * plan.samples
     if plan.sampled is not None:
@@ -196,6 +221,9 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
     if plan.near is not None:
         compared = solutions * share["solved"] * share["verified"] * share["scored"] + plan.unchecked
         calls["decontaminate"] = plan.measured * _around(rng, 0.2) + compared * plan.near.draw(rng)
+    for one in plan.selectors:
+        if one.calls:
+            calls[one.name] = questions * novel * comes[one.name] * one.calls
     if plan.probes:
         calls["probe"] = np.full(DRAWS, float(plan.probes))
     tokens_sent, tokens_received, online, batch, busy = (np.zeros(DRAWS) for _ in range(5))
@@ -238,7 +266,7 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
         value * per_night for value in (tokens_sent, tokens_received, online, batch)
     )
     wall = wall * factors["seconds"]
-    accepted = np.minimum(plan.target, questions * per_question)
+    accepted = np.minimum(plan.target, questions * per_question * thinned)
     paid_usd = batch if plan.batch else online
     cut, ends = _limits(plan, paid_usd, tokens_sent + tokens_received, wall, accepted, short)
     figures = {
@@ -259,6 +287,7 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
         sum(price.calls for prices in plan.prices.values() for price in prices),
         guessed=sorted(
             {name for name, measured in plan.shares.items() if measured.guessed}
+            | {one.name for one in plan.selectors if one.kept.guessed}
             | ({"near"} if plan.near is not None and plan.near.guessed else set())
             | {tag for tag, _, price in parts if not price.calls}
         ),

@@ -65,9 +65,26 @@ class Selector(Protocol):
         ...
 
 
+class RequestsCompletions(Selector, Protocol):
+    """A selector that requests completions, which the forecast of a night counts."""
+
+    def calls(self, settings: Any, methods: Mapping[str, float]) -> Mapping[str, float]:
+        """Return the completions that it requests per question, at most, by role or checkpoint. methods: those of the night with
+        their weights."""
+        ...
+
+
 def selector(name: str) -> Selector:
     """Return the selector `name`. Raises UnknownName if there is none; a test holds every module to the contract."""
     return cast(Selector, module(PLUGINS, name))
+
+
+def calls_of(name: str, given: Mapping[str, Any], methods: Mapping[str, float]) -> Mapping[str, float]:
+    """Return what `RequestsCompletions.calls` returns, nothing for a selector that requests no completions. Raises as `settings_of`."""
+    plugin = selector(name)
+    if not hasattr(plugin, "calls"):
+        return {}
+    return cast(RequestsCompletions, plugin).calls(settings_of(name, given), methods)
 
 
 def settings_of(name: str, given: Mapping[str, Any]) -> Section:

@@ -44,6 +44,11 @@ def needs(settings: HarderThanParentSettings) -> Mapping[str, str]:
     return {"student": "student", "judge": "judge"}
 
 
+def calls(settings: HarderThanParentSettings, methods: Mapping[str, float]) -> Mapping[str, float]:
+    compared = sum(weight for name, weight in methods.items() if name in settings.methods)
+    return {"student": 2 * settings.samples * compared / sum(methods.values())}  # the child and its parent
+
+
 def select(
     rows: pa.Table,
     *,

@@ -48,6 +48,10 @@ def needs(settings: PassRateSettings) -> Mapping[str, str]:
     return {"student": "student", "judge": "judge"}
 
 
+def calls(settings: PassRateSettings, methods: Mapping[str, float]) -> Mapping[str, float]:
+    return {"student": settings.samples}
+
+
 def select(
     rows: pa.Table, *, settings: PassRateSettings, seed: int, tick: Tick, student: Engine, judge: Judge
 ) -> Selection:

@@ -49,6 +49,10 @@ def needs(settings: TwoModelsSettings) -> Mapping[str, str]:
     return {"first": first, "second": second, "judge": "judge"}
 
 
+def calls(settings: TwoModelsSettings, methods: Mapping[str, float]) -> Mapping[str, float]:
+    return dict.fromkeys(settings.models, 1)
+
+
 def select(
     rows: pa.Table,
     *,

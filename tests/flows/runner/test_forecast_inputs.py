@@ -285,3 +285,50 @@ def test_the_calls_for_canaries_are_stated() -> None:
     assert "16 of the critic and 24 of the reasoner" in text
     assert "about 196 tokens" in text
     assert canary_notice({"stages": stages[2:]}) == canary_notice({}) == ""
+
+
+def test_the_calls_of_selectors_are_forecast_by_model() -> None:
+    by = {
+        "pass_rate": {"samples": 4},
+        "two_models": {"models": ["student", "hf:small"]},
+        "naturalness": {"model": "hf:small"},
+    }
+    config = Nightly.model_validate({"target": 40, "select": {"by": by}})
+    planned = plan(config, [])
+    assert [(one.name, one.calls, one.whole) for one in planned.selectors] == [
+        ("pass_rate", 4, False), ("two_models", 2, False), ("naturalness", 0, True),
+    ]  # fmt: skip
+    calls = {
+        (one["stage"], one["role"]): one["calls"]
+        for one in forecast_of(config, []).stages
+        if one["stage"] in by
+    }
+    assert set(calls) == {("pass_rate", "student"), ("two_models", "student"), ("two_models", "checkpoint")}
+    assert all(count > 10 for count in calls.values())
+
+
+def test_only_questions_of_its_methods_and_their_parents_are_answered_for_harder_than_parent() -> None:
+    methods = {"evolve": 1.0, "self_instruct": 3.0}
+    by = {"harder_than_parent": {"samples": 4}}
+    config = Nightly.model_validate({"generate": {"methods": methods}, "select": {"by": by}})
+    (selecting,) = plan(config, []).selectors
+    assert selecting.calls == 2 * 4 / 4
+
+
+def test_what_a_selector_keeps_is_measured_and_does_not_lower_what_the_mixture_can_take() -> None:
+    home = SimulatedHome(0)
+    night = home.night()
+    kept = home.config.model_dump(mode="json") | {"select": {"by": {"pass_rate": {}}}}
+    accepted = night["ended"]["accepted"]
+    selected = night | {
+        "parameters": kept,
+        "ended": night["ended"] | {"accepted": accepted // 4},
+        "funnel": [
+            *night["funnel"],
+            {"stage": "select", "title": "Select by pass_rate, wave 1", "asked": 400, "kept": 100},
+        ],
+    }
+    config = Nightly.model_validate({"select": {"by": {"pass_rate": {}}}})
+    (selecting,) = plan(config, [selected]).selectors
+    assert selecting.kept == KeptShare(100, 400)
+    assert plan(config, [selected]).usable.kept == pytest.approx(accepted, abs=4)

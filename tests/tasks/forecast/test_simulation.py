@@ -6,7 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.forecast.simulation import MEASURED, Error, KeptShare, NightPlan, Price, error_of, simulate
+from tasks.forecast.simulation import (
+    MEASURED,
+    Error,
+    KeptShare,
+    NightPlan,
+    Price,
+    Selecting,
+    error_of,
+    simulate,
+)
 
 SURE = KeptShare(1, 1_000_000)
 
@@ -138,3 +147,30 @@ def test_canaries_of_the_reasoner_are_calls_in_each_batch() -> None:
     assert before["canaries"] == 0
     assert after["calls"] - before["calls"] == pytest.approx(after["canaries"], abs=4)
     assert 3 * 2 * PLAN.samples <= after["canaries"] <= 5 * 2 * PLAN.samples
+
+
+def stage_calls(plan: NightPlan, name: str) -> float:
+    return sum(one["calls"] for one in simulate(plan).stages if one["stage"] == name)
+
+
+def test_a_selector_is_asked_about_every_new_question_and_more_are_written_for_what_it_drops() -> None:
+    """With half of the rows kept, twice the questions are needed; each is sent to the student eight times."""
+    prices = PLAN.prices | {"pass_rate": [price("student")]}
+    half = Selecting("pass_rate", 8, KeptShare(5e5, 1e6), whole=False)
+    plan = replace(PLAN, prices=prices, selectors=[half])
+    figures = likely(plan)
+    assert figures["accepted"] == pytest.approx(1000, rel=0.02)
+    assert figures["questions"] == pytest.approx(2 * likely(PLAN)["questions"], rel=0.1)
+    assert stage_calls(plan, "pass_rate") == pytest.approx(8 * figures["questions"], rel=0.03)
+    # a second one is asked about what the first has left
+    second = replace(half, name="two_models", calls=2)
+    both = replace(plan, prices=prices | {"two_models": [price("reasoner")]}, selectors=[half, second])
+    assert stage_calls(both, "two_models") == pytest.approx(stage_calls(both, "pass_rate") / 8, rel=0.05)
+
+
+def test_a_selector_of_whole_nights_leaves_fewer_rows_and_no_more_are_written() -> None:
+    thinned = replace(PLAN, selectors=[Selecting("naturalness", 0, KeptShare(5e5, 1e6), whole=True)])
+    before, after = likely(PLAN), likely(thinned)
+    assert after["questions"] == pytest.approx(before["questions"], rel=0.02)
+    assert after["calls"] == pytest.approx(before["calls"], rel=0.02)
+    assert 480 < after["accepted"] < 600
