@@ -20,6 +20,7 @@ from storage.datasets.versions import Version
 from tasks.decontamination.certificate import Certificate
 from tasks.reports.figures import Dropped
 from tasks.stages.calibrate import shortfall
+from tasks.stages.select import STAGE as SELECT
 
 ENDED = {
     "target": "the target",
@@ -141,10 +142,15 @@ def as_json(name: str) -> str:
 
 
 def _why_fewer(version: Version, ended: Mapping[str, Any]) -> str:
-    """Return why a run that accepted enough rows published fewer than its target, "" if it did not."""
-    if not version.added < ended["target"] <= ended["accepted"]:
+    """Return why a run published fewer rows than its target: what selection took out, what the mixture left of enough rows. "" if it
+    published enough, or if what ended the run says why."""
+    if version.added >= ended["target"]:
         return ""
-    mixed = [line["kept"] for line in version.lineage["funnel"] if line["stage"] == "mix"]
+    funnel = version.lineage["funnel"]
+    if ended["accepted"] < ended["target"]:
+        out = sum(line["rejected"] for line in funnel if line["stage"] == SELECT)
+        return f"; selection took out {counted(out, 'accepted row')}" if out else ""
+    mixed = [line["kept"] for line in funnel if line["stage"] == "mix"]
     if mixed and mixed[-1] < ended["target"]:
         return f"; the shares of the mix left {mixed[-1]:,} of {ended['accepted']:,} accepted"
     return "; another run published the rest in the meantime"

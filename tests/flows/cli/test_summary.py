@@ -25,6 +25,18 @@ def test_why_fewer_rows_were_published(added: int, mixed: int, accepted: int, wo
     assert _why_fewer(version, {"target": 40, "accepted": accepted}) == words
 
 
+def test_what_selection_took_out_is_stated_where_too_few_rows_are_left() -> None:
+    funnel = [
+        {"stage": "select", "title": "Select by pass_rate, wave 1", "rejected": 3},
+        {"stage": "select", "title": "Select by naturalness, all waves", "rejected": 13},
+        {"stage": "mix", "kept": 8},
+    ]
+    version = cast(Any, SimpleNamespace(added=8, lineage={"funnel": funnel}))
+    assert _why_fewer(version, {"target": 24, "accepted": 8}) == "; selection took out 16 accepted rows"
+    enough = cast(Any, SimpleNamespace(added=24, lineage={"funnel": funnel}))
+    assert _why_fewer(enough, {"target": 24, "accepted": 24}) == ""
+
+
 def test_a_version_of_texts_is_not_exported_as_chats() -> None:
     class Named(SimpleNamespace):
         def __str__(self) -> str:
