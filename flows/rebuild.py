@@ -47,7 +47,7 @@ from storage.rows import reasons_of, unrejected
 from storage.stage_cache.shards import digest_of
 from tasks.arrays import Mask
 from tasks.stages import rejudge
-from tasks.stages.mix import LENGTH, mix
+from tasks.stages.mix import mix
 from tasks.voting import Calibration
 
 MOST_RACES = 10  # attempts to publish while other runs publish to the same dataset
@@ -174,6 +174,10 @@ def decide(state: RebuildState) -> None:
 def drop_as_before(state: RebuildState, stage: Stage) -> None:
     """Drop the rows that the stage dropped in an earlier run and would drop again."""
     pool, config, name, title = state.pool, state.config, stage.name, f"{stage.title}, as before"
+    if (
+        name == AFTERWARDS[SELECT.name]
+    ):  # no selector judges again, even where the comparison with the benchmarks does
+        rejudge.not_selected(pool, SELECT.name, f"{SELECT.title}, as before", name)
     if judges_all(state, name) or name in state.rules.score.scorers:
         return  # what a scorer dropped follows from the stored scores, see below
     if name == VERIFY.name:
@@ -237,14 +241,14 @@ def judge(state: RebuildState, step: Step) -> None:
 
 
 def choose(state: RebuildState) -> None:
-    """Mix the rows that are left. Their texts are not needed for it."""
+    """Mix the rows that are left. Of their texts only what the mixture measures is read."""
     pool, target = state.pool, state.config.target
     left = np.flatnonzero(pool.alive)
     rows = pool.rows.take(pa.array(left))
     for name in ("loss_weight", "order"):
         rows = rows.append_column(name, pa.nulls(len(left), pa.float32()))
-    if state.rules.mix.reads_length():
-        rows = rows.append_column(LENGTH, state.lengths(pool.alive))
+    for name, measured in state.rules.mix.of_texts().items():
+        rows = rows.append_column(name, state.measured(pool.alive, measured))
     mixed = mix(
         unrejected(rows),
         settings=state.rules.mix,

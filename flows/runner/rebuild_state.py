@@ -20,7 +20,6 @@ from storage.datasets.versions import Version
 from storage.rows import reasons_of, replace, unrejected
 from storage.stage_cache.shards import Ref, digest_of
 from tasks.arrays import Mask
-from tasks.stages.mix import length
 from tasks.stages.rejudge import CandidateArrays
 
 BATCH = 65_536
@@ -95,16 +94,18 @@ class RebuildState:
         order = pa.array(self.orders[index], pa.float32(), from_pandas=True)  # NaN becomes null
         return replace(unrejected(table), loss_weight=pa.array(self.weights[index]), order=order)
 
-    def lengths(self, mask: Mask) -> pa.Array:
-        """Return the lengths of the rows of a mask as tasks.stages.mix.length measures them, in the order of the pool."""
-        ids, lengths = [pa.array([], pa.string())], [pa.array([], pa.int32())]
+    def measured(self, mask: Mask, measure: Callable[[pa.Table], pa.ChunkedArray]) -> pa.ChunkedArray:
+        """Return what `measure` returns for the rows of a mask, one value per row of a table, in the order of the pool."""
+        ids, values = [pa.array([], pa.string())], [measure(self.candidates.schema.empty_table())]
         for table in self.tables(mask):
             ids += table.column("id").chunks
-            lengths += length(table).chunks
+            values.append(measure(table))
         places = pc.index_in(
             self.pool.rows.column("id").filter(pa.array(mask)), value_set=pa.concat_arrays(ids)
         )
-        return pa.concat_arrays(lengths).take(places.combine_chunks())
+        return pa.chunked_array([chunk for one in values for chunk in one.chunks], values[0].type).take(
+            places
+        )
 
     def through(self, step: Step, mask: Mask, *, reads: Mapping[str, Sequence[Ref]] | None = None) -> None:
         """Send the rows of the mask through a stage. What it drops is dropped from the pool, with its reason."""

@@ -7,7 +7,7 @@ Upper shares and the least shares of domains shrink the mixture until they hold.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,7 @@ from tasks.taxonomy import DOMAINS
 
 STAGE = "mix"
 COLUMNS = {"source": "source", "domain": "domain", "format": "solution_format", "language": "language"}
-REASONING = "reasoning"  # the dimension of rows with and without thinking before the solution
+REASONING = "reasoning"  # the column, and the dimension of rows with and without thinking before the solution
 WITH, WITHOUT = "with", "without"
 METHOD = "method"
 DIFFICULTY, LENGTH = (
@@ -88,9 +88,14 @@ class MixSettings(Section, title="Mix"):
                 _range(value)
         return targets
 
-    def reads_length(self) -> bool:
-        """Return whether the choice depends on the lengths of texts."""
-        return LENGTH in self.targets
+    def of_texts(self) -> dict[str, Callable[[pa.Table], pa.ChunkedArray]]:
+        """Return what the choice needs of the texts of rows, by column: in place of the texts, `mix` can be given these columns."""
+        dimensions = {*self.shares, *self.targets}
+        return {
+            name: measured
+            for name, measured in ((LENGTH, length), (REASONING, reasoned))
+            if name in dimensions
+        }
 
     @field_validator("at_least")
     @classmethod
@@ -217,6 +222,12 @@ def length(rows: pa.Table) -> pa.ChunkedArray:
     return pc.add(*(pc.fill_null(pc.utf8_length(rows.column(name)), 0) for name in ("reasoning", "solution")))
 
 
+def reasoned(rows: pa.Table) -> pa.ChunkedArray:
+    """Return an empty text for each row with thinking before its solution, null for the others: a column `reasoning` without its
+    texts."""
+    return pc.if_else(rows.column(REASONING).is_valid(), pa.scalar(""), pa.scalar(None, pa.string()))
+
+
 def _cap_problems(
     rows: pa.Table,
     order: npt.NDArray[np.int64],
@@ -307,7 +318,7 @@ def _has(rows: pa.Table, dimension: str, value: str) -> npt.NDArray[np.bool_]:
         )
         equal = pc.fill_null(within, False)
     elif dimension == REASONING:
-        equal = rows.column("reasoning").is_valid() if value == WITH else rows.column("reasoning").is_null()
+        equal = rows.column(REASONING).is_valid() if value == WITH else rows.column(REASONING).is_null()
     else:
         equal = pc.fill_null(pc.equal(rows.column(COLUMNS.get(dimension, dimension)), value), False)
     return np.asarray(equal.to_numpy(), dtype=np.bool_)

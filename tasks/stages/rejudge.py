@@ -180,6 +180,15 @@ def decided(pool: CandidateArrays, stage: str, title: str) -> None:
     pool.drop(stage, title, gone)
 
 
+def not_selected(pool: CandidateArrays, stage: str, title: str, counted_as: str) -> None:
+    """Drop the rows that the selectors, `stage`, dropped and no run published; their decision counts as that of `counted_as`. Where
+    there are none, the funnel has no line about them."""
+    gone = pool.alive & (pool.reached == pool.step(counted_as))
+    gone &= _mask(pc.fill_null(pc.equal(pool.rows.column("stage"), stage), False))
+    if gone.any():
+        pool.drop(stage, title, gone)
+
+
 def below(
     pool: CandidateArrays, thresholds: Mapping[str, float], trusted: Mapping[str, float] | None = None
 ) -> None:

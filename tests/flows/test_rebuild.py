@@ -12,7 +12,7 @@ import pytest
 from flows import nightly
 from flows.config.nightly import Nightly
 from flows.config.rebuild import Rebuild
-from flows.rebuild import drop_as_before, order, steps_of, to_judge
+from flows.rebuild import AFTERWARDS, drop_as_before, order, steps_of, to_judge
 from flows.runner.stages import Stage, Step
 from storage.reasons import Code, Reason, reason
 from storage.rows import Row, to_table
@@ -37,7 +37,7 @@ def state(steps: list[str], stages: list[str], config: Rebuild | None = None) ->
     table = to_table(rows).append_column("stage", pa.array(stages))
     table = table.append_column("run", pa.array(["one"] * len(stages)))
     occurrences = pads.dataset(table).to_table(columns=columns())
-    pool = gather(occurrences, ["one"], steps, {"certify": "decontaminate"})
+    pool = gather(occurrences, ["one"], steps, AFTERWARDS)
     return SimpleNamespace(pool=pool, config=config or Rebuild(), rules=Nightly())
 
 
@@ -62,6 +62,20 @@ def test_what_a_stage_dropped_is_dropped_again(stage: str) -> None:
     assert those_of(rebuilt, ~rebuilt.pool.alive) == [stage]
     line = rebuilt.pool.lines[-1]  # after those of the thresholds, which weigh compares first
     assert (line["stage"], line["title"], line["rejected"]) == (stage, f"{stage.title()}, as before", 1)
+
+
+@pytest.mark.parametrize("config", [Rebuild(), Rebuild(benchmarks=[])])
+def test_what_selectors_dropped_is_dropped_again_under_their_own_title(config: Rebuild) -> None:
+    """Also where all rows are compared with the benchmarks again: no selector judges them then."""
+    rebuilt = state(order(judging()), ["decontaminate", "select", "certify", "published"], config)
+    drop_as_before(rebuilt, nightly.DECONTAMINATE)
+    again = config.benchmarks is not None
+    assert those_of(rebuilt, rebuilt.pool.alive) == [*["decontaminate", "certify"] * again, "published"]
+    lines = [(line["stage"], line["title"], line["rejected"]) for line in rebuilt.pool.lines]
+    assert lines == [
+        ("select", "Select, as before", 1),
+        *[("decontaminate", "Decontaminate, as before", 2)] * (not again),
+    ]
 
 
 @pytest.mark.parametrize(

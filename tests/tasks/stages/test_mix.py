@@ -141,6 +141,28 @@ def test_rows_with_thinking_keep_to_their_share() -> None:
         MixSettings.model_validate({"shares": {"reasoning": {"long": 0.5}}})
 
 
+def test_columns_in_place_of_the_texts_give_the_same_choice() -> None:
+    """As in a rebuild, which reads only what the choice needs."""
+    table = to_table(rows(60, reasoning=["a long chain", "short", None]))  # type: ignore[list-item]
+    settings = MixSettings.model_validate(
+        {"shares": {"reasoning": {"with": 0.25}}, "targets": {"length": {"15..": 0.1}}}
+    )
+    measured = settings.of_texts()
+    assert sorted(measured) == ["length", "reasoning"]
+    short = table.drop_columns(["question", "solution", "reasoning"])
+    for name, measure in measured.items():
+        short = short.append_column(name, measure(table))
+    assert set(column(short, "reasoning")) == {"", None}
+
+    def chosen(of: pa.Table) -> list[str]:
+        taken = mix(of, settings=settings, target=30, near=(), seed=1, tick=lambda n: None)
+        return column(taken.filter(taken.column("rejected").is_null()), "id")
+
+    assert 0 < len(chosen(table)) < 30
+    assert chosen(short) == chosen(table)
+    assert MixSettings().of_texts() == {}
+
+
 def shares_of(table: pa.Table, name: str) -> dict[str, float]:
     counts = Counter(column(table, name))
     return {str(value): count / table.num_rows for value, count in counts.items()}
