@@ -55,7 +55,16 @@ LANGUAGES = ("en", "zh")  # the languages that prompts are written in
 
 class GenerateSettings(Section, title="Generate"):
     methods: dict[str, float] = Field(
-        {"self_instruct": 1.0}, description="files of tasks/methods/ and their weights"
+        {
+            "self_instruct": 0.45,
+            "evolve": 0.15,
+            "rephrase": 0.1,
+            "fuse": 0.1,
+            "backward": 0.1,
+            "dependency_graph": 0.05,
+            "knights_and_knaves": 0.05,
+        },
+        description="files of tasks/methods/ and their weights",
     )
     settings: dict[str, dict[str, Any]] = Field(
         {}, description="method -> its own settings, such as refine: {thinking: true}"

@@ -32,6 +32,7 @@ LEDGER, DIGEST, PROBE, PROMPTS = (
 NIGHT = (
     "nightly", "--target", "12", "--set", "seed=11", "--set", f"weakness.probe={PROBE}",
     "--set", "generate.languages={en: 0.5, zh: 0.5}", "--set", "generate.waves=1",
+    "--set", "generate.methods={self_instruct: 1}",
     "--set", "verify.known=0.05", "--set", "score.canaries=0", "--set", "solve.canaries=0", "--json",
 )  # fmt: skip
 
