@@ -18,6 +18,7 @@ from tasks.decontamination.benchmarks import Benchmarks
 from tasks.decontamination.certificate import Certificate, planted
 from tasks.forecast.simulation import MEASURED, KeptShare, NightPlan, Price, Selecting, error_of
 from tasks.llm.endpoint import Endpoint
+from tasks.methods import calls_model, uses_up
 from tasks.scorers import scorer
 from tasks.selection import calls_of, selector
 from tasks.stages.decontaminate import DecontaminateSettings
@@ -105,6 +106,7 @@ def plan_of(inputs: ForecastInputs) -> NightPlan:
     generate, mix = inputs.generate, inputs.mix
     funnels = [line for night in nights for line in night["funnel"]]
     asked_by = {name: calls_of(name, given, generate.methods) for name, given in inputs.select.by.items()}
+    asking = [name for name in generate.methods if calls_model(name)]
     plan = NightPlan(
         target=inputs.target,
         waves=generate.waves,
@@ -126,10 +128,8 @@ def plan_of(inputs: ForecastInputs) -> NightPlan:
         usable=_usable(nights),
         sampled=_sampled(nights) if inputs.solve.adaptive else None,
         writers=dict(generate.methods),
-        prices={
-            tag: _prices(tag, inputs)
-            for tag in (*generate.methods, "solve", "critique", "decontaminate", "probe")
-        }
+        single=frozenset(name for name in asking if uses_up(name)),
+        prices={tag: _prices(tag, inputs) for tag in (*asking, "solve", "critique", "decontaminate", "probe")}
         | {name: _selector_prices(name, asked, inputs) for name, asked in asked_by.items()},
         selectors=[
             Selecting(name, sum(asked.values()), _selected(name, nights), selector(name).whole)
@@ -147,7 +147,7 @@ def plan_of(inputs: ForecastInputs) -> NightPlan:
         batch=inputs.batch,
         **_decontamination(inputs),
     )
-    guessed = any(not price.calls for tag in ("solve", *generate.methods) for price in plan.prices[tag])
+    guessed = any(not price.calls for tag in ("solve", *asking) for price in plan.prices[tag])
     errors = {name: error_of(name, logs, guessed=guessed) for name, logs in _errors(nights).items()}
     return replace(_paced(plan, nights), errors={} if guessed else errors)
 

@@ -123,7 +123,7 @@ class NightPlan:
     shares: KeptShare by stage: written, novel, solved, verified, scored, and judged (what the critic is asked about).
     usable: rows that the mixture can take per novel question, as a share of `best`.
     known: questions with known answers on which the votes are calibrated.
-    writers: tag -> weight.
+    writers: method -> weight; those without `prices` call no model. single: those that call once per row, instead of per `per_call` rows.
     measured: near pairs that the critic reads once, to measure what the decontamination rules find.
     unchecked: published rows that are compared with benchmarks for the first time.
     near: near pairs per compared row; None if the critic is not asked about any.
@@ -163,6 +163,7 @@ class NightPlan:
     canaries: int = 0
     least_canaries: int = 0
     known_questions: int = 0
+    single: frozenset[str] = frozenset()
     shard_rows: int = 256
     selectors: Sequence[Selecting] = ()
     errors: Mapping[str, Error] = field(default_factory=dict)
@@ -206,7 +207,12 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
     solutions = (questions * novel + plan.known) * plan.samples
     if plan.sampled is not None:
         solutions = solutions * np.maximum(plan.sampled.draw(rng), min(2 / plan.samples, 1.0))
-    calls = {tag: orders * weight / sum(plan.writers.values()) for tag, weight in plan.writers.items()}
+    weights = sum(plan.writers.values())
+    calls = {
+        tag: (questions if tag in plan.single else orders) * weight / weights
+        for tag, weight in plan.writers.items()
+        if tag in plan.prices
+    }
     hidden = {
         "solve": np.minimum(batches * plan.known_questions, np.ceil(questions * novel / EVERY) + plan.waves)
         * (solutions / np.maximum(questions * novel + plan.known, 1))

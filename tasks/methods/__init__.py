@@ -296,6 +296,11 @@ def takes_wrong_solutions(name: str) -> bool:
     return bool(getattr(_method(name), "wrong_solutions", False))
 
 
+def calls_model(name: str) -> bool:
+    """Return whether the method's asks take calls of a model. Raises as `method`."""
+    return bool(getattr(_method(name), "prompt", ""))
+
+
 def role_of(name: str) -> str:
     """Return the role of the model that the method asks. Raises as `method`."""
     return str(getattr(_method(name), "role", "teacher"))

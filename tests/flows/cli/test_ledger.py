@@ -123,7 +123,9 @@ def test_a_plan_needs_no_model(run: Any, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("MATHMILL_TEACHER__PRICE_OUT", "2")
     forecast = json.loads(run("plan", "nightly", "--target", "100", "--json"))
     assert forecast["figures"]["usd_batch"][1] == pytest.approx(forecast["figures"]["usd"][1] / 2)
-    assert {line["stage"] for line in forecast["stages"]} == {"self_instruct", "solve", "critique", "probe"}
+    assert {line["stage"] for line in forecast["stages"]} == {
+        "self_instruct", "evolve", "rephrase", "fuse", "solve", "critique", "probe",
+    }  # fmt: skip
     assert forecast["guessed"]
     text = run("plan", "nightly", "--target", "100", "--budget-usd", "0.01")
     assert "ends by  usd " in text

@@ -62,6 +62,20 @@ def test_the_arithmetic_of_a_sure_night() -> None:
     )
 
 
+def test_methods_call_per_row_per_call_or_not_at_all() -> None:
+    mixed = replace(
+        PLAN,
+        writers={"self_instruct": 2.0, "evolve": 1.0, "families": 1.0},
+        single=frozenset({"evolve"}),
+        prices=dict(PLAN.prices) | {"evolve": [price("teacher")]},
+    )
+    found, questions = simulate(mixed), likely(mixed)["questions"]
+    calls = {stage["stage"]: stage["calls"] for stage in found.record()["stages"]}
+    assert calls["self_instruct"] == pytest.approx(questions / 2 / 5, rel=0.05)
+    assert calls["evolve"] == pytest.approx(questions / 4, rel=0.05)
+    assert "families" not in calls
+
+
 def test_every_range_holds_its_likely_value_and_guesses_widen_it() -> None:
     sure = simulate(PLAN)
     guesses = {name: KeptShare(80, 100, guessed=True) for name in PLAN.shares}
