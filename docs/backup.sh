@@ -28,7 +28,7 @@ for tables in tables history; do
     copy "$tables" -path '*/_delta_log/*' ! -name _last_checkpoint
     copy "$tables" ! -path '*/_delta_log/*' ! -name _seal.json ! -path '*/_seals/*'
 done
-for rest in reports runs evaluations models; do
+for rest in reports runs evaluations verdicts drift token_limits concepts models; do
     if [ -d "$rest" ]; then copy "$rest"; fi
 done
 if [ -f gates.yaml ]; then cp -p gates.yaml "$to/"; fi

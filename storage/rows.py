@@ -125,6 +125,9 @@ SOLUTION_BY = "solution_by"  # of a solution that no model wrote: `source` (prin
 DERIVED_FROM = "derived_from"  # problem ids, with blanks between: it is a change of these questions, and no near duplicate of them
 WRONG_STEP = "wrong_step"  # the solution's first wrong line according to a critic, counted from 1
 
+# key of `params` that other modules read
+GRAPH = "graph"  # digest of the graph of concepts (tasks/concepts) that the concepts of the question are from
+
 
 @dataclass(slots=True)
 class Row:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +18,9 @@ from storage.datasets.versions import Version
 from storage.markdown import code, inline
 from storage.rows import column
 from storage.sealed_files import HomeFiles
+from tasks.concepts.stored import StoredGraphs
 from tasks.reports import Figures, FunnelLine, Report, collect, diff
+from tasks.reports.concept_map import ConceptMap, concept_map
 from tasks.reports.figures import ADDED, SHARES, length_by_difficulty, sample_ids
 
 AT_A_TIME = 65_536  # rows whose texts are in memory
@@ -107,6 +111,13 @@ def _compared(tools: Tools, version: Version, key: str) -> None:
         )
 
 
+def _concept_maps(home: Path, lineage: Mapping[str, Any]) -> list[ConceptMap]:
+    """Return the newest graph of concepts of each language, to be drawn."""
+    newest_graphs = {record["language"]: record for record in lineage.get("concepts") or ()}
+    stored = StoredGraphs(home)
+    return [concept_map(record, stored.read(record["digest"])) for record in newest_graphs.values()]
+
+
 def figures_of(tools: Tools, version: Version) -> Figures:
     store, lineage = tools.store, version.lineage
     marks = store.marks(version.dataset)
@@ -132,4 +143,5 @@ def figures_of(tools: Tools, version: Version) -> Figures:
         correlation=length_by_difficulty(store.added_in_pieces(version, AT_A_TIME)),
         verdict=verdict.value if verdict else None,
         interference=measured.value if measured else None,
+        concepts=_concept_maps(tools.home, lineage),
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import pyarrow as pa
 
@@ -17,6 +19,8 @@ from flows.runner.stages import Line
 from flows.runner.wrong_answers import with_wrong_answers, with_wrong_solutions
 from storage.datasets.versions import Version
 from storage.stage_cache.shards import Ref
+from tasks.concepts.graph import ConceptGraph
+from tasks.concepts.stored import StoredGraphs
 from tasks.demand import ANY, Demand
 from tasks.llm.batch import MOST_REQUESTS
 from tasks.methods import (
@@ -24,6 +28,7 @@ from tasks.methods import (
     Quota,
     asks_table,
     columns_of,
+    draws_from_graphs,
     plan_of,
     subdomains_of,
     takes_wrong_answers,
@@ -63,6 +68,8 @@ class Planner:
     samples: int  # solutions per question
     base: Version | None = None  # that the night builds on
     wave: int = 0
+    # the graphs that asks were drawn from, as the lineage names them
+    graphs: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def shard_rows(self) -> int:
@@ -114,7 +121,12 @@ class Planner:
             rows = with_wrong_answers(rows, self.line, judged)
         if takes_wrong_solutions(name):
             rows = with_wrong_solutions(rows, self.line, judged)
-        asks = plan_of(name, self.line.tools.settings.overlay(), generate.settings.get(name))(
+        plan = plan_of(name, self.line.tools.settings.overlay(), generate.settings.get(name))
+        if drawing := draws_from_graphs(name):
+            graphs = drawing.graphs(rows, quota)
+            self._store_graphs(graphs)
+            plan = partial(plan, drawn_from=graphs)
+        asks = plan(
             rows,
             quota,
             per_call=generate.per_call,
@@ -129,6 +141,22 @@ class Planner:
             quota = asked
         calls = max(1, self.shard_rows // generate.per_call)
         return Plan(name, method.makes, self.line.shards("asks", asks_table(asks), calls, of=pool), quota)
+
+    def _store_graphs(self, graphs: Mapping[str, ConceptGraph]) -> None:
+        """Store the graphs of a wave in the home, and remember them for the lineage."""
+        stored = StoredGraphs(self.line.tools.home)
+        for language, graph in sorted(graphs.items()):
+            if graph.concepts:
+                stored.add(graph)
+                self.graphs.append(
+                    {
+                        "language": language,
+                        "wave": self.wave + 1,
+                        "digest": graph.digest,
+                        "concepts": graph.concepts,
+                        "pairs": graph.pairs,
+                    }
+                )
 
     def _rows(self, name: str, pool: Sequence[Ref]) -> pa.Table:
         """Return what a method works on: passages of the material, or rows of the pool, of earlier nights and of the material. A method

@@ -131,6 +131,7 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
         **token_limits(line.tools),
         "removed": removed_in_all(line.facts()),
         "variety": variety(line.funnel),
+        **({"concepts": night.planner.graphs} if night.planner.graphs else {}),
         **({"traces": compared} if (compared := traces.totals(line.facts())) else {}),
         "methods": method_funnel(line, night.accepted, taken),
         "service": service(night),

@@ -24,6 +24,8 @@ _GAPS = re.compile(r"[\s\-_]+")
 
 # (id of the problem, subdomain, its concepts)
 ConceptRow = tuple[str, str | None, Sequence[str]]
+# ("concept", its form by `normal`) or ("topic", a subdomain)
+ConceptNode = tuple[str, str]
 
 
 class ConceptGraph:
@@ -34,7 +36,7 @@ class ConceptGraph:
             problem: (subdomain, names) for problem, subdomain, names in sorted(rows, key=_by_problem)
         }
         spellings: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        together = Counter[tuple[tuple[str, str], tuple[str, str]]]()
+        together = Counter[tuple[ConceptNode, ConceptNode]]()
         for subdomain, names in by_problem.values():
             keys = sorted({key for name in names if (key := normal(name))})
             for name in names:
@@ -50,16 +52,58 @@ class ConceptGraph:
         for (one, other), count in sorted(together.items()):
             self.graph.add_edge(one, other, weight=count)
 
+    @classmethod
+    def from_bytes(cls, data: bytes) -> ConceptGraph:
+        """Return the graph of what `to_bytes` returned."""
+        edges, names = orjson.loads(data)
+        graph = cls(())
+        graph._names = dict(names)
+        for one, other, count in edges:
+            graph.graph.add_edge(tuple(one), tuple(other), weight=count)
+        return graph
+
+    def to_bytes(self) -> bytes:
+        """Return the edges with their weights, and the spellings, as JSON. Equal graphs give equal bytes."""
+        edges = sorted((*sorted(edge), weight) for *edge, weight in self.graph.edges(data="weight"))
+        return orjson.dumps([edges, sorted(self._names.items())])
+
     @property
     def digest(self) -> str:
-        """The SHA-256 of the edges with their weights and of the spellings."""
-        edges = sorted((*sorted(edge), weight) for *edge, weight in self.graph.edges(data="weight"))
-        return hashlib.sha256(orjson.dumps([edges, sorted(self._names.items())])).hexdigest()
+        """The SHA-256 of `to_bytes`."""
+        return digest_of(self.to_bytes())
+
+    @property
+    def concepts(self) -> int:
+        """The number of concepts."""
+        return sum(kind == "concept" for kind, _ in self.graph)
+
+    @property
+    def pairs(self) -> int:
+        """The number of pairs of concepts that occur together."""
+        return sum(one[0] == other[0] == "concept" for one, other in self.graph.edges)
+
+    def name(self, node: ConceptNode) -> str:
+        """Return how a node is shown: a concept as it is spelled most often, a topic as its subdomain."""
+        kind, key = node
+        return self._names[key] if kind == "concept" else key
+
+    def core(self, nodes: int, edges: int) -> Any:
+        """Return the networkx graph of the `nodes` nodes with the most occurrences, and of the `edges` most frequent edges between
+        them. Nodes without any of these are left out."""
+        occurrences = dict(self.graph.degree(weight="weight"))
+        chosen = sorted(self.graph, key=lambda node: (-occurrences[node], node))[:nodes]
+        between = [
+            (*sorted(edge), weight) for *edge, weight in self.graph.subgraph(chosen).edges(data="weight")
+        ]
+        core = networkx.Graph()
+        for one, other, weight in sorted(between, key=lambda edge: (-edge[2], edge[:2]))[:edges]:
+            core.add_edge(one, other, weight=weight)
+        return core
 
     def walk(self, subdomain: str, length: int, rng: random.Random) -> list[str]:
         """Return up to `length` different concepts, as they are spelled most often; none if the subdomain has none."""
         place = ("topic", subdomain)
-        chosen: list[tuple[str, str]] = []
+        chosen: list[ConceptNode] = []
         while len(chosen) < length and place in self.graph:
             further = sorted(
                 node for node in self.graph[place] if node[0] == "concept" and node not in chosen
@@ -70,7 +114,12 @@ class ConceptGraph:
             weights = [math.log1p(self.graph[place][node]["weight"]) for node in further]
             (place,) = rng.choices(further, weights)
             chosen.append(place)
-        return [self._names[key] for _, key in chosen]
+        return [self.name(node) for node in chosen]
+
+
+def digest_of(data: bytes) -> str:
+    """Return the digest of a graph by its bytes."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def normal(name: str) -> str:

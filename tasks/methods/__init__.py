@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
 
 import orjson
 import pyarrow as pa
@@ -36,6 +36,9 @@ from tasks.llm.request import Completion
 from tasks.plugins import module
 from tasks.replies.items import problems
 from tasks.settings import Section
+
+if TYPE_CHECKING:
+    from tasks.concepts.graph import ConceptGraph
 
 PLUGINS: Final = "tasks.methods"
 
@@ -176,6 +179,27 @@ class HasSettings(Method, Protocol):
         ...
 
 
+class DrawsFromGraphs(Method, Protocol):
+    """A method whose asks are drawn from graphs of concepts. Whoever plans a night stores the graphs and names them in the lineage."""
+
+    def graphs(self, pool: pa.Table, quota: Quota) -> dict[str, ConceptGraph]:
+        """Return the graph of each language of the quota."""
+        ...
+
+    def plan(
+        self,
+        pool: pa.Table,
+        quota: Quota,
+        *,
+        per_call: int,
+        examples: int,
+        seed: int,
+        drawn_from: Mapping[str, ConceptGraph] | None = None,
+    ) -> list[Ask]:
+        """Return the asks as `Method.plan` does. `drawn_from`: what `graphs` returned for the same pool and quota; None: it is called."""
+        ...
+
+
 class MakesRowsOfRows(Method, Protocol):
     """A method that makes its rows out of rows of the pool. A problem is given to it once per dataset, and it plans fewer rows than its
     quota where the pool has no more."""
@@ -253,6 +277,12 @@ def plan_of(
     if hasattr(method(name), "own_settings"):
         return partial(cast(HasSettings, method(name)).plan, settings=settings_of(name, settings or {}))
     return plan
+
+
+def draws_from_graphs(name: str) -> DrawsFromGraphs | None:
+    """Return the method `name` if its asks are drawn from graphs of concepts, else None. Raises as `method`."""
+    plugin = _method(name)
+    return cast(DrawsFromGraphs, plugin) if hasattr(plugin, "graphs") else None
 
 
 def subdomains_of(name: str) -> tuple[str, ...]:

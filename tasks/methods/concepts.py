@@ -2,18 +2,20 @@
 PromptCoT (Zhao et al. 2025, arXiv:2503.02324).
 
 The concepts are those of the column `concepts` of the pool. Random walks on the graph of what occurs together (tasks/concepts/graph.py)
-give each call its set, which may reach over subdomains. The writer states the rationale before the question: what connects the concepts and why
+give each call its set, which may reach over subdomains. The graphs are stored (tasks/concepts/stored.py), and rows name theirs by its
+digest. The writer states the rationale before the question: what connects the concepts and why
 the problem needs all of them. Not here: concepts that a model extracts from documents, and concepts of one meaning merged by their embeddings.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pyarrow as pa
 from pydantic import Field
 
-from storage.rows import column
+from storage.rows import GRAPH, column
 from tasks.concepts.graph import ConceptGraph
 from tasks.methods import Ask, Item, Makes, Quota, Takes, examples_by_topic, rounds, written_questions
 from tasks.seeding import rng_of, seed_of
@@ -38,21 +40,34 @@ class ConceptsSettings(Section):
 own_settings = ConceptsSettings
 
 
+def graphs(pool: pa.Table, quota: Quota) -> dict[str, ConceptGraph]:
+    """Return the graph of each language of the quota, of the concepts of the pool."""
+    names = ("language", "problem_id", "subdomain", "concepts")
+    rows = list(zip(*(column(pool, name) for name in names), strict=True))
+    return {
+        language: ConceptGraph((problem, subdomain, points) for own_language, problem, subdomain, points in rows if own_language == language and points)
+        for language in sorted({language for language, _ in quota})
+    }  # fmt: skip
+
+
 def plan(
-    pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: int, settings: Section | None = None
+    pool: pa.Table,
+    quota: Quota,
+    *,
+    per_call: int,
+    examples: int,
+    seed: int,
+    settings: Section | None = None,
+    drawn_from: Mapping[str, ConceptGraph] | None = None,
 ) -> list[Ask]:
     """Return one call per `per_call` questions, each for a set of concepts; none for a topic without concepts in the pool."""
     own = settings if isinstance(settings, ConceptsSettings) else ConceptsSettings()
     topics = examples_by_topic(pool)
-    names = ("language", "problem_id", "subdomain", "concepts")
-    rows = list(zip(*(column(pool, name) for name in names), strict=True))
-    graphs = {
-        language: ConceptGraph((problem, subdomain, points) for own_language, problem, subdomain, points in rows if own_language == language and points)
-        for language in sorted({language for language, _ in quota})
-    }  # fmt: skip
+    by_language = graphs(pool, quota) if drawn_from is None else drawn_from
+    digests = {language: graph.digest for language, graph in by_language.items()}
     asks = []
     for (language, subdomain), questions in sorted(quota.items()):
-        graph = graphs[language]
+        graph = by_language[language]
         candidates = topics.get((language, subdomain)) or []
         for index, count in enumerate(rounds(questions, per_call)):
             rng = rng_of(seed, prompt, language, subdomain, index)
@@ -73,7 +88,7 @@ def plan(
                         "difficulty": rng.randint(2, 5),
                         "count": count,
                         "examples": [{"question": question} for _, question in chosen],
-                        "graph": graph.digest,
+                        GRAPH: digests[language],
                     },
                     parent_ids=[row_id for row_id, _ in chosen],
                     seed=seed_of(seed, prompt, language, subdomain, index, "asked"),
@@ -84,4 +99,4 @@ def plan(
 
 def check(item: Item, ask: Ask) -> Item:
     """Return the question with the digest of the graph that its concepts are from."""
-    return replace(item, params={"graph": ask.variables["graph"]})
+    return replace(item, params={GRAPH: ask.variables[GRAPH]})

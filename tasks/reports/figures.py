@@ -23,6 +23,7 @@ from tasks.drift.measures import MEASURES
 from tasks.format_shares import FORMATS, FormatCounts
 from tasks.llm.endpoint import EMBEDDED
 from tasks.points_in_time import spoken
+from tasks.reports.concept_map import ConceptMap
 from tasks.seeding import seeds_of
 from tasks.stages.calibrate import shortfall
 from tasks.stages.mix import length
@@ -118,6 +119,7 @@ class Figures:
     correlation: RankCorrelation | None = None  # of length with difficulty; None where either does not vary
     verdict: Mapping[str, Any] = field(default_factory=dict)  # the value of its mark; empty if there is none
     interference: Mapping[str, Any] = field(default_factory=dict)  # likewise
+    concepts: Sequence[ConceptMap] = ()  # the newest graph of concepts of each language
 
     @property
     def dropped(self) -> int:
@@ -135,7 +137,7 @@ class Figures:
         """The lineage without the parts that have their own section on the page."""
         elsewhere = (
             "decontamination", "service", "engines", "forecast", "removed", "variety", "canaries", "drift",
-            "traces", FORMATS, "transcribed",
+            "traces", FORMATS, "transcribed", "concepts",
         )  # fmt: skip
         return {name: value for name, value in self.lineage.items() if name not in elsewhere}
 
@@ -354,12 +356,14 @@ def collect(
     correlation: RankCorrelation | None = None,
     verdict: Mapping[str, Any] | None = None,
     interference: Mapping[str, Any] | None = None,
+    concepts: Sequence[ConceptMap] = (),
 ) -> Figures:
     """Compute the figures of a version's report.
 
     whole: all rows of the version, with at least the columns of SHARES. added: the rows of this run, with at least the columns
     ADDED. samples: some of these rows with all columns. rejected: the dropped rows (columns id, rejected, reason, stage).
     correlation: of these rows, see `length_by_difficulty`. verdict, interference: the values of the version's marks, if it has them.
+    concepts: the graphs of concepts to draw.
     """
     return Figures(
         version=version,
@@ -379,6 +383,7 @@ def collect(
         correlation=correlation,
         verdict=verdict or {},
         interference=interference or {},
+        concepts=concepts,
     )
 
 

@@ -6,7 +6,7 @@ decides which samples are programs, so that every question has both formats; `ro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from pydantic import Field, field_validator
 import prompts
 from storage.interleaved import EXECUTED, TIR
 from storage.reasons import Code, reason
-from storage.rows import ABSTAINED, SOLUTION_BY, Row, column, content_id, to_table
+from storage.rows import ABSTAINED, GRAPH, SOLUTION_BY, Row, column, content_id, to_table
 from tasks.answers import Judge
 from tasks.canaries.questions import judged_samples, with_canaries, wrong
 from tasks.conversations import WRITER, Held, converse, request_of_prompt
@@ -42,6 +42,7 @@ from tasks.stages.verify import VerifySettings, verify
 from tasks.voting import StoppingRule, from_rows
 
 STAGE = "solve"
+KEPT_PARAMS = (GRAPH,)  # entries of the params of a question that its samples have as well
 STRATEGIES = (
     "direct",
     "define",
@@ -262,8 +263,8 @@ def _sampled(
                     later = completion.deferred
                 if later:
                     deferred.add(i)
-                if marked := marks.get(records[i]["id"]):
-                    row.params = _with_marks(row.params, marked)
+                if more := {**_kept_params(records[i]), **_marks(marks.get(records[i]["id"], ()))}:
+                    row.params = orjson.dumps({**orjson.loads(row.params or "{}"), **more}).decode()
                 samples[i].append(row)
                 tick(1)
             _count_abstentions(samples[i], abstained[i])
@@ -338,10 +339,15 @@ def _split(
     return marks
 
 
-def _with_marks(params: str | None, marks: Sequence[MarkedPart]) -> str:
-    """Return the params of a sample with the marked parts of its question."""
-    split = [[mark.start, mark.end, mark.kind] for mark in marks]
-    return orjson.dumps({**orjson.loads(params or "{}"), "split": split}).decode()
+def _kept_params(question: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of a question's params that its samples have as well."""
+    params = orjson.loads(question["params"] or "{}")
+    return {name: params[name] for name in KEPT_PARAMS if name in params}
+
+
+def _marks(marks: Sequence[MarkedPart]) -> dict[str, Any]:
+    """Return the marked parts of a question as an entry of params, nothing without any."""
+    return {"split": [[mark.start, mark.end, mark.kind] for mark in marks]} if marks else {}
 
 
 def _interleaved(

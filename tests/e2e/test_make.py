@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import orjson
 import pytest
 
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.reasons import Code, reason
 from storage.rows import SOLUTION_BY, Row, to_table
+from tasks.concepts.stored import StoredGraphs
 from tests.e2e.processes import Home
 from tests.tasks.methods.derived_rows import drawn
 from tests.tasks.methods.test_textbook_qa import passage
@@ -177,3 +179,25 @@ def test_new_solutions_of_published_questions_are_chosen_among(home: Callable[..
     # the embedded teacher's solutions of a question are often nearly the same, and de-duplicated before the choice
     others = [line for line in lineage["funnel"] if line["stage"] in ("dedup", "select")]
     assert sum(line["rejected"] for line in others) > 0
+
+
+def test_the_graphs_of_concepts_are_stored_named_and_drawn(home: Callable[..., Home]) -> None:
+    one = home()
+    store = Store(one.path)
+    store.publish("problems", [to_table(drawn("make", every=3))], lineage={})
+    words = ("make", "concepts", "problems", "--dataset", "sets", "--target", "12", "--set", "verify.known=0")
+    lineage = one.json(*words, *QUICK)["lineage"]
+    assert {record["language"] for record in lineage["concepts"]} == {"en", "zh"}
+    stored = StoredGraphs(one.path)
+    for record in lineage["concepts"]:
+        graph = stored.read(record["digest"])
+        assert graph is not None
+        assert (graph.concepts, graph.pairs) == (record["concepts"], record["pairs"])
+        assert graph.digest == record["digest"]
+    version = store.resolve("sets")
+    page = (one.path / "reports" / f"{version}.html").read_text()
+    assert page.count('class="concepts"') == 2
+    assert lineage["concepts"][-1]["digest"] in page
+    named = {orjson.loads(row["params"])["graph"] for row in store.read(version).to_pylist()}
+    assert named
+    assert named <= {record["digest"] for record in lineage["concepts"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections import Counter
 
@@ -55,6 +56,35 @@ def test_the_digest_is_of_the_content() -> None:
         graph.digest
         != ConceptGraph([*ROWS, ("p7", "probability", ["urns", "conditional probability"])]).digest
     )
+
+
+def test_the_bytes_are_the_whole_graph() -> None:
+    graph = ConceptGraph([*ROWS, ("p7", "计数", ["质数", "计数原理"])])
+    again = ConceptGraph.from_bytes(graph.to_bytes())
+    assert again.to_bytes() == graph.to_bytes()
+    assert again.digest == hashlib.sha256(graph.to_bytes()).hexdigest() == graph.digest
+    walks = [one.walk("probability", 4, random.Random(2)) for one in (graph, again)]
+    assert walks[0] == walks[1] != []
+
+
+def test_concepts_and_pairs_are_counted_without_topics() -> None:
+    graph = ConceptGraph(ROWS)
+    assert graph.concepts == 8
+    assert graph.pairs == 6
+    assert (ConceptGraph([]).concepts, ConceptGraph([]).pairs) == (0, 0)
+
+
+def test_the_core_has_the_most_frequent_part() -> None:
+    rows = [(f"p{n}", "counting", ["urns", "dice"]) for n in range(3)] + [
+        (f"q{n}", "limits", [f"concept {n}", "series"]) for n in range(20)
+    ]
+    graph = ConceptGraph(rows)
+    core = graph.core(6, 4)
+    assert len(core) <= 6
+    assert core.number_of_edges() <= 4
+    heaviest = max(core.edges(data="weight"), key=lambda edge: edge[2])
+    assert set(heaviest[:2]) == {("topic", "limits"), ("concept", "serie")}
+    assert graph.core(1000, 1000).number_of_edges() == graph.graph.number_of_edges()
 
 
 def test_frequent_pairs_are_walked_more_often() -> None:

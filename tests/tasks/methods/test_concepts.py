@@ -10,6 +10,7 @@ import pytest
 import prompts
 from storage.rows import Row, kept, to_table
 from tasks.answers import Judge
+from tasks.concepts.graph import ConceptGraph
 from tasks.llm.engine import Engine
 from tasks.methods import EXAMPLE, Ask, asks_table, concepts, settings_of
 from tasks.sandbox import Sandbox
@@ -40,6 +41,17 @@ def test_each_call_has_a_set_of_concepts_of_the_pool() -> None:
     assert asks == planned(list(reversed(ROWS)))
 
 
+def test_the_asks_name_the_graphs_that_were_handed_over() -> None:
+    pool = to_table(ROWS).select(EXAMPLE)
+    graphs = concepts.graphs(pool, QUOTA)
+    assert sorted(graphs) == ["en", "zh"]
+    assert concepts.plan(pool, QUOTA, per_call=2, examples=1, seed=3, drawn_from=graphs) == planned()
+    few = {language: ConceptGraph([("p", "counting", ["urns", "dice"])]) for language in graphs}
+    asks = concepts.plan(pool, QUOTA, per_call=2, examples=1, seed=3, drawn_from=few)
+    assert {ask.subdomain for ask in asks} == {"counting"}
+    assert {ask.variables["graph"] for ask in asks} == {few["en"].digest}
+
+
 def test_topics_without_concepts_have_no_call_and_bounds_are_in_order() -> None:
     assert planned([Row("What is 2 + 2?", "en", subdomain="limits")]) == []
     assert all(len(ask.variables["concepts"]) >= 3 for ask in planned(fewest=3, most=3))
@@ -67,6 +79,8 @@ def test_a_night_keeps_questions_that_name_their_concepts_and_their_graph(
     assert questions.num_rows > 0.8 * counts.asked
     _, accepted = questions_of_a_night(ROWS, questions, engine, sandbox, judge)
     assert accepted.num_rows > 0
+    named = {ask.variables["graph"] for ask in asks}
+    assert {orjson.loads(row["params"])["graph"] for row in accepted.to_pylist()} <= named
     sets = {ask.seed: ask.variables for ask in asks}
     for row in questions.to_pylist():
         params = orjson.loads(row["params"])
