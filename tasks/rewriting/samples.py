@@ -17,6 +17,7 @@ from tasks.methods import Ask, Item, Quota
 from tasks.replies.solutions import Reply
 from tasks.replies.words import cut_off, in_words, reply_of
 from tasks.rewriting.parents import Parent, parents
+from tasks.seeding import seed_of
 
 
 def questions_to_sample(pool: pa.Table, quota: Quota, *seed: object, each: int) -> list[Parent]:
@@ -36,12 +37,18 @@ def questions_to_sample(pool: pa.Table, quota: Quota, *seed: object, each: int) 
 def samples_of(
     ask: Ask, variables: Sequence[Mapping[str, Any]], endpoint: Endpoint
 ) -> Conversation[list[tuple[Item, Reply]]]:
-    """Return one sample per entry of `variables`, which fill in the ask's prompt, with the parts of its reply."""
+    """Return one sample per entry of `variables`, which fill in the ask's prompt, with the parts of its reply. Each has a random seed
+    of its own: a server answers equal requests with equal seeds by one text."""
     template = prompts.load(ask.prompt, ask.language, endpoint.prompts)
     replies = yield from completions(
         [
             request_of_prompt(
-                template, own, model=endpoint.model, seed=ask.seed, tag=ask.method, sample_index=number
+                template,
+                own,
+                model=endpoint.model,
+                seed=seed_of(ask.seed, number),
+                tag=ask.method,
+                sample_index=number,
             )
             for number, own in enumerate(variables)
         ]

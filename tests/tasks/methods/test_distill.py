@@ -12,9 +12,11 @@ import prompts
 from storage.reasons import Code
 from storage.rows import ABSTAINED, Row, column, kept, reasons_of
 from tasks.answers import Judge
+from tasks.conversations import WRITER, Calls
+from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
 from tasks.methods import role_of
-from tasks.methods.distill import DistillSettings
+from tasks.methods.distill import DistillSettings, converse
 from tasks.stages.verify import VerifySettings, verify
 from tasks.stages.weigh import WeighSettings, weigh
 from tasks.voting import prior
@@ -36,6 +38,17 @@ def test_each_question_is_one_ask_for_its_samples() -> None:
             parent.question,
             parent.reference_answer,
         )
+
+
+def test_the_samples_of_a_question_have_seeds_of_their_own() -> None:
+    """A server answers equal requests with equal seeds by one text, which would then agree with itself."""
+    (ask,) = planned(
+        "distill", [Row("What is 2 + 3?", "en", subdomain="s")], settings=DistillSettings(samples=4)
+    )
+    calls = next(converse(ask, {WRITER: Endpoint(role="reasoner", model="embedded")}))
+    assert isinstance(calls, Calls)
+    assert len({request.seed for request in calls.requests}) == 4
+    assert [request.sample_index for request in calls.requests] == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
