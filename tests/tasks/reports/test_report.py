@@ -358,7 +358,12 @@ def test_the_page_has_the_matrices_of_interference() -> None:
         "by": "source", "base": "student", "sources": ["web", "<b>"], "rows": [8, 8], "loss": [1.0, 2.0],
         "cosine": [[1.0, -0.25], [-0.25, 1.0]], "change": [[-0.5, 0.125], [0.0, -0.75]],
     }  # fmt: skip
-    page = Report(figures(interference=value)).html()
+    report = Report(figures(interference=value))
+    text = report.markdown(path="x")
+    assert "| cosine | web | &lt;b\\> |\n|---|--:|--:|\n| web | +1.000 | -0.250 |\n" in text
+    assert "| change of the loss | web | &lt;b\\> |\n|---|--:|--:|\n| web | -0.500 | +0.125 |\n" in text
+    assert "work on each other" not in Report(figures()).markdown(path="x")
+    page = report.html()
     assert "-0.250" in page
     assert "+0.125" in page
     assert "&lt;b&gt;" in page
