@@ -1,13 +1,16 @@
 """Finds the folder of a checkpoint that a setting names, and checks, before anything is started, that the model exists: as a
-folder, in the cache of huggingface_hub, or by one request to the hub."""
+folder, in the cache of huggingface_hub, or by one request to the hub. Models are loaded without a progress bar."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from storage.errors import ForPeople
 
@@ -21,6 +24,21 @@ _NAME = re.compile(r"^[0-9A-Za-z][0-9A-Za-z._-]*(/[0-9A-Za-z][0-9A-Za-z._-]*)?$"
 
 class ModelMissing(ForPeople, ValueError):
     """A model that is neither a folder nor on the hub; the message names the setting and the fix."""
+
+
+@contextlib.contextmanager
+def no_progress_bar() -> Iterator[None]:
+    """Keep transformers from drawing a progress bar for loaded weights into the output of a flow."""
+    from transformers.utils import logging
+
+    bars: Any = logging  # its switches are not annotated
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()
 
 
 def located(name: str, home: Path) -> str:

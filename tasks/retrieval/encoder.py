@@ -11,7 +11,6 @@ and slower than float32).
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,7 +22,7 @@ import numpy.typing as npt
 
 from storage.errors import ForPeople
 from storage.indexes.vectors import VectorCache, Vectors
-from tasks.llm.model_files import CONFIG, require
+from tasks.llm.model_files import CONFIG, no_progress_bar, require
 
 MINILM = "minilm"
 MODULES = "modules.json"  # of a sentence-transformers folder, whose config.json may be in a subfolder
@@ -113,7 +112,7 @@ class Encoder:
         if self._batch_tokens is None:
             self._batch_tokens = _BATCH_TOKENS_GPU if on_gpu else BATCH_TOKENS
         try:
-            with _no_progress_bar():
+            with no_progress_bar():
                 # older models (MathBERT) have their weights in a pickle: weights_only reads tensors and runs no code
                 model = SentenceTransformer(
                     _location(self.name), device=device, model_kwargs={"weights_only": True}
@@ -178,21 +177,6 @@ def _batches(lengths: npt.NDArray[np.int64], tokens: int) -> Iterator[npt.NDArra
         width = max(1, tokens // max(1, int(lengths[order[start]])))
         yield order[start : start + width]
         start += width
-
-
-@contextlib.contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """Keep transformers from drawing a progress bar for loaded weights into the output of a flow."""
-    from transformers.utils import logging
-
-    bars: Any = logging  # its switches are not annotated
-    shown = bars.is_progress_bar_enabled()
-    bars.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            bars.enable_progress_bar()
 
 
 def _location(name: str) -> str:

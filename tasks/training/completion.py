@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from storage.counting import counted
 from storage.errors import ForPeople
+from tasks.llm.model_files import no_progress_bar
 from tasks.seeding import seed_of
 
 if TYPE_CHECKING:
@@ -57,9 +58,10 @@ class Completer:
 
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         dtype = torch.float32 if device == "cpu" else torch.bfloat16
-        model = AutoModelForCausalLM.from_pretrained(
-            str(checkpoint), dtype=dtype, use_safetensors=True, trust_remote_code=False
-        )
+        with no_progress_bar():
+            model = AutoModelForCausalLM.from_pretrained(
+                str(checkpoint), dtype=dtype, use_safetensors=True, trust_remote_code=False
+            )
         tokenizer = AutoTokenizer.from_pretrained(str(checkpoint), trust_remote_code=False)
         return cls(model.to(device).eval(), tokenizer)
 

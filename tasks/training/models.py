@@ -10,6 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import is_flash_attn_2_available
 
+from tasks.llm.model_files import no_progress_bar
 from tasks.training.config import Train, TrainError
 from tasks.training.job import Job
 
@@ -34,13 +35,14 @@ def model_of(base: str, *, kind: Any = AutoModelForCausalLM, **settings: Any) ->
     """Return the checkpoint's model in 32-bit weights; bf16 is left to the trainer's autocast. Raises TrainError if it cannot
     be read."""
     try:
-        return kind.from_pretrained(
-            base,
-            dtype=torch.float32,
-            attn_implementation="flash_attention_2" if flat() else "sdpa",
-            **SAFE,
-            **settings,
-        )
+        with no_progress_bar():
+            return kind.from_pretrained(
+                base,
+                dtype=torch.float32,
+                attn_implementation="flash_attention_2" if flat() else "sdpa",
+                **SAFE,
+                **settings,
+            )
     except (OSError, ValueError) as error:
         raise _unreadable(base, error) from error
 
