@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as pads
 import pytest
@@ -12,7 +13,8 @@ import pytest
 from flows import nightly
 from flows.config.nightly import Nightly
 from flows.config.rebuild import Rebuild
-from flows.rebuild import AFTERWARDS, drop_as_before, order, steps_of, to_judge
+from flows.rebuild import AFTERWARDS, choose, drop_as_before, order, steps_of, to_judge
+from flows.runner.rebuild_state import RebuildState
 from flows.runner.stages import Stage, Step
 from storage.reasons import Code, Reason, reason
 from storage.rows import Row, to_table
@@ -124,3 +126,38 @@ def test_a_stage_that_is_added_to_the_night_is_a_stage_of_every_rebuild(
     drop_as_before(rebuilt, added.stage)
     assert those_of(rebuilt, ~rebuilt.pool.alive) == ["proofread"]
     assert those_of(rebuilt, to_judge(rebuilt, "proofread")) == ["critique"]
+
+
+@pytest.mark.parametrize(("share", "rows"), [({"with": 0.0}, 6), ({"without": 0.25}, 8)])
+def test_a_rebuild_mixes_by_what_is_stored_of_the_reasoning(share: dict[str, float], rows: int) -> None:
+    """The texts of candidates are not in the pool: six of twelve have reasoning."""
+    stored = [
+        Row(f"q {i}", "en", solution="s", solution_format="cot", reasoning="t" if i % 2 else None)
+        for i in range(12)
+    ]
+    table = to_table(stored)
+    whole = table.append_column("stage", pa.array(["published"] * 12)).append_column(
+        "run", pa.array(["one"] * 12)
+    )
+    candidates = pads.dataset(whole)
+    steps = order(judging())
+    pool = gather(candidates.to_table(columns=columns()), ["one"], steps, AFTERWARDS)
+    rules = Nightly.model_validate({"mix": {"shares": {"reasoning": share}}})
+    store = SimpleNamespace(scan=lambda base: pads.dataset(table))
+    line: Any = SimpleNamespace(tools=SimpleNamespace(store=store))
+    base: Any = None
+    rebuilt = RebuildState(
+        Rebuild(), line, base, None, rules, [], lambda: pytest.fail("unread"), candidates, pool, {}
+    )
+    choose(rebuilt)
+    assert int(pool.alive.sum()) == rows
+    kept = table.filter(
+        pa.array(
+            np.isin(
+                table.column("id").to_pylist(),
+                pool.rows.filter(pa.array(pool.alive)).column("id").to_pylist(),
+            )
+        )
+    )
+    thinking = kept.num_rows - kept.column("reasoning").null_count
+    assert thinking == (0 if "with" in share else 6)
