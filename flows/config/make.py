@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from flows.config.nightly import Nightly
 from tasks.methods import PLUGINS
@@ -20,9 +20,17 @@ class MakeMixSettings(MixSettings, title="Mix"):
     )
 
 
+def _method_first(schema: dict[str, Any]) -> None:
+    """Put the method first in the form, before what it shares with a night."""
+    properties = schema["properties"]
+    schema["properties"] = {"method": properties.pop("method"), **properties}
+
+
 class Make(Nightly):
     """One method of generation, alone: what it works on, how its rows are judged, what is published. `generate.methods` and
     `weakness` are not read; a group that is left out or null keeps its defaults."""
+
+    model_config = ConfigDict(json_schema_extra=_method_first)
 
     flow: ClassVar[str] = "make"
 

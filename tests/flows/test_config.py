@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from flows.config.loading import ConfigError, as_yaml
+from flows.config.make import Make
 from flows.config.nightly import Nightly, load_config
 from flows.settings import Role, Settings, SettingsError, load_settings
 from tasks.llm.endpoint import EndpointError
@@ -106,3 +107,7 @@ def test_a_model_without_an_address_is_refused() -> None:
     settings = Settings(teacher=Role(model="gpt-x", api_key=SecretStr("k")))
     with pytest.raises(SettingsError, match="MATHMILL_TEACHER__BASE_URL"):
         settings.endpoint("teacher")
+
+
+def test_the_form_of_make_begins_with_the_method() -> None:
+    assert next(iter(Make.model_json_schema()["properties"])) == "method"
