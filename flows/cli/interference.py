@@ -8,6 +8,7 @@ import typer
 
 from flows.cli import terminal
 from flows.cli.options import AsJson
+from storage.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +63,12 @@ def interference(
     if json:
         terminal.print_json(value)
         return
+    for source, number in zip(value["sources"], value["rows"], strict=True):
+        terminal.echo(f"{source[:24]:<24} {counted(number, 'row')}, half of them held out")
+    if any(line[place] > 0 for place, line in enumerate(value["change"])):
+        terminal.echo(
+            "The loss of a source rises after learning that source itself: it has too few rows for this measurement"
+        )
     for title, name in (
         ("Cosine of the gradients", "cosine"),
         ("Change of the loss, nats per token", "change"),
@@ -79,11 +86,11 @@ def samples(store: Store, version: Version, by: str, rows: int, most: int) -> Ma
     from tasks.seeding import seeds_of
 
     solved = store.read(version, ["id", by], pc.field("solution").is_valid() & pc.field(by).is_valid())
-    counted = sorted(
+    by_rows = sorted(
         solved.column(by).value_counts().to_pylist(), key=lambda one: (-one["counts"], one["values"])
     )
     chosen: dict[str, pa.Array] = {}
-    for one in counted[:most]:
+    for one in by_rows[:most]:
         ids = solved.filter(pc.equal(solved.column(by), one["values"])).column("id").combine_chunks()
         hashes = pa.array(seeds_of(("interference", str(version)), ids.to_pylist()))
         chosen[str(one["values"])] = ids.take(pc.array_sort_indices(hashes)[:rows])

@@ -355,15 +355,17 @@ def test_both_forms_of_the_report_print_the_correlation() -> None:
 
 def test_the_page_has_the_matrices_of_interference() -> None:
     value = {
-        "by": "source", "base": "student", "sources": ["web", "<b>"], "rows": [8, 8], "loss": [1.0, 2.0],
+        "by": "source", "base": "student", "sources": ["web", "<b>"], "rows": [8, 9], "loss": [1.0, 2.0],
         "cosine": [[1.0, -0.25], [-0.25, 1.0]], "change": [[-0.5, 0.125], [0.0, -0.75]],
     }  # fmt: skip
     report = Report(figures(interference=value))
     text = report.markdown(path="x")
     assert "| cosine | web | &lt;b\\> |\n|---|--:|--:|\n| web | +1.000 | -0.250 |\n" in text
     assert "| change of the loss | web | &lt;b\\> |\n|---|--:|--:|\n| web | -0.500 | +0.125 |\n" in text
+    assert "On the model student, with 8 rows of web, 9 rows of &lt;b\\>, half of them held out." in text
     assert "work on each other" not in Report(figures()).markdown(path="x")
     page = report.html()
+    assert "8 rows of web, 9 rows of &lt;b&gt;, half" in page
     assert "-0.250" in page
     assert "+0.125" in page
     assert "&lt;b&gt;" in page
