@@ -30,6 +30,7 @@ from tasks.methods import (
     columns_of,
     draws_from_graphs,
     plan_of,
+    settings_of,
     subdomains_of,
     takes_wrong_answers,
     takes_wrong_solutions,
@@ -123,7 +124,12 @@ class Planner:
             rows = with_wrong_solutions(rows, self.line, judged)
         plan = plan_of(name, self.line.tools.settings.overlay(), generate.settings.get(name))
         if drawing := draws_from_graphs(name):
-            graphs = drawing.graphs(rows, quota)
+            graphs = drawing.graphs(
+                rows,
+                quota,
+                encode=self.line.tools.encoder(),
+                settings=settings_of(name, generate.settings.get(name, {})),
+            )
             self._store_graphs(graphs)
             plan = partial(plan, drawn_from=graphs)
         asks = plan(
@@ -155,6 +161,7 @@ class Planner:
                         "digest": graph.digest,
                         "concepts": graph.concepts,
                         "pairs": graph.pairs,
+                        "merged": graph.merged,
                     }
                 )
 

@@ -2,7 +2,7 @@
 
 Nodes are the subdomains and the concepts of one language, edges have the number of questions in which both ends occur. A walk begins at a
 subdomain and goes on along edges, frequent ones first, so that it leaves its subdomain where others share a concept with it. Two spellings are one concept
-if they differ in case, blanks, hyphens or a plural; concepts of one meaning in different words stay apart.
+if they differ in case, blanks, hyphens or a plural; tasks/concepts/merging.py finds concepts of one meaning in different words.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import math
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any, Final
 
 import networkx
 import orjson
+
+from tasks.concepts.merging import NamedConcept
 
 LONGEST: Final = 80  # characters of the name of a concept; longer ones are sentences
 _GAPS = re.compile(r"[\s\-_]+")
@@ -29,19 +31,22 @@ ConceptNode = tuple[str, str]
 
 
 class ConceptGraph:
-    """The graph of one language; `digest` identifies it by its content."""
+    """The graph of one language; `digest` identifies it by its content. `merged`: the concepts that were joined to others."""
 
-    def __init__(self, rows: Iterable[ConceptRow]) -> None:
+    def __init__(self, rows: Iterable[ConceptRow], same: Mapping[str, str] | None = None) -> None:
+        """`same`: the normal form of a concept -> that of the concept that it is joined to (tasks/concepts/merging.py)."""
+        same = same or {}
+        self.merged = len(same)
         by_problem = {
             problem: (subdomain, names) for problem, subdomain, names in sorted(rows, key=_by_problem)
         }
         spellings: defaultdict[str, Counter[str]] = defaultdict(Counter)
         together = Counter[tuple[ConceptNode, ConceptNode]]()
         for subdomain, names in by_problem.values():
-            keys = sorted({key for name in names if (key := normal(name))})
+            keys = sorted({same.get(key, key) for name in names if (key := normal(name))})
             for name in names:
                 if key := normal(name):
-                    spellings[key][" ".join(name.split())] += 1
+                    spellings[same.get(key, key)][" ".join(name.split())] += 1
             nodes = [("concept", key) for key in keys] + ([("topic", subdomain)] if subdomain else [])
             together.update(combinations(nodes, 2))
         # the most frequent spelling of a concept, equals by the alphabet
@@ -81,6 +86,21 @@ class ConceptGraph:
     def pairs(self) -> int:
         """The number of pairs of concepts that occur together."""
         return sum(one[0] == other[0] == "concept" for one, other in self.graph.edges)
+
+    def named(self) -> list[NamedConcept]:
+        """Return the concepts in the order of their keys, as tasks.concepts.merging compares them."""
+        topics = {
+            key: {
+                topic: edge["weight"]
+                for (kind, topic), edge in self.graph.adj.get(("concept", key), {}).items()
+                if kind == "topic"
+            }
+            for key in sorted(self._names)
+        }
+        return [
+            NamedConcept(key, self._names[key], sum(counts.values()), set(counts))
+            for key, counts in topics.items()
+        ]
 
     def name(self, node: ConceptNode) -> str:
         """Return how a node is shown: a concept as it is spelled most often, a topic as its subdomain."""

@@ -39,6 +39,7 @@ from tasks.settings import Section
 
 if TYPE_CHECKING:
     from tasks.concepts.graph import ConceptGraph
+    from tasks.retrieval.encoder import StoredEncoder
 
 PLUGINS: Final = "tasks.methods"
 
@@ -182,8 +183,16 @@ class HasSettings(Method, Protocol):
 class DrawsFromGraphs(Method, Protocol):
     """A method whose asks are drawn from graphs of concepts. Whoever plans a night stores the graphs and names them in the lineage."""
 
-    def graphs(self, pool: pa.Table, quota: Quota) -> dict[str, ConceptGraph]:
-        """Return the graph of each language of the quota."""
+    def graphs(
+        self,
+        pool: pa.Table,
+        quota: Quota,
+        *,
+        encode: StoredEncoder | None = None,
+        settings: Section | None = None,
+    ) -> dict[str, ConceptGraph]:
+        """Return the graph of each language of the quota. `encode`: by which concepts of one meaning are merged; None: none are.
+        `settings`: as in HasSettings."""
         ...
 
     def plan(

@@ -4,7 +4,8 @@ PromptCoT (Zhao et al. 2025, arXiv:2503.02324).
 The concepts are those of the column `concepts` of the pool. Random walks on the graph of what occurs together (tasks/concepts/graph.py)
 give each call its set, which may reach over subdomains. The graphs are stored (tasks/concepts/stored.py), and rows name theirs by its
 digest. The writer states the rationale before the question: what connects the concepts and why
-the problem needs all of them. Not here: concepts that a model extracts from documents, and concepts of one meaning merged by their embeddings.
+the problem needs all of them. Concepts of one meaning are
+merged by their embeddings (tasks/concepts/merging.py). Not here: concepts that a model extracts from documents or rows.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from pydantic import Field
 
 from storage.rows import GRAPH, column
 from tasks.concepts.graph import ConceptGraph
+from tasks.concepts.merging import merged
 from tasks.methods import Ask, Item, Makes, Quota, Takes, examples_by_topic, rounds, written_questions
+from tasks.retrieval.encoder import StoredEncoder
 from tasks.seeding import rng_of, seed_of
 from tasks.settings import Section
 from tasks.taxonomy import local_name
@@ -30,6 +33,12 @@ read = written_questions
 
 class ConceptsSettings(Section):
     fewest: int = Field(2, ge=2, le=8, description="concepts that a question needs, at least")
+    merge: float | None = Field(
+        0.88,
+        gt=0.5,
+        le=1,
+        description="least cosine of the embeddings of two concepts that are merged; null: none are",
+    )
     most: int = Field(4, ge=2, le=8, description="concepts that a question needs, at most")
 
     def model_post_init(self, _context: object) -> None:
@@ -40,14 +49,24 @@ class ConceptsSettings(Section):
 own_settings = ConceptsSettings
 
 
-def graphs(pool: pa.Table, quota: Quota) -> dict[str, ConceptGraph]:
-    """Return the graph of each language of the quota, of the concepts of the pool."""
+def graphs(
+    pool: pa.Table, quota: Quota, *, encode: StoredEncoder | None = None, settings: Section | None = None
+) -> dict[str, ConceptGraph]:
+    """Return the graph of each language of the quota, of the concepts of the pool. Concepts of one meaning are merged by `encode` in the
+    languages that it was trained on; None: none are."""
+    own = settings if isinstance(settings, ConceptsSettings) else ConceptsSettings()
     names = ("language", "problem_id", "subdomain", "concepts")
     rows = list(zip(*(column(pool, name) for name in names), strict=True))
-    return {
-        language: ConceptGraph((problem, subdomain, points) for own_language, problem, subdomain, points in rows if own_language == language and points)
-        for language in sorted({language for language, _ in quota})
-    }  # fmt: skip
+    built = {}
+    for language in sorted({language for language, _ in quota}):
+        own_rows = [(problem, subdomain, points) for of, problem, subdomain, points in rows if of == language and points]  # fmt: skip
+        graph = ConceptGraph(own_rows)
+        if encode is not None and own.merge is not None and graph.concepts and encode.trained_on(language):
+            named = graph.named()
+            same = merged(named, encode([one.name for one in named]), own.merge)
+            graph = ConceptGraph(own_rows, same)
+        built[language] = graph
+    return built
 
 
 def plan(

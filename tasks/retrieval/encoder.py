@@ -78,6 +78,11 @@ class Encoder:
             self._load()
             return f"{self.name}/{'bf16' if self._bf16 else 'fp32'}"
 
+    def trained_on(self, language: str) -> bool:
+        """Return whether the encoder tells short names of this language apart. `minilm` gives most Chinese names one vector; any other
+        encoder is taken to be multilingual."""
+        return self.name != MINILM or language == "en"
+
     @property
     def dimensions(self) -> int:
         with self._lock:
@@ -153,6 +158,10 @@ class StoredEncoder:
     @property
     def identity(self) -> str:
         return self._encoder.identity
+
+    def trained_on(self, language: str) -> bool:
+        """Return whether the encoder tells names of this language apart: as `Encoder.trained_on`."""
+        return self._encoder.trained_on(language)
 
     def __call__(self, texts: Sequence[str]) -> Vectors:
         return VectorCache(self._folder, self.identity).of(list(texts), self._encoder)

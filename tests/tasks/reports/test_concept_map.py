@@ -21,6 +21,7 @@ def record(graph: ConceptGraph, language: str = "en") -> dict[str, Any]:
         "digest": graph.digest,
         "concepts": graph.concepts,
         "pairs": graph.pairs,
+        "merged": graph.merged,
     }
 
 
