@@ -39,6 +39,9 @@ STAGES = [
 ]
 
 
+COMPUTED = ("dependency_graph", "knights_and_knaves")
+
+
 @dataclass
 class Nights:
     home: Home
@@ -76,7 +79,10 @@ def test_every_stage_is_there_and_balances(nights: Nights) -> None:
         ):
             assert by_title[before]["kept"] == by_title[after]["asked"]
         solved = by_title["Solve in words and programs, wave 1"]["asked"]
-        assert solved == 4 * by_title["Drop similar questions, wave 1"]["kept"]
+        new = by_title["Drop similar questions, wave 1"]["kept"]
+        computed = [record for record in night["lineage"]["methods"] if record["method"] in COMPUTED]
+        # a question that is computed has its own solution and no samples
+        assert 4 * (new - sum(record["new"] for record in computed)) <= solved <= 4 * new
 
 
 def test_the_second_night_goes_on_from_the_first(nights: Nights) -> None:
