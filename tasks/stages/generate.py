@@ -56,13 +56,13 @@ LANGUAGES = ("en", "zh")  # the languages that prompts are written in
 class GenerateSettings(Section, title="Generate"):
     methods: dict[str, float] = Field(
         {
-            "self_instruct": 0.45,
+            "self_instruct": 0.4,
             "evolve": 0.15,
             "rephrase": 0.1,
             "fuse": 0.1,
             "backward": 0.1,
-            "dependency_graph": 0.05,
-            "knights_and_knaves": 0.05,
+            "dependency_graph": 0.075,
+            "knights_and_knaves": 0.075,
         },
         description="files of tasks/methods/ and their weights",
     )
