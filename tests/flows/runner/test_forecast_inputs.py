@@ -46,7 +46,10 @@ class SimulatedHome:
                 }
             }
         )
-        self.config = Nightly.model_validate({"target": int(self.rng.choice([40, 200, 500, 2000]))})
+        target = int(self.rng.choice([40, 200, 500, 2000]))
+        self.config = Nightly.model_validate(
+            {"target": target, "generate": {"methods": {"self_instruct": 1.0}}}
+        )
         self.shares = {
             name: self.rng.beta(mean * 20, (1 - mean) * 20)
             for name, mean in {
