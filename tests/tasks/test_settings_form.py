@@ -35,7 +35,7 @@ def properties(form: type[BaseModel]) -> dict[str, Any]:
 
 def test_the_night_has_what_people_change_first_at_the_top() -> None:
     assert list(properties(Nightly))[: len(FIRST)] == FIRST
-    assert len(groups(Nightly)) == 12
+    assert len(groups(Nightly)) == 13
 
 
 @pytest.mark.parametrize("form", FORMS)
