@@ -181,7 +181,7 @@ class HasSettings(Method, Protocol):
 
 
 class DrawsFromGraphs(Method, Protocol):
-    """A method whose asks are drawn from graphs of concepts. Whoever plans a night stores the graphs and names them in the lineage."""
+    """A method whose asks are drawn from graphs of concepts. The planner of a night stores the graphs and names them in the lineage."""
 
     def graphs(
         self,

@@ -16,9 +16,8 @@ from pydantic import Field
 from storage.reasons import Code
 from tasks.conversations import WRITER, Conversation
 from tasks.llm.endpoint import Endpoint
-from tasks.methods import INHERITED, Ask, Item, Makes, Quota, Takes
-from tasks.rewriting.samples import questions_to_sample, samples_of
-from tasks.seeding import seed_of
+from tasks.methods import Ask, Item, Makes, Quota, Takes
+from tasks.rewriting.samples import ask_to_solve, questions_to_sample, samples_of
 from tasks.settings import Section
 
 prompt = "distill"
@@ -51,17 +50,7 @@ def plan(
     """Return one ask per question of the pool, for `samples` solutions each, until the quota is met."""
     own = settings if isinstance(settings, DistillSettings) else DistillSettings()
     return [
-        Ask(
-            prompt,
-            prompt,
-            row["language"],
-            row["subdomain"],
-            own.samples,
-            {"question": row["question"], "required": own.reasoning},
-            [row["id"]],
-            seed_of(seed, prompt, row["problem_id"]),
-            inherited={name: row[name] for name in INHERITED if row[name]},
-        )
+        ask_to_solve(prompt, prompt, row, {"required": own.reasoning}, seed, count=own.samples)
         for row in questions_to_sample(pool, quota, seed, prompt, each=own.samples)
     ]
 

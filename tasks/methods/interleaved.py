@@ -17,8 +17,8 @@ from storage.interleaved import TIR
 from tasks.conversations import WRITER, Conversation, together
 from tasks.interleaving import interleaved
 from tasks.llm.endpoint import Endpoint
-from tasks.methods import INHERITED, Ask, Item, Makes, Quota, Takes
-from tasks.rewriting.samples import questions_to_sample
+from tasks.methods import Ask, Item, Makes, Quota, Takes
+from tasks.rewriting.samples import ask_to_solve, questions_to_sample
 from tasks.seeding import seed_of
 from tasks.settings import Section
 
@@ -53,17 +53,7 @@ def plan(
     """Return one ask per question of the pool, for `samples` solutions each, until the quota is met."""
     own = settings if isinstance(settings, InterleavedSettings) else InterleavedSettings()
     return [
-        Ask(
-            NAME,
-            prompt,
-            row["language"],
-            row["subdomain"],
-            own.samples,
-            {"question": row["question"]},
-            [row["id"]],
-            seed_of(seed, NAME, row["problem_id"]),
-            inherited={name: row[name] for name in INHERITED if row[name]},
-        )
+        ask_to_solve(NAME, prompt, row, {}, seed, count=own.samples)
         for row in questions_to_sample(pool, quota, seed, NAME, each=own.samples)
     ]
 

@@ -17,8 +17,8 @@ from pydantic import Field
 from storage.reasons import Code
 from tasks.conversations import WRITER, Conversation
 from tasks.llm.endpoint import Endpoint
-from tasks.methods import INHERITED, Ask, Item, Makes, Quota, Takes
-from tasks.rewriting.samples import questions_to_sample, samples_of
+from tasks.methods import Ask, Item, Makes, Quota, Takes
+from tasks.rewriting.samples import ask_to_solve, questions_to_sample, samples_of
 from tasks.seeding import seed_of
 from tasks.settings import Section
 
@@ -58,16 +58,13 @@ def plan(
     strategies."""
     own = settings if isinstance(settings, MultiPathSettings) else MultiPathSettings()
     return [
-        Ask(
+        ask_to_solve(
             prompt,
             prompt,
-            row["language"],
-            row["subdomain"],
-            own.samples,
-            {"question": row["question"], "first": seed_of(prompt, row["problem_id"]) % len(STRATEGIES)},
-            [row["id"]],
-            seed_of(seed, prompt, row["problem_id"]),
-            inherited={name: row[name] for name in INHERITED if row[name]},
+            row,
+            {"first": seed_of(prompt, row["problem_id"]) % len(STRATEGIES)},
+            seed,
+            count=own.samples,
         )
         for row in questions_to_sample(pool, quota, seed, prompt, each=own.samples)
     ]

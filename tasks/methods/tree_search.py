@@ -25,9 +25,10 @@ from tasks.answers.extraction import with_closed_box
 from tasks.conversations import WRITER, Conversation, comparisons, completions, executions, request_of_prompt
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.request import Completion
-from tasks.methods import INHERITED, Ask, Item, Makes, Quota, Takes
+from tasks.methods import Ask, Item, Makes, Quota, Takes
 from tasks.replies.solutions import read as read_reply
 from tasks.rewriting.parents import parents
+from tasks.rewriting.samples import ask_to_solve
 from tasks.searching import SearchTree, StepSequence, Trajectory, majority
 from tasks.seeding import seed_of
 from tasks.settings import Section
@@ -80,21 +81,12 @@ def plan(
     """Return one search per question of the pool, until the quota is met."""
     own = settings if isinstance(settings, TreeSearchSettings) else TreeSearchSettings()
     return [
-        Ask(
+        ask_to_solve(
             prompt,
             prompt,
-            row["language"],
-            row["subdomain"],
-            1,
-            {
-                "question": row["question"],
-                "steps": [],
-                "reference": row["reference_answer"],
-                **own.model_dump(),
-            },
-            [row["id"]],
-            seed_of(seed, prompt, row["problem_id"]),
-            inherited={name: row[name] for name in INHERITED if row[name]},
+            row,
+            {"steps": [], "reference": row["reference_answer"], **own.model_dump()},
+            seed,
         )
         for row in parents(pool, quota, seed, prompt)
     ]

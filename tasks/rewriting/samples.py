@@ -13,7 +13,7 @@ from storage.reasons import Code
 from tasks.conversations import Conversation, completions, request_of_prompt
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.request import Completion
-from tasks.methods import Ask, Item, Quota
+from tasks.methods import INHERITED, Ask, Item, Quota
 from tasks.replies.solutions import Reply
 from tasks.replies.words import cut_off, in_words, reply_of
 from tasks.rewriting.parents import Parent, parents
@@ -32,6 +32,24 @@ def questions_to_sample(pool: pa.Table, quota: Quota, *seed: object, each: int) 
             left[row["language"]] -= 1
             chosen.append(row)
     return chosen
+
+
+def ask_to_solve(
+    method: str, prompt: str, row: Parent, variables: Mapping[str, Any], seed: int, *, count: int = 1
+) -> Ask:
+    """Return the ask for `count` new solutions of the question of a row, with what they have from it. The random seed follows from
+    the method and the problem. variables: those of the prompt besides the question."""
+    return Ask(
+        method,
+        prompt,
+        row["language"],
+        row["subdomain"],
+        count,
+        {"question": row["question"], **variables},
+        [row["id"]],
+        seed_of(seed, method, row["problem_id"]),
+        inherited={name: row[name] for name in INHERITED if row[name]},
+    )
 
 
 def samples_of(

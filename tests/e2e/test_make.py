@@ -130,11 +130,11 @@ def test_a_method_on_rows_makes_rows_of_each_problem_once_and_of_real_mistakes(
         *("make", "multiple_choice", "problems", "--dataset", "choices", "--target", "60"),
         *(*QUICK, "--set", "verify.known=0"),
     )
-    made = one.json(*words)
-    assert made["lineage"]["material"] == [
+    published = one.json(*words)
+    assert published["lineage"]["material"] == [
         {"version": str(version), "digest": version.digest, "rows": len(problems)}
     ]
-    assert made["lineage"]["ended"]["by"] == "material"
+    assert published["lineage"]["ended"]["by"] == "material"
     rows = store.read(store.resolve("choices")).to_pylist()
     asked = {row["problem_id"]: row["question"] for row in rows}
     assert len(asked) > 0.6 * len(problems)

@@ -21,9 +21,9 @@ def test_a_graph_is_found_by_its_digest(tmp_path: Path) -> None:
     before = path.stat().st_mtime_ns
     assert stored.add(ConceptGraph.from_bytes(GRAPH.to_bytes())) == path
     assert path.stat().st_mtime_ns == before
-    found = stored.read(GRAPH.digest)
-    assert found is not None
-    assert found.digest == GRAPH.digest
+    graph = stored.read(GRAPH.digest)
+    assert graph is not None
+    assert graph.digest == GRAPH.digest
     assert stored.read("0" * 64) is None
 
 

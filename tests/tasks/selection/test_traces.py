@@ -14,7 +14,7 @@ from tasks.selection.traces import TracesSettings, select, totals
 
 def rows() -> pa.Table:
     """Three solutions of one question, of 10, 30 and 100 characters, and one of another."""
-    made = [
+    samples = [
         ("q", "a" * 10, None, "1/3"),
         ("q", "b" * 10, "r" * 20, "2/3"),
         ("q", "c" * 10, "r" * 90, "2/3"),
@@ -22,7 +22,7 @@ def rows() -> pa.Table:
     ]
     return to_table(
         Row(question, "en", solution=solution, reasoning=reasoning, verdicts={"consistent": share})
-        for question, solution, reasoning, share in made
+        for question, solution, reasoning, share in samples
     )
 
 
