@@ -180,8 +180,8 @@ class HasSettings(Method, Protocol):
         ...
 
 
-class DrawsFromGraphs(Method, Protocol):
-    """A method whose asks are drawn from graphs of concepts. The planner of a night stores the graphs and names them in the lineage."""
+class DrawsFromGraphs(HasSettings, Protocol):
+    """A method with settings whose asks are drawn from graphs of concepts. The planner of a night stores the graphs and names them in the lineage."""
 
     def graphs(
         self,
@@ -203,6 +203,7 @@ class DrawsFromGraphs(Method, Protocol):
         per_call: int,
         examples: int,
         seed: int,
+        settings: Section | None = None,
         drawn_from: Mapping[str, ConceptGraph] | None = None,
     ) -> list[Ask]:
         """Return the asks as `Method.plan` does. `drawn_from`: what `graphs` returned for the same pool and quota; None: it is called."""

@@ -11,10 +11,12 @@ import pytest
 from flows.settings import ROLES
 from prompts import load
 from storage.rows import SCHEMA
+from tasks.concepts.graph import ConceptGraph
 from tasks.methods import (
     PLUGINS,
     AsksModel,
     Converses,
+    DrawsFromGraphs,
     HasSettings,
     Makes,
     MakesRows,
@@ -29,6 +31,7 @@ from tasks.methods import (
     role_of,
 )
 from tasks.plugins import names
+from tasks.retrieval.encoder import StoredEncoder
 from tasks.scorers import Scored, scorer
 from tasks.selection import Selection, selector
 from tasks.selection import settings_of as selector_settings
@@ -36,6 +39,7 @@ from tasks.settings import Section
 from tasks.stages.generate import LANGUAGES
 
 METHODS = names(PLUGINS)
+LAZY = {"ConceptGraph": ConceptGraph, "StoredEncoder": StoredEncoder}  # imported for type checkers only
 
 
 def check_signature(given: Any, contract: Any) -> None:
@@ -45,7 +49,7 @@ def check_signature(given: Any, contract: Any) -> None:
     assert [(p.name, p.kind, p.default) for p in parameters] == [
         (p.name, p.kind, p.default) for p in expected
     ]
-    assert typing.get_type_hints(given) == typing.get_type_hints(contract)
+    assert typing.get_type_hints(given, localns=LAZY) == typing.get_type_hints(contract, localns=LAZY)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -55,8 +59,12 @@ def test_a_method_keeps_the_contract(name: str) -> None:
     assert plugin.takes in typing.get_args(Takes)
     states_conditions = "overlay" in inspect.signature(plugin.plan).parameters
     settings = hasattr(plugin, "own_settings")
-    contract = StatesConditions if states_conditions else HasSettings if settings else Method
-    check_signature(plugin.plan, contract.plan)
+    if hasattr(plugin, "graphs"):
+        check_signature(plugin.plan, DrawsFromGraphs.plan)
+        check_signature(plugin.graphs, DrawsFromGraphs.graphs)
+    else:
+        contract = StatesConditions if states_conditions else HasSettings if settings else Method
+        check_signature(plugin.plan, contract.plan)
     assert not settings or issubclass(cast(HasSettings, plugin).own_settings, Section)
     assert set(columns_of([name])) <= set(SCHEMA.names)
     assert role_of(name) in ROLES

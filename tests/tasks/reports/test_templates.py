@@ -52,7 +52,7 @@ def is_escaped(expression: nodes.Node) -> bool:
         return False
     if expression.name == "format":  # of a number: "%.2f", not "%s"
         template = expression.node
-        return isinstance(template, nodes.Const) and bool(re.fullmatch(r"%\.\d[fg]", str(template.value)))
+        return isinstance(template, nodes.Const) and bool(re.fullmatch(r"%\+?\.\d[fg]", str(template.value)))
     return expression.name in ESCAPE | NUMBERS
 
 
