@@ -30,6 +30,13 @@ class Saying:
     people: tuple[int, ...]
     number: int = 0
 
+    @property
+    def wording(self) -> str:
+        """The key of CLAIMS under which its wordings are: nobody says that exactly 0 of them are knights."""
+        if self.kind != "count" or 0 < self.number < len(self.people):
+            return self.kind
+        return "all" if self.number else "none"
+
     def holds(self, kinds: Mapping[int, bool]) -> bool:
         """Return whether the claim is true; `kinds` has all people of `about`."""
         values = [kinds[person] for person in self.people]
@@ -71,6 +78,8 @@ CLAIMS: Final = {
         "if_knight": ("if {x} is a {good}, then {y} is a {good}",),
         "if_knave": ("if {x} is a {bad}, then {y} is a {bad}",),
         "count": ("exactly {n} of us {are} {kind}", "the number of {goods} among us is {n}"),
+        "none": ("none of us is a {good}", "all of us are {bads}"),
+        "all": ("all of us are {goods}", "none of us is a {bad}"),
     },
     "zh": {
         "knight": ("{x}是{good}", "{x}不是{bad}", "{x}总说真话"),
@@ -83,9 +92,12 @@ CLAIMS: Final = {
         "same": ("{x}和{y}是同一类人", "{x}是{good}当且仅当{y}是{good}"),
         "if_knight": ("如果{x}是{good}，那么{y}也是{good}",),
         "if_knave": ("如果{x}是{bad}，那么{y}也是{bad}",),
-        "count": ("我们当中恰好有{n}个{good}", "我们这些人里{good}的人数是{n}"),
+        "count": ("我们当中恰好有{n}个{good}", "我们这些人里有{n}个{good}"),
+        "none": ("我们当中没有{good}", "我们都是{bad}"),
+        "all": ("我们都是{good}", "我们当中没有{bad}"),
     },
 }
+KINDS: Final = tuple(kind for kind in CLAIMS["en"] if kind not in ("none", "all"))
 # (one who tells the truth, several, one who lies, several)
 PEOPLES: Final = {
     "en": (
@@ -111,6 +123,8 @@ SAYINGS: Final = {
     "en": ('{name} says, "{claim}."', '{name} claims: "{claim}."', '"{claim}," {name} tells you.', 'According to {name}: "{claim}."'),
     "zh": ("{name}说：“{claim}。”", "{name}声称：“{claim}。”", "“{claim}。”{name}这样告诉你。", "据{name}讲：“{claim}。”"),
 }  # fmt: skip
+# of one who has spoken before
+AGAIN: Final = {"en": ('{name} also says, "{claim}."',), "zh": ("{name}还说：“{claim}。”",)}
 QUESTIONS: Final = {
     "en": {
         "who": ("Which of them are {goods}?", "Name all the {goods} among them.", "Who is a {good} here? Name everyone who is."),
@@ -164,7 +178,7 @@ def draw(rng: random.Random, people: int) -> tuple[Village, list[Inference], Kin
 
 
 def _claim(rng: random.Random, speaker: int, people: int) -> Saying:
-    kind = rng.choice(list(CLAIMS["en"]))
+    kind = rng.choice(KINDS)
     if kind == "count":
         return Saying(kind, tuple(range(people)), rng.randint(0, people))
     one, other = rng.sample(range(people), 2)
@@ -302,7 +316,8 @@ class _Writer:
         self.village, self.rng, self.language = village, rng, language
         self.good, self.goods, self.bad, self.bads = rng.choice(PEOPLES[language])
         self.claims = [
-            self.claim(claim, rng.choice(CLAIMS[language][claim.kind])) for _, claim in village.claims
+            self.claim(speaker, claim, rng.choice(CLAIMS[language][claim.wording]))
+            for speaker, claim in village.claims
         ]
 
     def name(self, person: int) -> str:
@@ -316,13 +331,15 @@ class _Writer:
             good=self.good, goods=self.goods, bad=self.bad, bads=self.bads, Goods=self.goods.capitalize(), **more
         )  # fmt: skip
 
-    def claim(self, claim: Saying, template: str) -> str:
-        x, y = (*claim.people, claim.people[0])[:2]
+    def claim(self, speaker: int, claim: Saying, template: str) -> str:
+        # nobody calls himself by his name in Chinese; the English wordings name everyone, as the verb would change
+        names = ["我" if self.language == "zh" and one == speaker else self.name(one) for one in claim.people]
+        x, y = (*names, names[0])[:2]
         one = claim.number == 1
         return self.words(
             template,
-            x=self.name(x),
-            y=self.name(y),
+            x=x,
+            y=y,
             n=claim.number,
             are="is" if one else "are",
             kind=f"a {self.good}" if one else self.goods,
@@ -336,7 +353,9 @@ class _Writer:
         text = self.claims[number]
         speaker, _ = self.village.claims[number]
         shown = text[0].upper() + text[1:] if self.language == "en" else text
-        return self.rng.choice(SAYINGS[self.language]).format(name=self.name(speaker), claim=shown)
+        spoken = any(before == speaker for before, _ in self.village.claims[:number])
+        form = self.rng.choice((AGAIN if spoken else SAYINGS)[self.language])
+        return form.format(name=self.name(speaker), claim=shown)
 
     def is_(self, person: int, knight: bool) -> str:
         if self.language == "zh":
@@ -347,11 +366,14 @@ class _Writer:
         clauses = [self.is_(person, knight) for person, knight in kinds]
         return "，".join(clauses) if self.language == "zh" else listed(clauses, self.language)
 
-    def step(self, step: Inference) -> str:
+    def step(self, step: Inference, supposed_before: int | None = None) -> str:
+        """Write a step. supposed_before: of whom the sentence before has supposed what he or she is."""
         shown = self.all_are(step.shows)
         if step.claim is None:
             ((person, knight),) = step.shows
-            supposed, inside = self.is_(person, not knight), [self.step(one) for one in step.inside]
+            first, *rest = step.inside
+            supposed = self.is_(person, not knight)
+            inside = [self.step(first, person), *map(self.step, rest)]
             if self.language == "zh":
                 return f"假设{supposed}。{''.join(inside)}所以{shown}。"
             return f"Suppose that {supposed}. {' '.join(inside)} So {shown}."
@@ -378,6 +400,8 @@ class _Writer:
                 form = "not bad" if dict(step.shows)[step.speaker] else "not good"
         else:
             form = ("good" if kind else "bad") + ("" if step.shows else ", contradiction")
+            if step.speaker == supposed_before:
+                form = f"then {form}"
         given = reasons["given"].format(known=self.all_are(others)) if others else ""
         text = reasons[form].format(given=given, **words)
         return text[0].upper() + text[1:]
@@ -398,6 +422,10 @@ _REASONS: Final = {
         "given": "since {known}, ",
         "good": '{name} is a {good}, so it is true that "{claim}"; {given}{shown}.',
         "bad": '{name} is a {bad}, so it is false that "{claim}"; {given}{shown}.',
+        "then good": 'Then it is true that "{claim}"; {given}{shown}.',
+        "then bad": 'Then it is false that "{claim}"; {given}{shown}.',
+        "then good, contradiction": 'Then "{claim}" should be true; {given}it is false: a contradiction.',
+        "then bad, contradiction": 'Then "{claim}" should be false; {given}it is true: a contradiction.',
         "good, contradiction": '{name} is a {good}, so "{claim}" should be true; {given}it is false: a contradiction.',
         "bad, contradiction": '{name} is a {bad}, so "{claim}" should be false; {given}it is true: a contradiction.',
         "true": '{given}what {name} says is true ("{claim}"), so {shown}.',
@@ -411,6 +439,10 @@ _REASONS: Final = {
         "given": "因为{known}，",
         "good": "{name}是{good}，所以“{claim}”是真话；{given}可知{shown}。",
         "bad": "{name}是{bad}，所以“{claim}”是假话；{given}可知{shown}。",
+        "then good": "那么“{claim}”是真话；{given}可知{shown}。",
+        "then bad": "那么“{claim}”是假话；{given}可知{shown}。",
+        "then good, contradiction": "那么“{claim}”应为真话；{given}它却是假的，矛盾。",
+        "then bad, contradiction": "那么“{claim}”应为假话；{given}它却是真的，矛盾。",
         "good, contradiction": "{name}是{good}，“{claim}”应为真话；{given}它却是假的，矛盾。",
         "bad, contradiction": "{name}是{bad}，“{claim}”应为假话；{given}它却是真的，矛盾。",
         "true": "{given}{name}说的“{claim}”是真话，所以{shown}。",

@@ -28,8 +28,7 @@ Places = dict[AttributeValue, int]
 class Attribute:
     """One attribute: its values, and how they stand in a sentence. {v}: the value.
 
-    who: the person with it, as a subject. has: the same as a predicate of a person. title: what the values are called. asks: the question for
-    the value of {who}.
+    who: the person with it, as a subject. has: the same as a predicate of a person. title: what the values are called. asks: the question for the value of {who}. house: what has the value, where that is a house and not a person.
     """
 
     values: Words
@@ -37,6 +36,7 @@ class Attribute:
     who: Mapping[str, str]
     has: Mapping[str, str]
     asks: Mapping[str, str]
+    house: Mapping[str, str] | None = None
 
 
 ATTRIBUTES: Final = (
@@ -53,6 +53,7 @@ ATTRIBUTES: Final = (
         {"en": "the owner of the {v} house", "zh": "{v}色房子的主人"},
         {"en": "lives in the {v} house", "zh": "住在{v}色的房子里"},
         {"en": "What is the colour of the house of {who}?", "zh": "{who}的房子是什么颜色？"},
+        {"en": "the {v} house", "zh": "{v}色的房子"},
     ),
     Attribute(
         Words(
@@ -96,6 +97,11 @@ ATTRIBUTES: Final = (
     ),
 )
 
+# what one of the values of each attribute is called
+OTHERS: Final = {
+    "en": ("person", "colour", "pet", "drink", "job", "hobby"),
+    "zh": ("住户", "颜色", "宠物", "饮料", "职业的人", "爱好的人"),
+}
 # {x}, {y}: persons as subjects; {has}: the second as a predicate; {n}, {m}: house numbers
 CLUES: Final = {
     "en": {
@@ -124,6 +130,21 @@ CLUES: Final = {
         "either": ("{x}住在{n}号或{m}号房子。",),
     },
 }
+# the same about a house, which has a number and does not live in one; {h}: the house, {c}: its colour
+HOUSE_CLUES: Final = {
+    "en": {
+        "apart": ("{y} does not live in {h}.",),
+        "at": ("{h} is house {n}.", "House {n} is {c}."),
+        "not_at": ("{h} is not house {n}.", "House {n} is not {c}."),
+        "either": ("{h} is house {n} or house {m}.",),
+    },
+    "zh": {
+        "apart": ("{y}不住在{h}里。",),
+        "at": ("{h}是{n}号。", "{n}号房子是{c}色的。"),
+        "not_at": ("{h}不是{n}号。", "{n}号房子不是{c}色的。"),
+        "either": ("{h}是{n}号或{m}号。",),
+    },
+}
 OPENINGS: Final = {
     "en": (
         "There are {n} houses in a row, numbered 1 to {n} from left to right. In each lives one person. No two houses agree in any of these:",
@@ -138,7 +159,9 @@ WHERE: Final = {
     "en": ("In which house does {who} live?", "What is the number of the house of {who}?"),
     "zh": ("{who}住在几号房子？", "{who}的房子是几号？"),
 }
+HOUSE_WHERE: Final = {"en": "What is the number of {h}?", "zh": "{h}是几号？"}
 IN_HOUSE: Final = {"en": "the person in house {n}", "zh": "{n}号房子的主人"}
+COLOUR_OF: Final = {"en": "What is the colour of house {n}?", "zh": "{n}号房子是什么颜色？"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,7 +406,7 @@ def write(grid: Grid, steps: Sequence[Elimination], rng: random.Random, language
         kind = ATTRIBUTES[attribute]
         words = [kind.values.show(value, language) for value in sorted(row)]
         lists.append(f"- {kind.title[language]}{'：' if zh else ': '}{('、' if zh else ', ').join(words)}")
-    clues = [_clue_words(clue, rng.choice(CLUES[language][clue.kind]), language) for clue in grid.clues]
+    clues = [_clue_words(clue, rng, language) for clue in grid.clues]
     numbered = [f"{number}. {text}" for number, text in enumerate(clues, start=1)]
     asked, answer = _asked(grid, rng, language)
     heading = "线索：" if zh else "Clues:"
@@ -407,11 +430,18 @@ def _asked(grid: Grid, rng: random.Random, language: str) -> tuple[str, str]:
         or {one} in stated
     ):
         one, other = rng.sample(grid.all_values(), 2)
+    house = grid.solution[one] + 1
     if rng.random() < 0.3:
-        return rng.choice(WHERE[language]).format(who=who(one, language)), str(grid.solution[one] + 1)
+        if ATTRIBUTES[one[0]].house:
+            return HOUSE_WHERE[language].format(h=subject(one, language)), str(house)
+        return rng.choice(WHERE[language]).format(who=who(one, language)), str(house)
     kind = ATTRIBUTES[other[0]]
-    person = IN_HOUSE[language].format(n=grid.solution[one] + 1) if rng.random() < 0.3 else who(one, language)
-    return kind.asks[language].format(who=person), kind.values.show(other[1], language)
+    answer = kind.values.show(other[1], language)
+    if rng.random() >= 0.3:
+        return kind.asks[language].format(who=who(one, language)), answer
+    if kind.house:
+        return COLOUR_OF[language].format(n=house), answer
+    return kind.asks[language].format(who=IN_HOUSE[language].format(n=house)), answer
 
 
 def who(value: AttributeValue, language: str) -> str:
@@ -420,17 +450,35 @@ def who(value: AttributeValue, language: str) -> str:
     return attribute.who[language].format(v=attribute.values.show(value[1], language))
 
 
-def _clue_words(clue: Clue, template: str, language: str) -> str:
+def subject(value: AttributeValue, language: str) -> str:
+    """Return what is in a house: the person with a value, or the house that has it."""
+    attribute = ATTRIBUTES[value[0]]
+    if attribute.house is None:
+        return who(value, language)
+    return attribute.house[language].format(v=attribute.values.show(value[1], language))
+
+
+def _clue_words(clue: Clue, rng: random.Random, language: str) -> str:
     one, other = clue.values[0], clue.values[-1]
+    house = next((value for value in clue.values if ATTRIBUTES[value[0]].house), None)
     attribute = ATTRIBUTES[other[0]]
     numbers = [number + 1 for number in (*clue.numbers, 0, 0)]
-    text = template.format(
-        x=who(one, language),
-        y=who(other, language),
-        has=attribute.has[language].format(v=attribute.values.show(other[1], language)),
-        n=numbers[0],
-        m=numbers[1],
-    )
+    words = {
+        "x": who(one, language),
+        "y": who(other, language),
+        "has": attribute.has[language].format(v=attribute.values.show(other[1], language)),
+        "n": numbers[0],
+        "m": numbers[1],
+    }
+    wordings = CLUES[language][clue.kind]
+    if house is not None and clue.kind in HOUSE_CLUES[language]:
+        wordings = HOUSE_CLUES[language][clue.kind]
+        words |= {
+            "h": subject(house, language),
+            "c": ATTRIBUTES[house[0]].values.show(house[1], language),
+            "y": who(one if house == other else other, language),
+        }
+    text = rng.choice(wordings).format(**words)
     return text[0].upper() + text[1:]
 
 
@@ -439,11 +487,10 @@ def _place_words(value: AttributeValue, bits: int, language: str) -> str:
     numbers = [str(house + 1) for house in houses_of(bits)]
     or_, comma = ("或", "、") if language == "zh" else (" or ", ", ")
     where = or_.join([comma.join(numbers[:-1]), numbers[-1]]) if len(numbers) > 1 else numbers[0]
-    return (
-        f"{who(value, language)}在{where}号房子"
-        if language == "zh"
-        else f"{who(value, language)} is in house {where}"
-    )
+    named, is_house = subject(value, language), ATTRIBUTES[value[0]].house is not None
+    if language == "zh":
+        return f"{named}是{where}号" if is_house else f"{named}在{where}号房子"
+    return f"{named} is {'' if is_house else 'in '}house {where}"
 
 
 def _step_words(grid: Grid, step: Elimination, language: str) -> str:
@@ -459,17 +506,17 @@ def _step_words(grid: Grid, step: Elimination, language: str) -> str:
         if zh:
             return f"由线索{number}" + (f"，又因为{since}" if since else "") + f"：{so}。"
         return f"By clue {number}" + (f", since {since}" if since else "") + f": {so}."
-    title = ATTRIBUTES[step.rule.value[0]].title[language]
+    others = OTHERS[language][step.rule.value[0]]
     if step.rule.kind == "taken":
         return (
-            f"因为{since}，{title}中的其他几项都不在那里：{so}。"
+            f"因为{since}，其他{others}都不在那里：{so}。"
             if zh
-            else f"Since {since}, none of the other {title} is there: {so}."
+            else f"Since {since}, no other {others} is there: {so}."
         )
     (house,) = houses_of(step.left[step.rule.value])
     if zh:
-        return f"就{title}而言，其他几项都不可能在{house + 1}号房子，所以{so}。"
-    return f"None of the other {title} can be in house {house + 1}, so {so}."
+        return f"其他{others}都不可能在{house + 1}号房子，所以{so}。"
+    return f"No other {others} can be in house {house + 1}, so {so}."
 
 
 def _house_words(grid: Grid, house: int, language: str) -> str:

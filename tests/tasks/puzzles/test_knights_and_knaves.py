@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 
 from tasks.problems.machinery.words import NAMES
-from tasks.puzzles.knights_and_knaves import CLAIMS, PEOPLES, QUESTIONS, SAYINGS, Inference, Village
+from tasks.puzzles.knights_and_knaves import AGAIN, CLAIMS, PEOPLES, QUESTIONS, SAYINGS, Inference, Village
 from tasks.puzzles.puzzle import Puzzle
 from tests.tasks.puzzles.reading import DRAWS, any_of, puzzles, read, repeated
 
@@ -60,13 +60,15 @@ MEANINGS: dict[str, Meaning] = {
     "如果{x}是{bad}，那么{y}也是{bad}": lambda x, y: True if x else not y,
 }
 COUNTS = {
-    "exactly {n} of us {are} {kind}", "the number of {goods} among us is {n}", "我们当中恰好有{n}个{good}", "我们这些人里{good}的人数是{n}",
+    "exactly {n} of us {are} {kind}", "the number of {goods} among us is {n}", "我们当中恰好有{n}个{good}", "我们这些人里有{n}个{good}",
 }  # fmt: skip
+ALL = {"all of us are {goods}", "none of us is a {bad}", "我们都是{good}", "我们当中没有{bad}"}
+NONE = {"none of us is a {good}", "all of us are {bads}", "我们当中没有{good}", "我们都是{bad}"}
 
 
 def test_every_wording_has_a_meaning() -> None:
     every = {template for forms in CLAIMS.values() for templates in forms.values() for template in templates}
-    assert every == set(MEANINGS) | COUNTS
+    assert every == set(MEANINGS) | COUNTS | ALL | NONE
 
 
 class Reading:
@@ -89,14 +91,15 @@ class Reading:
         quotes = r"“([^”]*)”" if language == "zh" else r'"([^"]*)"'
         self.claims: list[tuple[str, str]] = []
         for quoted in re.finditer(quotes, question):
-            sayings = [re.escape(s).replace(r"\{name\}", f"(?P<name>{self.name})").replace(r"\{claim\}", re.escape(quoted[1].rstrip(".,。"))) for s in SAYINGS[language]]  # fmt: skip
+            sayings = [re.escape(s).replace(r"\{name\}", f"(?P<name>{self.name})").replace(r"\{claim\}", re.escape(quoted[1].rstrip(".,。"))) for s in (*SAYINGS[language], *AGAIN[language])]  # fmt: skip
             speaker = next(
                 match["name"]
                 for saying in sayings
                 for match in re.finditer(saying, question)
                 if match.start() <= quoted.start(1) < match.end()
             )
-            self.claims.append((speaker, quoted[1].rstrip(".,。")))
+            claim = re.sub("我(?!们)", speaker, quoted[1]) if language == "zh" else quoted[1]
+            self.claims.append((speaker, claim.rstrip(".,。")))
         self.solutions = [kinds for kinds in self.cases() if self.fits(kinds)]
 
     def cases(self) -> list[dict[str, bool]]:
@@ -107,9 +110,11 @@ class Reading:
         """Return whether a claim is true, by its words."""
         text = claim if self.language == "zh" else claim[0].lower() + claim[1:]
         for form in (claim, text):
-            readings = read(form, [*MEANINGS, *COUNTS], self.slots)
+            readings = read(form, [*MEANINGS, *COUNTS, *ALL, *NONE], self.slots)
             truths = {
                 sum(kinds.values()) == int(values["n"]) if template in COUNTS
+                else all(kinds.values()) if template in ALL
+                else not any(kinds.values()) if template in NONE
                 else MEANINGS[template](kinds[values["x"]], kinds[values.get("y") or values["x"]])
                 for template, values in readings
             }  # fmt: skip

@@ -12,6 +12,9 @@ import pytest
 from tasks.puzzles.zebra import (
     ATTRIBUTES,
     CLUES,
+    COLOUR_OF,
+    HOUSE_CLUES,
+    HOUSE_WHERE,
     IN_HOUSE,
     WHERE,
     AttributeValue,
@@ -22,6 +25,7 @@ from tasks.puzzles.zebra import (
     _solved,
     houses_of,
     solve,
+    subject,
     who,
 )
 from tests.tasks.puzzles.reading import DRAWS, any_of, puzzles, read, repeated
@@ -56,10 +60,27 @@ MEANINGS: dict[str, Callable[[int, int, int, int], bool]] = {
     "{n}号房子里住的是{x}。": lambda x, y, n, m: x == n,
     "{x}不住在{n}号房子。": lambda x, y, n, m: x != n,
     "{x}住在{n}号或{m}号房子。": lambda x, y, n, m: x in (n, m),
+    "{y} does not live in {h}.": lambda x, y, n, m: x != y,
+    "{h} is house {n}.": lambda x, y, n, m: x == n,
+    "House {n} is {c}.": lambda x, y, n, m: x == n,
+    "{h} is not house {n}.": lambda x, y, n, m: x != n,
+    "House {n} is not {c}.": lambda x, y, n, m: x != n,
+    "{h} is house {n} or house {m}.": lambda x, y, n, m: x in (n, m),
+    "{y}不住在{h}里。": lambda x, y, n, m: x != y,
+    "{h}是{n}号。": lambda x, y, n, m: x == n,
+    "{n}号房子是{c}色的。": lambda x, y, n, m: x == n,
+    "{h}不是{n}号。": lambda x, y, n, m: x != n,
+    "{n}号房子不是{c}色的。": lambda x, y, n, m: x != n,
+    "{h}是{n}号或{m}号。": lambda x, y, n, m: x in (n, m),
 }
 WORDINGS = {
-    language: [template for templates in forms.values() for template in templates]
-    for language, forms in CLUES.items()
+    language: [
+        template
+        for forms in (CLUES[language], HOUSE_CLUES[language])
+        for templates in forms.values()
+        for template in templates
+    ]
+    for language in CLUES
 }
 
 Read = tuple[str, AttributeValue, AttributeValue, int, int]  # wording, values x and y, numbers n and m
@@ -92,6 +113,9 @@ class Reading:
             ATTRIBUTES[a].has[language].format(v=ATTRIBUTES[a].values.show(v, language)).lower(): (a, v)
             for a, v in self.values
         }
+        coloured = [value for value in self.values if ATTRIBUTES[value[0]].house]
+        self.coloured = {subject(value, language).lower(): value for value in coloured}
+        self.colours = {ATTRIBUTES[a].values.show(v, language).lower(): (a, v) for a, v in coloured}
         for line in lines:
             if match := re.match(r"\d+\. (.*)", line):
                 self.clues.append(self.clue(match[1]))
@@ -99,16 +123,21 @@ class Reading:
 
     def clue(self, text: str) -> Read:
         person = any_of(self.people)
-        slots = {"x": person, "y": person, "has": any_of(self.has), "n": r"\d", "m": r"\d"}
+        slots = {
+            "x": person, "y": person, "has": any_of(self.has), "n": r"\d", "m": r"\d",
+            "h": any_of(self.coloured or ["\0"]), "c": any_of(self.colours or ["\0"]),
+        }  # fmt: skip
         readings = read(text, WORDINGS[self.language], slots)
         assert len(readings) == 1, (text, readings)
         template, values = readings[0]
-        x = self.people[values["x"].lower()]
-        y = (
-            self.has[values["has"].lower()]
-            if "has" in values
-            else self.people[values.get("y", values["x"]).lower()]
-        )
+        if "h" in values or "c" in values:
+            x = self.coloured[values["h"].lower()] if "h" in values else self.colours[values["c"].lower()]
+        else:
+            x = self.people[values["x"].lower()]
+        if "has" in values:
+            y = self.has[values["has"].lower()]
+        else:
+            y = self.people[values["y"].lower()] if "y" in values else x
         return template, x, y, int(values.get("n", 0)), int(values.get("m", 0))
 
     def solutions(self) -> Iterator[dict[AttributeValue, int]]:
@@ -147,11 +176,18 @@ class Reading:
     def answer(self, places: dict[AttributeValue, int]) -> str:
         """Return the answer to what is asked."""
         houses = {IN_HOUSE[self.language].format(n=house): house for house in range(1, self.houses + 1)}
-        slots = {"who": any_of([*self.people, *houses])}
+        slots = {"who": any_of([*self.people, *houses]), "n": r"\d", "h": any_of(self.coloured or ["\0"])}
         asks = {kind.asks[self.language]: number for number, kind in enumerate(ATTRIBUTES)}
-        ((template, values),) = read(self.asked, [*asks, *WHERE[self.language]], slots)
-        named = values["who"].lower()
-        house = houses[named] if named in houses else places[self.people[named]]
+        asks[COLOUR_OF[self.language]] = next(n for n, kind in enumerate(ATTRIBUTES) if kind.house)
+        forms = [*asks, *WHERE[self.language], HOUSE_WHERE[self.language]]
+        ((template, values),) = read(self.asked, forms, slots)
+        named = values.get("who", "").lower()
+        if "n" in values:
+            house = int(values["n"])
+        elif "h" in values:
+            house = places[self.coloured[values["h"].lower()]]
+        else:
+            house = houses[named] if named in houses else places[self.people[named]]
         if template not in asks:
             return str(house)
         ((attribute, value),) = [one for one in self.lists[asks[template]] if places[one] == house]
@@ -187,7 +223,7 @@ def check_steps(grid: Grid, steps: list[Elimination], lines: tuple[str, ...], re
         assert all(possible[value] == houses and houses < places[value] for value, houses in left.items())
         places |= left
         for value, houses in left.items():
-            numbers = re.sub(r"[^\d]", "", line[line.lower().rindex(who(value, reading.language).lower()) :].split("号")[0].split(" and ")[0])  # fmt: skip
+            numbers = re.sub(r"[^\d]", "", line[line.lower().rindex(subject(value, reading.language).lower()) :].split("号")[0].split(" and ")[0])  # fmt: skip
             assert numbers.startswith("".join(str(house + 1) for house in sorted(houses))), (line, value)
     assert all(houses == {grid.solution[value]} for value, houses in places.items())
     assert len(lines) == len(steps) + grid.houses
@@ -226,3 +262,17 @@ def test_the_sizes_are_settings(houses: int, attributes: int) -> None:
     for (grid, *_), puzzle in puzzles("zebra", 2, "en", **sizes):
         assert (grid.houses, len(grid.values)) == (houses, attributes)
         assert len(puzzle.question) < 4_000
+
+
+def test_a_house_has_a_number_and_its_owner_lives_in_it() -> None:
+    """The house of an owner of a house is that house, and a coloured house does not live anywhere."""
+    for language, wrong in (
+        (
+            "en",
+            r"house of the (?:owner|person in house)|owner of the \w+ house (?:lives in|does not live in) house \d",
+        ),
+        ("zh", r"主人的房子|房子的主人(?:不?住在|在)\d|里住的是.色房子|色房子的主人住在几号"),
+    ):
+        for _, puzzle in puzzles("zebra", 60, language):
+            text = "\n".join([puzzle.question, *puzzle.steps])
+            assert not re.search(wrong, text, re.IGNORECASE), text
