@@ -236,8 +236,9 @@ def configurations() -> dict[str, type[BaseModel]]:
 
 
 def _keys(model: type[BaseModel], before: str, above: tuple[type[BaseModel], ...]) -> Iterator[str]:
-    """Yield a row for each key of the model and of the groups in it; `above` ends a model that holds itself."""
-    for name, field in model.model_fields.items():
+    """Yield a row for each key of the model and of the groups in it, in the order of its form; `above` ends a model that holds itself."""
+    for name in model.model_json_schema()["properties"]:
+        field = model.model_fields[name]
         group = _group(field.annotation)
         if group is None or group in above:
             yield _row(before + name, field)

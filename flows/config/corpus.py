@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from flows.config.sections import GateSettings
+from flows.config.sections import PublishSettings
 from tasks.dedup.settings import Guard, SimilaritySettings
 from tasks.documents.quality import MIN_LEGIBLE, MIN_WHOLE
-from tasks.settings import Folded, Section, Share
+from tasks.settings import Folded, Share
 from tasks.stages.corpus import LineSettings
-from tasks.stages.decontaminate import DecontaminateSettings
 
 
 class CorpusSimilaritySettings(SimilaritySettings, title="Similarity"):
@@ -19,14 +18,11 @@ class CorpusSimilaritySettings(SimilaritySettings, title="Similarity"):
     )
 
 
-class Corpus(Section):
+class Corpus(PublishSettings):
     """Which versions become text for continued pretraining, and what a document must be like to be published."""
 
     versions: list[str] = Field(
         [], description="versions such as books@2026.11.20, or datasets for their newest; rows of any kind"
-    )
-    dataset: str = Field(
-        "", pattern=r"^([a-z0-9][a-z0-9._-]*)?$", description="dataset that gets the new version"
     )
     join: bool = Field(
         True,
@@ -45,18 +41,8 @@ class Corpus(Section):
     min_whole: Share = Field(
         MIN_WHOLE, description="least share of formulas of a document whose braces match"
     )
-    near: bool = Field(
-        True,
-        description="drop documents that are near-duplicates of other ones and of published rows; false: repeated ones alone",
-    )
     similarity: Folded[CorpusSimilaritySettings] = Field(
         CorpusSimilaritySettings(), description="what counts as a near-duplicate"
-    )
-    decontaminate: Folded[DecontaminateSettings] = Field(
-        DecontaminateSettings(), description="benchmarks that no row may come from"
-    )
-    gates: Folded[GateSettings] = Field(
-        GateSettings(), description="what the rows must be like to be published"
     )
     shard_rows: int = Field(
         2_048, ge=1, le=100_000, description="documents per shard; fewer where they are long"

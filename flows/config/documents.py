@@ -6,26 +6,21 @@ from typing import Literal
 
 from pydantic import Field
 
-from flows.config.sections import BudgetSettings, GateSettings
-from tasks.dedup.settings import SimilaritySettings
+from flows.config.sections import BudgetSettings, PublishSettings
 from tasks.documents.chunks import MAX_TOKENS
 from tasks.documents.formats import OcrEngine
 from tasks.documents.quality import LANGUAGES, MIN_LEGIBLE, MIN_WHOLE
 from tasks.documents.web.recall import RecallSettings
 from tasks.documents.web.screens import ScreenSettings
-from tasks.settings import Folded, Section
-from tasks.stages.decontaminate import DecontaminateSettings
+from tasks.settings import Folded
 
 
-class Documents(Section):
+class Documents(PublishSettings):
     """Which documents are read, into chunks of which size, and what they must be like to be published."""
 
     paths: list[str] = Field(
         [],
         description="files, or folders whose documents are read; a file that others include is a part of them; WARC files and tables of pages (Parquet, JSON Lines) are read page by page",
-    )
-    dataset: str = Field(
-        "", pattern=r"^([a-z0-9][a-z0-9._-]*)?$", description="dataset that gets the new version"
     )
     license: str = Field("", description="licence of the documents that state none, such as CC-BY-SA-4.0")
     max_tokens: int = Field(
@@ -59,19 +54,6 @@ class Documents(Section):
     )
     recall: Folded[RecallSettings] = Field(
         RecallSettings(), description="how pages of mathematics are told from other pages"
-    )
-    near: bool = Field(
-        True,
-        description="drop chunks that are near-duplicates of other ones and of published rows; false: repeated ones alone",
-    )
-    similarity: Folded[SimilaritySettings] = Field(
-        SimilaritySettings(), description="what counts as a near-duplicate"
-    )
-    decontaminate: Folded[DecontaminateSettings] = Field(
-        DecontaminateSettings(), description="benchmarks that no row may come from"
-    )
-    gates: Folded[GateSettings] = Field(
-        GateSettings(), description="what the rows must be like to be published"
     )
     shard_documents: int = Field(
         64, ge=1, le=10_000, description="documents per task run; fewer where they are large"

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from flows.config.sections import GateSettings
-from tasks.dedup.settings import SimilaritySettings
-from tasks.settings import Folded, Section
-from tasks.stages.decontaminate import DecontaminateSettings
+from flows.config.sections import PublishSettings
 from tasks.stages.import_dataset import FIELDS, ImportKind, checked_columns
 
 
-class Import(Section):
+class Import(PublishSettings):
     """What is read, as what, and what the rows are compared with before they are published."""
 
     paths: list[str] = Field(
         [],
         description="files (JSON Lines, JSON, CSV, TSV, each also compressed; Parquet; Arrow), folders of them, or data sets of the Hugging Face hub as hf:OWNER/NAME",
-    )
-    dataset: str = Field(
-        "", pattern=r"^([a-z0-9][a-z0-9._-]*)?$", description="dataset that gets the new version"
     )
     license: str = Field("", description="licence of the records that state none, such as MIT or CC-BY-4.0")
     kind: ImportKind = Field(
@@ -38,19 +32,6 @@ class Import(Section):
     verify: bool = Field(
         False,
         description="execute the programs, and compare the answers with trusted ones; different ones are rejected",
-    )
-    near: bool = Field(
-        True,
-        description="drop near-duplicates of other records and of published rows; false: repeated rows alone",
-    )
-    similarity: Folded[SimilaritySettings] = Field(
-        SimilaritySettings(), description="what counts as a near-duplicate"
-    )
-    decontaminate: Folded[DecontaminateSettings] = Field(
-        DecontaminateSettings(), description="benchmarks that no row may come from"
-    )
-    gates: Folded[GateSettings] = Field(
-        GateSettings(), description="what the rows must be like to be published"
     )
     shard_rows: int = Field(
         8192, ge=1, le=100_000, description="records per task run; memory holds a few such shards"

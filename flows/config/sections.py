@@ -1,13 +1,16 @@
-"""Sections of the configuration that several flows share: limits of a run, and gates of a version."""
+"""Sections of the configuration that several flows share: limits of a run, gates of a version, and what is read once and published."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
+from tasks.dedup.settings import SimilaritySettings
 from tasks.points_in_time import moment
-from tasks.settings import Section, Share
+from tasks.settings import Folded, Section, Share
+from tasks.stages.decontaminate import DecontaminateSettings
 
 
 class BudgetSettings(Section, title="Budget"):
@@ -64,3 +67,34 @@ class GateSettings(Section, title="Gates"):
         "agreement, critic, lengths of replies); a shift publishes nothing. null: not compared",
     )
     verdict: bool = Field(False, description="at promotion: a student trained on it did better")
+
+
+def _what_is_read_first(schema: dict[str, Any], kind: type[Any]) -> None:
+    """Order the form of a flow: what it reads, the dataset, its other settings, then those that it shares with other flows."""
+    properties = schema["properties"]
+    shared = {name: properties.pop(name) for name in PublishSettings.model_fields}
+    read = {name: properties[name] for name in list(properties)[:1]}
+    schema["properties"] = read | {"dataset": shared["dataset"]} | properties | shared
+
+
+class PublishSettings(Section):
+    """What the rows that a flow reads are compared with before they are published, and where."""
+
+    model_config = ConfigDict(json_schema_extra=_what_is_read_first)
+
+    dataset: str = Field(
+        "", pattern=r"^([a-z0-9][a-z0-9._-]*)?$", description="dataset that gets the new version"
+    )
+    near: bool = Field(
+        True,
+        description="drop rows that are near-duplicates of other ones and of published rows; false: repeated ones alone",
+    )
+    similarity: Folded[SimilaritySettings] = Field(
+        SimilaritySettings(), description="what counts as a near-duplicate"
+    )
+    decontaminate: Folded[DecontaminateSettings] = Field(
+        DecontaminateSettings(), description="benchmarks that no row may come from"
+    )
+    gates: Folded[GateSettings] = Field(
+        GateSettings(), description="what the rows must be like to be published"
+    )

@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
-from flows.config.sections import GateSettings
+from flows.config.sections import PublishSettings
 from flows.nightly import DECONTAMINATE, DEDUP, VERIFY
 from flows.runner.after_publication import FROM_STORED, finish, latest
 from flows.runner.decontamination import Decontamination, enough_recall, examine, standing
@@ -31,31 +31,12 @@ from storage.datasets.versions import Version, today
 from storage.rows import reasons_of
 from storage.stage_cache.shards import Ref
 from tasks.decontamination.certificate import Certificate
-from tasks.dedup.settings import SimilaritySettings
 from tasks.ingestion.record import IngestError
 from tasks.llm.costs import total
-from tasks.stages.decontaminate import DecontaminateSettings
 from tasks.stages.verify import VerifySettings, verify_solved
 from tasks.voting import prior
 
 WORK = "imports"  # folder below the home, with one folder per unfinished run
-
-
-class PublishSettings(Protocol):
-    """The settings of the steps that follow reading; the configurations of the flows that publish have them."""
-
-    @property
-    def dataset(self) -> str: ...
-    @property
-    def near(self) -> bool: ...
-    @property
-    def similarity(self) -> SimilaritySettings: ...
-    @property
-    def decontaminate(self) -> DecontaminateSettings: ...
-    @property
-    def gates(self) -> GateSettings: ...
-
-    def model_dump(self, *, mode: str) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
