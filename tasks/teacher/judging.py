@@ -18,6 +18,7 @@ from tasks.teacher.comparing import same_answer
 from tasks.teacher.reading import PromptRequest
 from tasks.teacher.solving import LAYOUTS, laid_out_program, solution_of
 from tasks.teacher.statements import statements
+from tasks.teacher.topics import is_mathematical
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,13 +223,13 @@ def _first_difference(code: str, program_lines: list[str]) -> str | None:
 
 
 def _instruction_score(job: PromptRequest, rng: random.Random) -> int:
-    """Return the score of the problem: high for known ones, low for gaps and fragments, medium for others."""
+    """Return the score of the problem: high for known ones, low for gaps, fragments and what is no mathematics, medium for others."""
     if solution_of(job) is not None:
         return rng.randint(8, 10)
     question = job.question.strip()
-    if "___" in question or len(question) < 12 or not re.search(r"\d|=|[a-z]\(", question):
+    if "___" in question or len(question) < 12 or not is_mathematical(question):
         return rng.randint(0, 3)
-    if not re.search(r"[.?!。？！$)}\]]$", question):
+    if not re.search(r"[.?!。？！…$)}\]|”\"'*]$", question):  # a table and a quotation end a question too
         return rng.randint(2, 4)
     return rng.randint(6, 7)
 

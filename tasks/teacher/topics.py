@@ -1,4 +1,4 @@
-"""Reads the subdomain, the number and the difficulty from a prompt that requests problems."""
+"""Reads the subdomain, the number and the difficulty from a prompt that requests problems, and whether a question is about mathematics."""
 
 from __future__ import annotations
 
@@ -85,16 +85,50 @@ def _named(lowered: str) -> str | None:
     return next((subdomain for name, subdomain in _names() if name in lowered), None)
 
 
-_TOPIC = re.compile(
-    r"\b(?:topic|subject|area|domain|subdomain|theme|about)\b|主题|领域|知识点|方面|关于", re.IGNORECASE
-)
-_QUOTED = re.compile(r"[\"“「'*]([^\"”」'*\n]{2,60})[\"”」'*]")
-
 _WORDS = (
     "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
     "seventeen eighteen nineteen twenty"
 )
 _NUMBERS = _WORDS.split()
+
+# what questions of proof and of concept are about, beside the subdomains: no digit and no formula has to stand in them
+_SUBJECTS = re.compile(
+    r"\b(?:prove[sdn]?|proofs?|disprove|counter-?examples?|theorems?|lemmas?|axioms?|definitions?|conjectures?|induction|contradiction|"
+    r"converse|inverse|contrapositive|negations?|implications?|implies|premises?|conclude|conclusions?|deduc\w+|quantifiers?|predicates?|"
+    r"true or false|truth|logic\w*|statements?|arguments?|equivalen\w+|necessary|sufficient|symbols?|notation|"
+    r"numbers?|numerical|integers?|rationals?|digits?|even|odd|multiples?|divis\w+|equations?|expressions?|formulas?|formulae|variables?|"
+    r"how (?:many|much|often|long|far|old)|at (?:least|most)|twice|half|average|total|"
+    r"sets?|subsets?|unions?|intersections?|relations?|transitive|symmetric|reflexive|mappings?|bijecti\w+|injecti\w+|surjecti\w+|"
+    r"graphs?|vert(?:ex|ices)|edges?|trees?|groups?|rings?|fields?|spaces?|basis|bases|"
+    r"points?|lines?|planes?|angles?|triangles?|squares?|rectangles?|circles?|polygons?|shapes?|area|perimeter|length|"
+    r"chance|odds|random\w*|outcomes?|events?|independen\w+|disjoint|mutually exclusive|dice|coins?|"
+    r"data|samples?|sampling|survey|population|study|experiment|observational|placebo|blinded|treatments?|strat(?:um|a)|stratified|bias|"
+    r"confound\w+|causal|distributions?|histograms?|deviations?|variance|correlat\w+|regression|outliers?|"
+    rf"puzzles?|(?:{'|'.join(_NUMBERS[1:])}))\b"
+    r"|证明|反例|定理|引理|公理|定义|归纳|逆命题|否命题|逆否|命题|充分|必要|当且仅当|等价|推理|结论|真假|集合|子集|关系|映射|整数|有理数|实数|自然数|奇数|偶数|"
+    r"方程|公式|变量|多少|几[个种次天人条]|[二两三四五六七八九十]|图形|顶点|三角形|四边形|圆|直线|平面|面积|周长|随机|事件|独立|互斥|样本|抽样|总体|"
+    r"实验|试验|数据|分布|方差|相关|回归",
+    re.IGNORECASE,
+)
+_FORMULA = re.compile(r"[0-9=<>]|\\[(\[a-z]|\$|[a-z]\(", re.IGNORECASE)
+
+
+def is_mathematical(text: str) -> bool:
+    """Return whether a text has a number, a formula, or a term of mathematics, statistics or reasoning. Questions of proof and of
+    concept often have terms alone."""
+    return bool(
+        _FORMULA.search(text)
+        or _SUBJECTS.search(text)
+        or _named(text.lower())
+        or any(pattern.search(text) for pattern, _ in _aliases())
+    )
+
+
+_TOPIC = re.compile(
+    r"\b(?:topic|subject|area|domain|subdomain|theme|about)\b|主题|领域|知识点|方面|关于", re.IGNORECASE
+)
+_QUOTED = re.compile(r"[\"“「'*]([^\"”」'*\n]{2,60})[\"”」'*]")
+
 _DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九十")} | {"两": 2}
 _COUNT = re.compile(
     rf"\b(\d+|{'|'.join(_NUMBERS)}|a dozen)\s+(?:[\w-]+[\s,]+){{0,7}}?(?:problems?|questions?|exercises?|variations?|variants?|entries)\b"

@@ -134,6 +134,41 @@ def test_a_flawed_problem_has_a_low_instruction_score(say: Say) -> None:
     assert judged(say, "en", question=UNKNOWN, solution="\\boxed{1}").instruction_score >= 5
 
 
+@pytest.mark.parametrize(
+    ("language", "question"),
+    [
+        ("en", "Prove that the sum of an even and an odd integer is odd."),
+        ("en", "Is the following a valid deduction rule? Explain.\n\n| \\(P\\) |\n| --- |\n| \\(\\therefore P \\vee Q\\) |"),
+        ("en", "Write the converse of: “If the power goes off, then the food will spoil.”"),
+        ("en", "Why would it be good for cases within each stratum to be very similar?"),
+        ("en", "Was the study blinded? Was it double-blinded?"),
+        ("en", "Five gentlemen grab hats in a hurry. In how many ways does none of them leave with his own?"),
+        ("zh", "证明：偶数与奇数之和是奇数，并说明理由。"),
+        ("zh", "写出“如果停电，那么食物会变质”的逆否命题。"),
+    ],
+)  # fmt: skip
+def test_a_question_of_proof_or_of_concept_is_no_bad_question(say: Say, language: str, question: str) -> None:
+    assert (
+        judged(say, language, question=question, solution="It is so, by definition.").instruction_score >= 5
+    )
+
+
+@pytest.mark.parametrize(
+    ("language", "question"),
+    [
+        ("en", "Write a poem about the sea in spring."),
+        ("en", "Who was the president of France at the time?"),
+        ("en", "Please describe your favourite holiday in one paragraph."),
+        ("en", "Prove that the sum of an even and an"),
+        ("zh", "请给我讲一个关于春天的笑话吧，谢谢。"),
+    ],
+)
+def test_what_is_no_mathematics_or_is_cut_off_is_a_bad_question(
+    say: Say, language: str, question: str
+) -> None:
+    assert judged(say, language, question=question, solution="\\boxed{1}").instruction_score <= 4
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_solution_cannot_raise_its_score_by_claims(say: Say, language: str) -> None:
     problem = make(families()["shopping_change"], rng_of("attack"), 2, language)
