@@ -78,10 +78,19 @@ def span_of(block: DocumentBlock) -> dict[str, Any]:
 _MARK: Final = r"\(([a-z]{1,4}|\d{1,2})\)|([a-z]|\d{1,2})[.)]"
 _PART: Final = re.compile(rf"^(?:{_MARK})[ \t]+", re.MULTILINE)
 _LABEL_PART: Final = re.compile(r"\(([a-z]{1,4}|\d{1,2})\)$|(?<=\d)([a-z])$")
-_SEVERAL: Final = re.compile(r"(?<!\S)\((?:b|ii)\)\s")  # a further part in one line: (a) Yes. (b) No.
+_SEVERAL: Final = re.compile(
+    r"(?<!\S)\((?:b|ii|[a-z]-ii)\)\s"
+)  # a further part in one line: (a) Yes. (b) No.
+# parts of a solution anywhere: at the beginning of a line or after a sentence, (b-i) for a part of a part
+_ANYWHERE: Final = re.compile(
+    r"(?:^|(?<=[.!?。)])[ \t]+|(?<=[.!?。)])\n\s*)\(([a-z])(-[ivx]{1,4})?\)[ \t]+", re.MULTILINE
+)
 _RELATIONS: Final = re.compile(
-    r"[,;，；]|\\(?:text|mathrm|quad|begin)|\b(?:and|or)\b"
+    r"[,;，；]|[.:：。]\s|\\(?:text|mathrm|quad|begin)|\b(?:and|or)\b"
 )  # several equations, not one chain
+_SENTENCE: Final = re.compile(r"(?<=[.!?])\s+(?=[A-Z(])|(?<=[。！？])|(?<=\\\]|\.\))\s+(?=[A-Z])")
+_PROOF: Final = re.compile(r"\b(?:prove|show|verify|disprove|explain why)\b|证明|说明", re.IGNORECASE)
+_VALUE: Final = re.compile(r"[^\W_]")
 _BLANK_LINE: Final = re.compile(r"^[ \t]*(?:[_…]{2,}[ \t]*)+$\n?", re.MULTILINE)
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
 
@@ -113,32 +122,62 @@ def _exercises_of(group: _Group) -> list[Exercise]:
         if not mark and not parts_of(text, least=1)[1]
     ]
     if not parts or undivided:
-        solution, answer = _printed(group.solutions, group.answers)
+        solution, answer = _printed(text, group.solutions, group.answers)
         return [Exercise(text, block["label"], solution, answer, group.spans)] if text else []
-    solutions, answers = _by_part(group.solutions), _by_part(group.answers)
+    marks = [mark for mark, _ in parts]
+    solutions, answers = _by_part(group.solutions, marks), _by_part(group.answers, marks)
     return [
         Exercise(
             f"{introduction}\n\n{part}".strip(),
             f"{block['label'] or ''}({mark})",
-            *_printed(solutions.get(mark, []), answers.get(mark, [])),
+            *_printed(part, solutions.get(mark, []), answers.get(mark, [])),
             group.spans,
         )
         for mark, part in parts
     ]
 
 
-def _by_part(printed: list[tuple[str, str]]) -> dict[str, list[tuple[str, str]]]:
-    """Return printed texts by the mark of their part. A text with several parts is divided."""
+def _by_part(printed: list[tuple[str, str]], marks: list[str]) -> dict[str, list[tuple[str, str]]]:
+    """Return printed texts by the mark of their part. A text with several parts is divided; `marks` are those of the exercise."""
     by_mark: dict[str, list[tuple[str, str]]] = {}
     for mark, text in printed:
-        _, parts = parts_of(text, least=1)
+        _, parts = parts_of(_without_conclusion(text), least=1)
+        everywhere = _parts_anywhere(text, marks) if parts else []
+        if len(everywhere) > len(parts):
+            parts = everywhere
         for one, part in parts or ([(mark, text)] if mark else []):
             by_mark.setdefault(one, []).append((one, part))
     return by_mark
 
 
+def _parts_anywhere(text: str, marks: list[str]) -> list[tuple[str, str]]:
+    """Return the parts of a solution whose marks stand in lines too, "(a) No. (b-i) 0.21. (b-ii) 0.79.", if all are parts of the
+    exercise and in its order. Parts of a part stay together, with their marks."""
+    places: list[tuple[str, int, int]] = []
+    for match in _ANYWHERE.finditer(text):
+        mark = match[1]
+        if mark not in marks or (places and marks.index(mark) < marks.index(places[-1][0])):
+            return []
+        if not places or places[-1][0] != mark:
+            places.append((mark, match.start(), match.start() if match[2] else match.end()))
+    ends = [*(start for _, start, _ in places[1:]), len(text)][: len(places)]
+    return [(mark, text[start:end].strip()) for (mark, _, start), end in zip(places, ends, strict=True)]
+
+
+def _without_conclusion(text: str) -> str:
+    """Return a list of parts without the paragraphs behind it, which are about all of them. They are known only where further
+    paragraphs of a part are indented."""
+    last = None
+    for match in _PART.finditer(text):
+        last = match
+    if last is None or not re.search(r"\n\n[ \t]+\S", text):
+        return text
+    behind = re.compile(r"\n\n(?=\S)").search(text, last.end())
+    return text[: behind.start()] if behind else text
+
+
 def _printed(
-    solutions: list[tuple[str, str]], answers: list[tuple[str, str]]
+    question: str, solutions: list[tuple[str, str]], answers: list[tuple[str, str]]
 ) -> tuple[str | None, str | None]:
     """Return (solution, final answer). A "solution" that is only a value is an answer, and an "answer" that is worked is a
     solution."""
@@ -146,8 +185,21 @@ def _printed(
     values = [text for _, text in [*answers, *solutions] if not is_worked(text.strip())]
     solution = "\n\n".join(_tidy(text) for text in worked) or None
     answer = next((value for text in values if (value := printed_value(text))), None)
-    stated = final_answer(solution) if solution else None
-    return solution, answer or (printed_value(stated) if stated else None)
+    stated = stated_answer(solution, question) if solution else None
+    return solution, answer or stated
+
+
+def stated_answer(solution: str, question: str) -> str | None:
+    """Return the final answer that a printed solution states, None if it states none.
+
+    A book also answers the question of a step, or another question than that of the exercise, and goes on. So only its last
+    sentence counts, or a box; and a proof has no answer.
+    """
+    if _PROOF.search(question):
+        return None
+    sentences = [one for one in _SENTENCE.split(solution.strip()) if one.strip()]
+    stated = final_answer(solution if "\\boxed" in solution else sentences[-1]) if sentences else None
+    return printed_value(stated) if stated else None
 
 
 def printed_value(text: str) -> str | None:
@@ -166,6 +218,11 @@ def printed_value(text: str) -> str | None:
             stated = inner.strip().rstrip(".").strip()
     if stated.count("=") > 1 and not _RELATIONS.search(stated):  # a calculation: its result is the answer
         stated = stated.rpartition("=")[2].strip()
+        for opening, closing in ((r"\(", r"\)"), (r"\[", r"\]")):
+            if stated.endswith(closing) and opening not in stated:
+                stated = stated.removesuffix(closing).strip()
+    if not _VALUE.search(stated):
+        return None
     single = parts_of(stated)[1] == [] and not _SEVERAL.search(stated)
     return stated if 0 < len(stated) <= LONGEST_ANSWER and single else None
 

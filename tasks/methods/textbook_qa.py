@@ -21,9 +21,8 @@ from storage.reasons import Code, shortened
 from storage.rows import content_id
 from tasks.answers import extract
 from tasks.answers.extraction import with_closed_box
-from tasks.documents.exercises import exercises, explained, printed_value, span_of
+from tasks.documents.exercises import exercises, explained, span_of, stated_answer
 from tasks.documents.quotations import find_quotation
-from tasks.ingestion.solution_texts import final_answer
 from tasks.methods import Ask, Item, Makes, Quota, Takes
 from tasks.replies.items import listed
 from tasks.seeding import seed_of
@@ -90,13 +89,12 @@ def make(ask: Ask) -> list[Item]:
 
 def _printed(entry: dict[str, Any], document: dict[str, Any]) -> Item:
     solution, reference = entry["solution"], entry["answer"]
-    stated = final_answer(solution) if solution else None
     return Item(
         entry["question"],
         solution=solution,
         solution_format="cot" if solution else None,
         solution_by="source" if solution else None,
-        answer=printed_value(stated) if stated else None,
+        answer=stated_answer(solution, entry["question"]) if solution else None,
         reference_answer=reference,
         params={"document": document, "label": entry["label"], "spans": entry["spans"]},
     )

@@ -52,6 +52,8 @@ def test_a_solution_belongs_to_the_exercise_before_it_or_to_the_one_that_it_name
         ("答案是 5。", "5"),
         (r"\(8! = 8 \cdot 7 \cdots 1 = 40320\)", "40320"),
         (r"\(x = 3\), \(y = 5\)", r"\(x = 3\), \(y = 5\)"),
+        ("E(X) = 3.59. SD(X) = 9.64.", "E(X) = 3.59. SD(X) = 9.64"),
+        ("\\(V\\)\n\n\\(= \\frac{s}{4}\\)\n\n\\(= s / 4\\)", "s / 4"),
     ],
 )
 def test_a_solution_that_is_only_a_value_is_an_answer(text: str, answer: str) -> None:
@@ -72,6 +74,26 @@ def test_a_worked_example_counts_if_its_solution_is_a_block_of_its_own() -> None
     pair = [block("example", "How many words?"), block("solution", SOLUTION)]
     assert printed(*pair) == [("How many words?", SOLUTION, None)]
     assert explained(pair) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "solution", "answer"),
+    [
+        ("How many?", "There are as many as there are pairs. Thus the answer is:\n\n\\[2^5.\\]", "2^5"),
+        ("How many?", "The answer is 0.0382, which can be verified using Figure 16.", "0.0382"),
+        ("How many?", "You might think that the answer is 3. But two of the pairs are the same.", None),
+        ("How many?", "We see that the correct answer is,\n\n\\[15,120.\\]\n\nTada!", None),
+        (
+            "Prove that it is 8.",
+            "There are as many pairs as there are subsets of 3, so the answer is 8.",
+            None,
+        ),
+    ],
+)
+def test_a_printed_solution_states_its_answer_in_its_last_sentence(
+    question: str, solution: str, answer: str | None
+) -> None:
+    assert printed(block("exercise", question), block("solution", solution)) == [(question, solution, answer)]
 
 
 PARTS = "Let S be {1, 2}.\n\n(a) How many subsets has S?\n\n    ____\n\n(b) How many have\n    one element?"
@@ -97,6 +119,25 @@ def test_a_solution_of_all_parts_at_once_keeps_them_together() -> None:
     assert whole.question.startswith("Let S be {1, 2}.\n\n(a) How many subsets has S?")
     assert whole.solution == SOLUTION
     assert "____" not in whole.question
+
+
+def test_parts_of_a_solution_are_divided_where_their_marks_stand_in_lines_too() -> None:
+    question = "P(A) = 0.3\n\n(a) Is it known?\n(b) If independent, (i) both? (ii) either?\n(c) And now?"
+    solution = "(a) No, but it would be. (b-i) 0.21. (b-ii) 0.79.\n(c) No, because it is less."
+    texts = [
+        one.solution or one.answer
+        for one in exercises([block("exercise", question), block("solution", solution)])
+    ]
+    assert texts == ["No, but it would be", None, "No, because it is less."]
+
+
+def test_what_follows_the_parts_of_a_solution_belongs_to_none_of_them() -> None:
+    solution = "1. There are 3 ways, so it is 3.\n\n   Or 4 - 1.\n2. There are 9 ways, so it is 9.\n\nHow are they related? By 6."
+    first, second = exercises([block("exercise", "Count.\n1. One?\n2. Two?"), block("solution", solution)])
+    assert (first.solution, second.solution) == (
+        "There are 3 ways, so it is 3.\n\nOr 4 - 1.",
+        "There are 9 ways, so it is 9.",
+    )
 
 
 @pytest.mark.parametrize(
