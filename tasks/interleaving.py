@@ -27,6 +27,7 @@ from tasks.replies.solutions import read
 from tasks.sandbox import Result, Sandbox, Status
 
 MOST_PROGRAMS: Final = 4  # of a solution; a model that has not stated its answer by then does not get there
+CALLS: Final = 2.3  # of a solution, on average (docs/log.md)
 MOST_OUTPUT: Final = 1_000  # characters of a program's output that are shown and stored, from its end
 CONTINUES: Final = frozenset[Status](
     {"ok", "error", "no_answer"}

@@ -16,11 +16,14 @@ import prompts
 from storage.ledger import UsageTotals
 from tasks.decontamination.benchmarks import Benchmarks
 from tasks.decontamination.certificate import Certificate, planted
-from tasks.forecast.simulation import MEASURED, KeptShare, NightPlan, Price, Selecting, error_of
+from tasks.forecast.simulation import MEASURED, CallsPerRow, KeptShare, NightPlan, Price, Selecting, error_of
+from tasks.interleaving import CALLS
 from tasks.llm.endpoint import Endpoint
-from tasks.methods import calls_model, uses_up
+from tasks.methods import PLUGINS, asks_model, calls_model, calls_per_row, method, role_of
+from tasks.plugins import names
 from tasks.scorers import scorer
 from tasks.selection import calls_of, selector
+from tasks.splitting import shares_of_formats
 from tasks.stages.decontaminate import DecontaminateSettings
 from tasks.stages.generate import GenerateSettings
 from tasks.stages.mix import MixSettings
@@ -48,14 +51,11 @@ ROLE_OF = {
     "critique": "critic",
     "decontaminate": "critic",
     "probe": "student",
-}  # the others are the teacher's
+}  # the others are those of the methods
 PROMPT_OF = {
     "solve": "solve_cot",
     "probe": "solve_cot",
     "decontaminate": "same_problem",
-    "pass_rate": "solve_cot",
-    "two_models": "solve_cot",
-    "harder_than_parent": "solve_cot",
 }  # where a stage's prompt has another name
 OTHERS = (
     "seeds",
@@ -128,7 +128,7 @@ def plan_of(inputs: ForecastInputs) -> NightPlan:
         usable=_usable(nights),
         sampled=_sampled(nights) if inputs.solve.adaptive else None,
         writers=dict(generate.methods),
-        single=frozenset(name for name in asking if uses_up(name)),
+        solvers=frozenset(name for name in generate.methods if method(name).makes == "solutions"),
         prices={tag: _prices(tag, inputs) for tag in (*asking, "solve", "critique", "decontaminate", "probe")}
         | {name: _selector_prices(name, asked, inputs) for name, asked in asked_by.items()},
         selectors=[
@@ -147,9 +147,8 @@ def plan_of(inputs: ForecastInputs) -> NightPlan:
         batch=inputs.batch,
         **_decontamination(inputs),
     )
-    guessed = any(not price.calls for tag in ("solve", *asking) for price in plan.prices[tag])
-    errors = {name: error_of(name, logs, guessed=guessed) for name, logs in _errors(nights).items()}
-    return replace(_paced(plan, nights), errors={} if guessed else errors)
+    errors = {name: error_of(name, logs, guessed=False) for name, logs in _errors(nights).items()}
+    return replace(_paced(plan, nights), errors=errors, per_row=_per_row(plan, inputs))
 
 
 def _decontamination(inputs: ForecastInputs) -> dict[str, Any]:
@@ -271,9 +270,71 @@ def _sampled(nights: Iterable[Mapping[str, Any]]) -> KeptShare:
     return KeptShare(asked, possible) if possible else KeptShare(GUESSES["sampled"], 100, guessed=True)
 
 
+def _per_row(plan: NightPlan, inputs: ForecastInputs) -> dict[str, CallsPerRow]:
+    """Return how many calls methods take per row that they are asked for, where these are not several rows per call, and `solve` per
+    sample: as earlier nights have measured it where it can vary, else as the method states it."""
+    own = inputs.generate.settings
+    stated = {
+        name: calls
+        for name in inputs.generate.methods
+        if calls_model(name) and (calls := calls_per_row(name, own.get(name, {}))) is not None
+    }
+    per_row = {
+        name: _measured_per_row(name, plan, inputs.nights) or CallsPerRow(calls, guessed=True)
+        if calls != 1
+        else CallsPerRow()
+        for name, calls in stated.items()
+    }
+    if share := _interleaved_share(inputs.solve):
+        alike = [night for night in inputs.nights if _same_formats(night, inputs.solve)]
+        stated_share = CallsPerRow(1 + share * (CALLS - 1), guessed=True)
+        per_row["solve"] = _measured_per_sample(plan, alike) or stated_share
+    return per_row
+
+
+def _measured_per_row(name: str, plan: NightPlan, nights: Iterable[Mapping[str, Any]]) -> CallsPerRow | None:
+    """Return the calls of a method per row that it was asked for, None if no night has measured it."""
+    calls = rows = 0
+    for night in nights:
+        requested = sum(line["requested"] for line in night.get("methods", ()) if line["method"] == name)
+        if requested and not _replayed(night):
+            calls += sum(line["calls"] for line in night["service"] if line["tag"] == name)
+            rows += requested
+    return CallsPerRow(calls / rows / _tries(plan.prices[name])) if calls else None
+
+
+def _measured_per_sample(plan: NightPlan, nights: Iterable[Mapping[str, Any]]) -> CallsPerRow | None:
+    """Return the calls of the stage solve per sample that it was asked for, None if no night has measured it."""
+    calls = samples = 0
+    for night in nights:
+        if _replayed(night):
+            continue
+        hidden = [one for one in night.get("canaries") or () if one["role"] == "reasoner"]
+        calls += sum(line["calls"] for line in night["service"] if line.get("tag") == "solve")
+        calls -= int(sum(record["calls"] for record in hidden))
+        samples += sum(line["asked"] for line in night["funnel"] if line["stage"] == "solve")
+    return CallsPerRow(calls / samples / _tries(plan.prices["solve"])) if calls > 0 and samples else None
+
+
+def _tries(prices: Sequence[Price]) -> float:
+    """Return the calls paid per completion, over the models that share a stage."""
+    return sum(price.tries * price.share for price in prices)
+
+
+def _interleaved_share(settings: SolveSettings) -> float:
+    """Return the expected share of interleaved samples; where the parts of a question decide, that of a question of both kinds."""
+    return settings.tir_share if settings.split == "off" else max(shares_of_formats(0.5).values())
+
+
+def _same_formats(night: Mapping[str, Any], settings: SolveSettings) -> bool:
+    solve = night["parameters"]["solve"]
+    return all(solve.get(name) == getattr(settings, name) for name in ("tir_share", "split"))
+
+
 def _prices(tag: str, inputs: ForecastInputs) -> list[Price]:
     """Return what a call of this stage takes, for each model that answers it."""
-    members = inputs.endpoints[ROLE_OF.get(tag, "teacher")]
+    role = ROLE_OF[tag] if tag in ROLE_OF else role_of(tag)
+    members = inputs.endpoints[role]
     total = sum(weight for _, weight in members)
     return [_price(tag, endpoint, weight / total, inputs) for endpoint, weight in members]
 
@@ -313,10 +374,10 @@ def _price(tag: str, endpoint: Endpoint, share: float, inputs: ForecastInputs) -
         "batched": bool(endpoint.base_urls),
     }
     if not calls:
-        name = PROMPT_OF.get(tag, tag)
-        prompt = prompts.load(
-            name if f"{name}.en" in prompts.names() else "self_instruct", overlay=endpoint.prompts
-        )
+        name = asks_model(tag).prompt if tag in names(PLUGINS) else PROMPT_OF.get(tag, tag)
+        # selectors ask for solutions
+        known = name if f"{name}.en" in prompts.names() else "solve_cot"
+        prompt = prompts.load(known, overlay=endpoint.prompts)
         limit = endpoint.sampling.limit(prompt.front.max_tokens)
         return Price(
             prompt_tokens=len(prompt.body) / 4 + 200, completion_tokens=limit * 0.3, sd=0.0,

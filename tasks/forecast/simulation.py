@@ -80,6 +80,14 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
+class CallsPerRow:
+    """How many calls a stage takes per row that it is asked for, on average; `guessed` if no night has measured it."""
+
+    mean: float = 1.0
+    guessed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Error:
     """How a home's forecasts of a figure compared with the facts: the mean of log(fact / forecast), the standard
     deviation to draw with, and the degrees of freedom of Student's t that it is worth."""
@@ -123,7 +131,9 @@ class NightPlan:
     shares: KeptShare by stage: written, novel, solved, verified, scored, and judged (what the critic is asked about).
     usable: rows that the mixture can take per novel question, as a share of `best`.
     known: questions with known answers on which the votes are calibrated.
-    writers: method -> weight; those without `prices` call no model. single: those that call once per row, instead of per `per_call` rows.
+    writers: method -> weight; those without `prices` call no model.
+    solvers: writers whose rows are solutions of questions that exist, so that `solve` requests no others for them.
+    per_row: the calls of methods per row that they are asked for, instead of one per `per_call` rows; and of `solve` per sample.
     measured: near pairs that the critic reads once, to measure what the decontamination rules find.
     unchecked: published rows that are compared with benchmarks for the first time.
     near: near pairs per compared row; None if the critic is not asked about any.
@@ -163,7 +173,8 @@ class NightPlan:
     canaries: int = 0
     least_canaries: int = 0
     known_questions: int = 0
-    single: frozenset[str] = frozenset()
+    solvers: frozenset[str] = frozenset()
+    per_row: Mapping[str, CallsPerRow] = field(default_factory=dict)
     shard_rows: int = 256
     selectors: Sequence[Selecting] = ()
     errors: Mapping[str, Error] = field(default_factory=dict)
@@ -204,38 +215,61 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
         else:
             per_question = per_question * share_kept
     questions, orders, batches, short = _waves(plan, per_question, novel)
-    solutions = (questions * novel + plan.known) * plan.samples
+    weights = sum(plan.writers.values())
+    open_ = (
+        1 - sum(plan.writers[name] for name in plan.solvers) / weights
+    )  # share of the rows that are questions to solve
+    solutions = (questions * novel * open_ + plan.known) * plan.samples
     if plan.sampled is not None:
         solutions = solutions * np.maximum(plan.sampled.draw(rng), min(2 / plan.samples, 1.0))
-    weights = sum(plan.writers.values())
+    judged = solutions + questions * (1 - open_) * share["written"]
     calls = {
-        tag: (questions if tag in plan.single else orders) * weight / weights
+        tag: (questions * plan.per_row[tag].mean if tag in plan.per_row else orders) * weight / weights
         for tag, weight in plan.writers.items()
         if tag in plan.prices
     }
     hidden = {
-        "solve": np.minimum(batches * plan.known_questions, np.ceil(questions * novel / EVERY) + plan.waves)
-        * (solutions / np.maximum(questions * novel + plan.known, 1))
+        "solve": np.minimum(
+            batches * plan.known_questions, np.ceil(questions * novel * open_ / EVERY) + plan.waves
+        )
+        * (solutions / np.maximum(questions * novel * open_ + plan.known, 1))
     }
-    calls["solve"] = solutions + hidden["solve"]
+    hidden["solve"] = hidden["solve"] * plan.per_row.get("solve", CallsPerRow()).mean
+    calls["solve"] = solutions * plan.per_row.get("solve", CallsPerRow()).mean + hidden["solve"]
     if plan.judged:
-        asked = solutions * share["solved"] * share["verified"] * share["scored"] * share["judged"]
+        asked = judged * share["solved"] * share["verified"] * share["scored"] * share["judged"]
         # a shard has at most as many as solutions that the critic is asked about
         most = np.maximum(batches * plan.canaries, plan.least_canaries if plan.canaries else 0)
         hidden["critique"] = np.minimum(asked, most)
         calls["critique"] = asked + hidden["critique"]
     if plan.near is not None:
-        compared = solutions * share["solved"] * share["verified"] * share["scored"] + plan.unchecked
+        compared = judged * share["solved"] * share["verified"] * share["scored"] + plan.unchecked
         calls["decontaminate"] = plan.measured * _around(rng, 0.2) + compared * plan.near.draw(rng)
     for one in plan.selectors:
         if one.calls:
             calls[one.name] = questions * novel * comes[one.name] * one.calls
     if plan.probes:
         calls["probe"] = np.full(DRAWS, float(plan.probes))
-    tokens_sent, tokens_received, online, batch, busy = (np.zeros(DRAWS) for _ in range(5))
+    guessed = {
+        tag: plan.per_row.get(tag, CallsPerRow()).guessed
+        or any(not price.calls for price in plan.prices[tag])
+        for tag in calls
+    }
+    # what was measured has the error that forecasts have had, what was not a wider one, each one error for all of its parts
+    factors = {
+        kind: {
+            name: (error_of(name, (), guessed=True) if kind else _measured(plan, name)).draw(rng)
+            for name in MEASURED
+        }
+        for kind in (False, True)
+    }
+    tokens_sent, tokens_received, online, batch, called = (np.zeros(DRAWS) for _ in range(5))
+    own_time = plan.start + solutions * plan.overhead * _around(rng, 0.25)
+    wall = own_time * factors[guessed["solve"]]["seconds"]
     stages = []
     parts = [(tag, count, price) for tag, count in calls.items() for price in plan.prices[tag]]
     for tag, count, price in parts:
+        factor = factors[guessed[tag]]
         paid = np.ceil(count) * price.share * price.tries
         unsure = (
             0.5 if not price.calls else 0.04 + price.sd / max(price.completion_tokens, 1) / price.calls**0.5
@@ -243,13 +277,16 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
         tokens_in = paid * price.prompt_tokens * _around(rng, unsure / 2)
         tokens_out = paid * price.completion_tokens * _around(rng, unsure)
         usd = (tokens_in * price.price_in + tokens_out * price.price_out) / 1e6
-        tokens_sent, tokens_received, online = (
-            tokens_sent + tokens_in,
-            tokens_received + tokens_out,
-            online + usd,
+        per_night = factor["calls"] * factor["tokens"]
+        called = called + paid * factor["calls"]
+        tokens_sent, tokens_received = (
+            tokens_sent + tokens_in * per_night,
+            tokens_received + tokens_out * per_night,
         )
-        batch = batch + usd * (price.batch if price.batched else 1.0)
-        busy = busy + paid * price.seconds / np.clip(paid, 1, plan.in_flight) * _around(rng, 0.1 + unsure / 2)
+        online = online + usd * per_night
+        batch = batch + usd * per_night * (price.batch if price.batched else 1.0)
+        busy = paid * price.seconds / np.clip(paid, 1, plan.in_flight) * _around(rng, 0.1 + unsure / 2)
+        wall = wall + busy * factor["seconds"]
         stages.append(
             {
                 "role": price.role,
@@ -260,26 +297,15 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
                 "prompt_tokens": float(np.median(tokens_in)),
                 "completion_tokens": float(np.median(tokens_out)),
                 "usd": float(np.median(usd)),
-                "guessed": not price.calls,
+                "guessed": guessed[tag],
             }
         )
-    wall = plan.start + busy + solutions * plan.overhead * _around(rng, 0.25)
-    guessed = any(not price.calls for _, _, price in parts)
-    errors = {name: plan.errors.get(name) or error_of(name, (), guessed=guessed) for name in MEASURED}
-    factors = {name: error.draw(rng) for name, error in errors.items()}
-    per_night = factors["calls"] * factors["tokens"]
-    tokens_sent, tokens_received, online, batch = (
-        value * per_night for value in (tokens_sent, tokens_received, online, batch)
-    )
-    wall = wall * factors["seconds"]
     accepted = np.minimum(plan.target, questions * per_question * thinned)
     paid_usd = batch if plan.batch else online
     cut, ends = _limits(plan, paid_usd, tokens_sent + tokens_received, wall, accepted, short)
     figures = {
-        "questions": questions * factors["calls"] * cut,
-        "calls": sum(np.ceil(count) * price.share * price.tries for _, count, price in parts)
-        * factors["calls"]
-        * cut,
+        "questions": questions * factors[guessed["solve"]]["calls"] * cut,
+        "calls": called * cut,
         "tokens": (tokens_sent + tokens_received) * cut,
         "usd": online * cut,
         "usd_batch": batch * cut,
@@ -295,9 +321,14 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
             {name for name, measured in plan.shares.items() if measured.guessed}
             | {one.name for one in plan.selectors if one.kept.guessed}
             | ({"near"} if plan.near is not None and plan.near.guessed else set())
-            | {tag for tag, _, price in parts if not price.calls}
+            | {tag for tag in calls if guessed[tag]}
         ),
     )
+
+
+def _measured(plan: NightPlan, name: str) -> Error:
+    """Return the error of a figure that rests on measurements."""
+    return plan.errors.get(name) or error_of(name, (), guessed=False)
 
 
 def _waves(

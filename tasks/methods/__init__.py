@@ -263,6 +263,15 @@ class Converses(Method, Protocol):
         ...
 
 
+class TakesSeveralCalls(Converses, Protocol):
+    """A method whose conversations take more than one call per row."""
+
+    def calls_per_row(self, settings: Section) -> float:
+        """Return how many calls a conversation takes per row that it is asked for, on average: what a forecast counts with until a night
+        has measured it. `settings`: of the class `own_settings`."""
+        ...
+
+
 class MakesRows(Method, Protocol):
     """A method that answers asks without a model."""
 
@@ -334,6 +343,15 @@ def uses_up(name: str) -> bool:
 def takes_wrong_solutions(name: str) -> bool:
     """Return whether the method works on solutions that were dropped as wrong, too. Raises as `method`."""
     return bool(getattr(_method(name), "wrong_solutions", False))
+
+
+def calls_per_row(name: str, given: Mapping[str, Any]) -> float | None:
+    """Return how many calls the method takes per row that is asked for, with its own settings; None: a call is for several rows.
+    Raises as `settings_of`."""
+    plugin = _method(name)
+    if hasattr(plugin, "calls_per_row"):
+        return cast(TakesSeveralCalls, plugin).calls_per_row(settings_of(name, given))
+    return 1.0 if uses_up(name) or hasattr(plugin, "converse") else None
 
 
 def calls_model(name: str) -> bool:

@@ -15,7 +15,7 @@ from pydantic import Field
 import prompts
 from storage.interleaved import TIR
 from tasks.conversations import WRITER, Conversation, together
-from tasks.interleaving import interleaved
+from tasks.interleaving import CALLS, interleaved
 from tasks.llm.endpoint import Endpoint
 from tasks.methods import Ask, Item, Makes, Quota, Takes
 from tasks.rewriting.samples import ask_to_solve, questions_to_sample
@@ -56,6 +56,10 @@ def plan(
         ask_to_solve(NAME, prompt, row, {}, seed, count=own.samples)
         for row in questions_to_sample(pool, quota, seed, NAME, each=own.samples)
     ]
+
+
+def calls_per_row(settings: Section) -> float:
+    return CALLS
 
 
 def converse(ask: Ask, endpoints: Mapping[str, Endpoint]) -> Conversation[list[Item]]:

@@ -42,6 +42,7 @@ needs = ("sandbox", "judge")
 
 MOST_STEPS: Final = 40  # of a trajectory; a longer one is left out
 LONGEST_CHECK: Final = 400  # characters
+USED: Final = 0.63  # share of rounds x width that searches took before they ended (docs/log.md)
 _CHECK: Final = re.compile(r"[#＃][ \t]{0,4}(?:check|检查|验算)[ \t]{0,4}[:：]", re.IGNORECASE)
 _NUMBERED: Final = re.compile(r"^\[\d{1,4}\][ \t]*")
 _PROGRAM: Final = "from fractions import Fraction\nfrom math import *\nprint(bool({}))"
@@ -90,6 +91,11 @@ def plan(
         )
         for row in parents(pool, quota, seed, prompt)
     ]
+
+
+def calls_per_row(settings: Section) -> float:
+    own = settings if isinstance(settings, TreeSearchSettings) else TreeSearchSettings()
+    return max(1.0, USED * own.rounds * own.width)
 
 
 def converse(ask: Ask, endpoints: Mapping[str, Endpoint]) -> Conversation[list[Item]]:

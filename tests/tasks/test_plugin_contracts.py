@@ -23,7 +23,9 @@ from tasks.methods import (
     Method,
     StatesConditions,
     Takes,
+    TakesSeveralCalls,
     asks_model,
+    calls_per_row,
     columns_of,
     converses,
     makes_rows,
@@ -74,6 +76,9 @@ def test_a_method_keeps_the_contract(name: str) -> None:
     if conversing is not None:
         check_signature(conversing.converse, Converses.converse)
         assert set(conversing.needs) <= {"sandbox", "judge", "student"}
+        if hasattr(plugin, "calls_per_row"):
+            check_signature(plugin.calls_per_row, TakesSeveralCalls.calls_per_row)
+            assert (calls_per_row(name, {}) or 0) > 1
     elif asks:
         check_signature(asks_model(name).read, AsksModel.read)
         check_signature(asks_model(name).check, AsksModel.check)

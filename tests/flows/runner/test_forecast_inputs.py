@@ -20,7 +20,7 @@ from tasks.decontamination.certificate import Certificate, planted
 from tasks.demand import FIRST_GUESS, MARGIN
 from tasks.forecast import Forecast, forecast
 from tasks.forecast.measurements import NEAR_PER_LEAK, plan_of
-from tasks.forecast.simulation import COVERAGE, KeptShare, NightPlan
+from tasks.forecast.simulation import COVERAGE, CallsPerRow, KeptShare, NightPlan
 from tasks.llm.sampling import THINKING_TOKENS
 from tasks.seeding import seed_of
 
@@ -335,3 +335,54 @@ def test_what_a_selector_keeps_is_measured_and_does_not_lower_what_the_mixture_c
     (selecting,) = plan(config, [selected]).selectors
     assert selecting.kept == KeptShare(100, 400)
     assert plan(config, [selected]).usable.kept == pytest.approx(accepted, abs=4)
+
+
+def test_a_method_is_priced_by_its_own_role_and_prompt() -> None:
+    settings = Settings.model_validate(
+        {
+            role: {"model": role, "base_url": "http://127.0.0.1:1/v1", "price_in": price}
+            for role, price in (("teacher", 1.0), ("reasoner", 5.0))
+        }
+    )
+    config = Nightly.model_validate({"generate": {"methods": {"interleaved": 1.0}}})
+    (priced,) = plan_of(inputs_of(config, settings, nights=[], calls=[])).prices["interleaved"]
+    assert (priced.role, priced.model, priced.price_in) == ("reasoner", "reasoner", 5.0)
+    prompt = prompts.load("solve_tir")
+    assert priced.prompt_tokens == len(prompt.body) / 4 + 200
+    assert priced.completion_tokens == 0.3 * prompt.front.max_tokens
+
+
+def test_the_calls_of_a_conversation_are_stated_by_the_method_until_a_night_has_measured_them() -> None:
+    methods = {"interleaved": 1.0, "tree_search": 1.0, "self_instruct": 1.0, "distill": 1.0}
+    own = {"tree_search": {"rounds": 10, "width": 2}}
+    config = Nightly.model_validate({"generate": {"methods": methods, "settings": own}})
+    stated = plan(config, []).per_row
+    assert set(stated) == {"interleaved", "tree_search", "distill"}
+    assert stated["interleaved"] == CallsPerRow(2.3, guessed=True)
+    assert stated["tree_search"] == CallsPerRow(pytest.approx(12.6), guessed=True)
+    assert stated["distill"] == CallsPerRow(1.0)
+    assert plan(config, []).solvers == {"interleaved", "tree_search", "distill"}
+    night = SimulatedHome(1).night()
+    counted = {
+        "methods": [{"method": "interleaved", "requested": 40}, {"method": "self_instruct", "requested": 9}],
+        "service": [{"tag": "interleaved", "calls": 120, "busy_s": 1.0}],
+    }
+    resumed = night | counted | {"ended": night["ended"] | {"resumed": True}}
+    measured = plan(config, [night | counted, resumed]).per_row
+    assert measured["interleaved"] == CallsPerRow(pytest.approx(120 / 40 / 1.02))
+    assert measured["tree_search"].guessed
+
+
+def test_interleaved_samples_of_solve_are_several_calls() -> None:
+    assert "solve" not in plan(Nightly(), []).per_row
+    config = Nightly.model_validate({"solve": {"tir_share": 0.5}})
+    assert plan(config, []).per_row["solve"] == CallsPerRow(pytest.approx(1.65), guessed=True)
+    assert plan(Nightly.model_validate({"solve": {"split": "rule"}}), []).per_row["solve"].mean > 1
+    night = SimulatedHome(1).night()
+    asked = sum(line["asked"] for line in night["funnel"] if line["stage"] == "solve")
+    served = {"service": [{"tag": "solve", "calls": 2 * asked + 10, "busy_s": 1.0}]}
+    canaries = {"canaries": [{"role": "reasoner", "calls": 10}]}
+    alike = night | served | canaries | {"parameters": config.model_dump(mode="json")}
+    assert plan(config, [alike]).per_row["solve"] == CallsPerRow(pytest.approx(2 / 1.02))
+    other = night | served | canaries
+    assert plan(config, [other]).per_row["solve"].guessed

@@ -8,6 +8,7 @@ import pytest
 
 from tasks.forecast.simulation import (
     MEASURED,
+    CallsPerRow,
     Error,
     KeptShare,
     NightPlan,
@@ -66,7 +67,7 @@ def test_methods_call_per_row_per_call_or_not_at_all() -> None:
     mixed = replace(
         PLAN,
         writers={"self_instruct": 2.0, "evolve": 1.0, "families": 1.0},
-        single=frozenset({"evolve"}),
+        per_row={"evolve": CallsPerRow()},
         prices=dict(PLAN.prices) | {"evolve": [price("teacher")]},
     )
     found, questions = simulate(mixed), likely(mixed)["questions"]
@@ -92,6 +93,44 @@ def test_every_range_holds_its_likely_value_and_guesses_widen_it() -> None:
     assert width(unsure, "tokens") > 2 * width(sure, "tokens")
     assert set(unsure.guessed) == {*guesses, "solve"}
     assert sure.guessed == []
+
+
+def test_a_method_without_a_measured_call_widens_its_own_share_only() -> None:
+    def width(plan: NightPlan) -> float:
+        low, mid, high = simulate(plan).figures["tokens"]
+        return (high - low) / mid
+
+    def with_evolve(calls: int, weight: float) -> NightPlan:
+        return replace(
+            PLAN,
+            writers={"self_instruct": 1.0, "evolve": weight},
+            per_row={"evolve": CallsPerRow()},
+            prices=PLAN.prices | {"evolve": [price("teacher", calls=calls)]},
+        )
+
+    measured, guessed = with_evolve(100_000, 0.1), with_evolve(0, 0.1)
+    assert width(guessed) < 2 * width(measured)
+    assert width(with_evolve(0, 100.0)) > 2 * width(guessed)
+    stages = {stage["stage"]: stage["guessed"] for stage in simulate(guessed).stages}
+    assert stages == {"self_instruct": False, "evolve": True, "solve": False, "critique": False}
+    assert simulate(guessed).guessed == ["evolve"]
+
+
+def test_the_calls_of_conversations_are_counted_per_row() -> None:
+    talking = replace(
+        PLAN,
+        writers={"self_instruct": 1.0, "tree_search": 1.0},
+        solvers=frozenset({"tree_search"}),
+        per_row={"tree_search": CallsPerRow(11.0), "solve": CallsPerRow(1.5, guessed=True)},
+        prices=PLAN.prices | {"tree_search": [price("reasoner")]},
+    )
+    found, questions = simulate(talking), likely(talking)["questions"]
+    calls = {stage["stage"]: stage["calls"] for stage in found.stages}
+    assert calls["tree_search"] == pytest.approx(11 * questions / 2, rel=0.05)
+    # the other half of the rows are questions, with four samples each
+    assert calls["solve"] == pytest.approx(1.5 * 4 * questions / 2, rel=0.05)
+    assert calls["critique"] == pytest.approx(4 * questions / 2 + questions / 2, rel=0.05)
+    assert found.guessed == ["solve"]
 
 
 @pytest.mark.parametrize(
