@@ -7,7 +7,7 @@ import re
 from fractions import Fraction
 
 from tasks.answers.exact import decide
-from tasks.teacher.arithmetic import polynomial
+from tasks.text.arithmetic import polynomial
 from tasks.text.expressions import NotAnExpression
 
 

@@ -12,10 +12,10 @@ from dataclasses import replace
 from fractions import Fraction
 
 from tasks.problems.machinery.family import Worked, recognise
-from tasks.teacher.arithmetic import number
 from tasks.teacher.comparing import same_answer
 from tasks.teacher.compound import Compound, split
 from tasks.teacher.equations import worked_text
+from tasks.text.arithmetic import number
 
 _TOKEN = re.compile(r"\d+|[^\d]")
 TRIED = range(2, 400)  # whole numbers that are put in place of a letter

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 
-from tasks.teacher.arithmetic import number, written
 from tasks.teacher.statements import Statement, statements
+from tasks.text.arithmetic import number, written
 
 # a number that is a value: no exponent, index, part of a word, decimal or thousands group
 _PLAIN = r"(?<![\w.\\^])(?<!\^\{)(?<!_\{)\d+(?:\.\d+)?(?!\d|\.\d|,\d|st\b|nd\b|rd\b|th\b)"

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from tasks.answers import extract
-from tasks.teacher.arithmetic import number
+from tasks.text.arithmetic import number
 
 DEEPEST = 6  # maximum nesting of objects that are filled
 

@@ -9,12 +9,12 @@ import re
 from fractions import Fraction
 
 from tasks.problems.machinery.family import Problem, Worked
-from tasks.teacher.arithmetic import number
 from tasks.teacher.character import Character
 from tasks.teacher.composition import worked_compound
 from tasks.teacher.equations import worked_text
 from tasks.teacher.error_injection import inject_error
 from tasks.teacher.reading import PromptRequest
+from tasks.text.arithmetic import number
 
 MANNERS = 5  # ways to lay out a solution in words
 LAYOUTS = 4  # ways to lay out a program

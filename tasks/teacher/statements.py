@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from tasks.teacher.arithmetic import leading_number, number
+from tasks.text.arithmetic import leading_number, number
 
 
 @dataclass(frozen=True, slots=True)

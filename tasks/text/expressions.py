@@ -2,7 +2,7 @@
 
 A sum has terms, a term has factors, a factor may be a power; roots, fractions, brackets, `!` and `%` are values. What a
 text may contain differs by use, so a `Notation` says which signs and commands are read, what may stand side by side, and
-how large and deep a text may be. The tree says nothing of values: tasks.answers.arithmetic, tasks.teacher.arithmetic and
+how large and deep a text may be. The tree says nothing of values: tasks.answers.arithmetic, tasks.text.arithmetic and
 tasks.decontamination.polynomial evaluate it, each in its own way.
 
 Nothing is evaluated here. Parsing takes time linear in the text, and depth and size are bounded, so texts may be hostile.

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from tasks.problems.machinery.family import families
 from tasks.problems.machinery.family import make as draw
 from tasks.problems.machinery.notation import Unworkable
-from tasks.teacher.arithmetic import number
 from tasks.teacher.character import Character
 from tasks.teacher.composition import worked_question
 from tasks.teacher.compound import write
@@ -21,6 +20,7 @@ from tasks.teacher.jobs.rephrase import reworded
 from tasks.teacher.reading import known
 from tasks.teacher.topics import choose_families, subdomain_in
 from tasks.teacher.writing import flawed
+from tasks.text.arithmetic import number
 
 DRAWS = 20
 HARDEST = 3  # the highest level of a family

@@ -10,11 +10,11 @@ import re
 from dataclasses import dataclass
 
 from tasks.rewriting.numbers import hideable
-from tasks.teacher.arithmetic import number
 from tasks.teacher.character import Character
 from tasks.teacher.composition import worked_question
 from tasks.teacher.compound import write
 from tasks.teacher.jobs import Prompted, in_chinese, names_key, written
+from tasks.text.arithmetic import number
 
 _SEQUENCE = re.compile(r"\bin sequence\b|先后。")
 _PARALLEL = re.compile(r"\bin parallel\b|并列。")

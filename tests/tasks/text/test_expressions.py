@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tasks.answers.arithmetic import decide_arithmetic
 from tasks.decontamination.polynomial import equations
-from tasks.teacher.arithmetic import leading_number, number
+from tasks.text.arithmetic import leading_number, number
 from tasks.text.expressions import (
     Bracketed,
     Digits,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from dataclasses import replace
 from fractions import Fraction
 
@@ -63,9 +64,43 @@ _WITH_UNKNOWN = Notation(
 _NUMERIC = replace(_WITH_UNKNOWN, letters="none")
 
 
+_FLAT = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?(?:[-+*/]-?\d{1,30}(?:\.\d{1,30})?){0,40}")
+_PART = re.compile(r"(?:^|(?<=[-+*/]))(-)?(\d+)(?:\.(\d+))?([-+*/]?)")
+
+
+def _flat(expression: str) -> Fraction | None:
+    """Return the value of numbers with + - * / between them and no brackets, None if it is too large or divides by zero.
+
+    Most calculations of worked solutions are such ones, and their values take a tenth of the time without a tree.
+    """
+    over, under = 0, 1  # of the sum so far; plain integers are several times as fast as fractions
+    up, down, pending, negative = 1, 1, "", False  # of the term so far
+    for minus, whole, decimals, following in _PART.findall(expression):
+        value, scale = (int(whole + decimals), 10 ** len(decimals)) if decimals else (int(whole), 1)
+        if minus:
+            value = -value
+        if pending == "/":
+            if not value:
+                return None
+            up, down = up * scale, down * value
+        elif pending:
+            up, down = up * value, down * scale
+        else:
+            up, down = value, scale
+        if following == "*" or following == "/":
+            pending = following
+            continue
+        over, under = over * down - up * under if negative else over * down + up * under, under * down
+        pending, negative = "", following == "-"
+    total = Fraction(over, under)
+    return None if max(abs(total.numerator), total.denominator) > LARGEST else total
+
+
 @functools.lru_cache(maxsize=16384)  # the links of a chain and the samples of a question repeat
 def number(text: str) -> Fraction | None:
     """Return the exact value of a whole text, or None if it is not a numeric expression."""
+    if _FLAT.fullmatch(text):
+        return _flat(text)
     try:
         poly = polynomial(text)[0]
     except NotAnExpression:

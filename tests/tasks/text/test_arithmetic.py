@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.teacher.arithmetic import number, polynomial, written
+from tasks.text.arithmetic import number, polynomial, written
 from tasks.text.expressions import NotAnExpression
 
 
@@ -77,3 +77,19 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 def test_written_is_read_back(value: Fraction) -> None:
     for like in ("", r"\frac{1}{2}", r"\dfrac{1}{2}", "1/2", "0.5"):
         assert number(written(value, like)) == value
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("+-*/"), st.integers(-30, 30), st.integers(0, 2)), min_size=1, max_size=6
+    )
+)
+def test_calculations_without_brackets_have_the_value_of_their_tree(
+    parts: list[tuple[str, int, int]],
+) -> None:
+    text = "7" + "".join(f"{sign}{value / 10**places:.{places}f}" for sign, value, places in parts)
+    try:
+        tree = polynomial(text)[0].get(0, Fraction(0))
+    except NotAnExpression:
+        tree = None
+    assert number(text) == tree

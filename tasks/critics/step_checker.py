@@ -1,0 +1,242 @@
+"""Recomputes the steps of a worked solution and points at the first wrong one.
+
+Every equation, approximation and inequality that `statements` reads is recomputed: in exact arithmetic, with units, percentages and
+rounding as people write them. What a calculator's annotation (<<48/2=24>>) gives must be what is printed behind it, and the final
+answer must be a value that the steps derive. A step is called wrong only where no reading of what it states is true; what cannot be
+decided says nothing. So a solution without a wrong step is not known to be right: a wrong plan with right arithmetic has none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.answers import extract
+from tasks.critics.expressions import ExactOrFloat, side_of, value_of
+from tasks.critics.recomputing import StepVerdict, verdict
+from tasks.critics.statements import StepStatement, read
+
+StatementKind = Literal["arithmetic", "annotation", "answer"]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedStatement:
+    """A statement of step `step` (from 0) at step[start:end], with the values of both sides (None where they have none)."""
+
+    step: int
+    start: int
+    end: int
+    text: str
+    relation: str
+    left: ExactOrFloat | None
+    right: ExactOrFloat | None
+    verdict: StepVerdict
+    kind: StatementKind = "arithmetic"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A checked solution.
+
+    verdicts: one per step; "unchecked" where nothing in it could be decided. statements: what was recomputed, in order. first_wrong: the first wrong
+    step, from 0, None if none is. derived: whether the final answer is a value that the steps derive, None where it is no number.
+    invented: per step, the numbers that it calculates with and that neither the question nor an earlier step has. unused: the share of the
+    question's numbers that no step has.
+    """
+
+    verdicts: tuple[StepVerdict, ...]
+    statements: tuple[CheckedStatement, ...]
+    first_wrong: int | None
+    derived: bool | None
+    invented: tuple[int, ...]
+    unused: float
+    answer: Fraction | None
+
+
+def check(steps: Sequence[str], *, question: str = "", answer: str | None = None) -> Checked:
+    """Return what is right and wrong in the steps of a solution. `answer`: its final answer, which is else read from the last steps."""
+    checked: list[CheckedStatement] = []
+    known = set(map(_number, _NUMBER.findall(question)))
+    asked = set(known)
+    written: set[Fraction] = set()
+    derived_values: set[Fraction] = set()
+    rounded: set[Fraction] = set()
+    invented: list[int] = []
+    verdicts: list[StepVerdict] = []
+    stated = _stated(steps, answer)
+    answer_in_last = False
+    for index, step in enumerate(steps):
+        statements = read(step)
+        of_step: list[CheckedStatement] = []
+        for statement in statements:
+            of_step.append(_checked(index, step, statement, rounded))
+        if "<<" in step:
+            of_step += _annotations(index, step, {one.end for one in of_step if one.verdict != "unchecked"})
+        numbers = [_number(text) for text in _NUMBER.findall(_ANNOTATION.sub("", step))]
+        operands = {
+            _number(text)
+            for statement in statements
+            for text in _NUMBER.findall(statement.left_text)
+            if statement.left.operations
+        }
+        invented.append(len(operands - known - _CONSTANTS))
+        if index == len(steps) - 1 and stated is not None:
+            answer_in_last = any(_same(value, stated) for one in of_step for value in (one.left, one.right))
+        else:
+            written.update(numbers)
+            derived_values.update(
+                value for one in of_step for value in (one.left, one.right) if isinstance(value, Fraction)
+            )
+        known.update(numbers)
+        known.update(
+            value for one in of_step for value in (one.left, one.right) if isinstance(value, Fraction)
+        )
+        checked += of_step
+        verdicts.append(_of_step(of_step))
+    derived = None
+    if stated is not None and len(steps) > 1:
+        derived = answer_in_last or any(_same(value, stated) for value in derived_values | written)
+    first = next((index for index, one in enumerate(verdicts) if one == "wrong"), None)
+    unused = len(asked - known_in(steps)) / len(asked) if asked else 0.0
+    return Checked(tuple(verdicts), tuple(checked), first, derived, tuple(invented), unused, stated)
+
+
+_NUMBER: Final = re.compile(r"(?<![\w.])\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|(?<![\d.])\d{1,30}(?:\.\d{1,30})?")
+_ANNOTATION: Final = re.compile(r"<<([^<>\n]{1,120})=([^<>=\n]{1,40})>>\s*\\?[$€£¥]?\s*(-?[\d,]*\.?\d+)?")
+_CONSTANTS: Final = frozenset(
+    Fraction(value) for value in (0, 1, 2, 3, 4, 7, 10, 12, 24, 30, 52, 60, 100, 365, 1000)
+)
+
+
+def _number(text: str) -> Fraction:
+    return Fraction(text.replace(",", ""))
+
+
+def known_in(steps: Sequence[str]) -> set[Fraction]:
+    """Return the numbers of the steps."""
+    return {_number(text) for step in steps for text in _NUMBER.findall(step)}
+
+
+def _checked(index: int, step: str, statement: StepStatement, rounded: set[Fraction]) -> CheckedStatement:
+    left, right = value_of(statement.left.key), value_of(statement.right.key)
+    judged = verdict(statement, rounded)
+    if judged == "wrong" and _HYPOTHETICAL.search(step, max(0, statement.start - 60), statement.end + 30):
+        judged = "unchecked"
+    if judged != "wrong" and left != right and isinstance(right, Fraction) and statement.relation in "=≈":
+        rounded.add(right)
+    text = f"{statement.left_text} {statement.relation} {statement.right_text}"
+    return CheckedStatement(
+        index, statement.start, statement.end, text, statement.relation, left, right, judged
+    )
+
+
+# what is supposed, asked or denied is not stated
+_HYPOTHETICAL: Final = re.compile(
+    r"\b(?:if|whether|suppose|assum\w+|try|trying|guess|not|n['’]t|cannot|contradiction|impossible|incorrect|wrong|false|mistake|instead of)\b"
+    r"|n['’]t\b|\?|？|如果|假设|假如|是否|若|不|矛盾|错误",
+    re.IGNORECASE,
+)
+
+
+def _annotations(index: int, step: str, done: set[int]) -> list[CheckedStatement]:
+    """Return the annotations of a calculator whose result is not the number behind them, where nothing else has checked that."""
+    annotations = []
+    for match in _ANNOTATION.finditer(step):
+        result, printed = side_of(match[2]), match[3]
+        if printed is None or result is None or match.end() in done:
+            continue
+        value, shown = value_of(result.key), value_of(printed.replace(",", ""))
+        if value is None or shown is None:
+            continue
+        difference = abs(float(value) - float(shown))
+        same = difference <= 0.01 * max(abs(float(value)), 1) or (
+            difference < 1 and isinstance(value, Fraction) and value.denominator > 1
+        )
+        scaled = abs(float(value) * 100 - float(shown)) <= 0.01 * abs(float(shown))
+        annotations.append(
+            CheckedStatement(
+                index,
+                match.start(),
+                match.end(),
+                match.group(),
+                "=",
+                value,
+                shown,
+                "right" if same else "unchecked" if scaled else "wrong",
+                "annotation",
+            )
+        )
+    return annotations
+
+
+def _of_step(statements: Sequence[CheckedStatement]) -> StepVerdict:
+    judged = {statement.verdict for statement in statements}
+    return "wrong" if "wrong" in judged else "right" if "right" in judged else "unchecked"
+
+
+def _stated(steps: Sequence[str], answer: str | None) -> Fraction | None:
+    """Return the value of the final answer, None where it is no number."""
+    if answer is None:
+        extraction = extract("\n".join(steps[-2:])) if steps else None
+        answer = extraction.answer if extraction is not None else ""
+    side = side_of(answer)
+    value = value_of(side.key) if side is not None else None
+    return value if isinstance(value, Fraction) else None
+
+
+def _same(value: ExactOrFloat | None, stated: Fraction) -> bool:
+    """Whether a derived value is the final answer: the same, rounded, or as a percentage or in cents."""
+    if value is None:
+        return False
+    if value == stated:
+        return True
+    a, b = abs(float(value)), abs(float(stated))
+    return any(abs(one - b) <= max(0.005 * b, 0) for one in (a, 100 * a, a / 100)) or (
+        abs(a - b) < 1 and stated.denominator == 1
+    )
+
+
+FEATURES: Final = (
+    "steps", "statements", "share_checked", "share_right", "wrong_steps", "first_wrong", "has_wrong", "derived", "not_derived", "invented",
+    "steps_inventing", "unused", "approximations", "negative", "fractional_answer", "unchecked_statements", "largest_ratio",
+)  # fmt: skip
+
+
+def features(checked: Checked) -> npt.NDArray[np.float32]:
+    """Return the features of a checked solution, one per name of FEATURES, each of the order of 1."""
+    steps = max(1, len(checked.verdicts))
+    judged = [statement.verdict for statement in checked.statements]
+    values = [value for one in checked.statements for value in (one.left, one.right) if value is not None]
+    right_values = [float(one.right) for one in checked.statements if one.right is not None]
+    answer = checked.answer
+    return np.array(
+        [
+            min(steps, 40) / 10,
+            min(len(judged), 40) / 10,
+            sum(one != "unchecked" for one in checked.verdicts) / steps,
+            sum(one == "right" for one in checked.verdicts) / steps,
+            sum(one == "wrong" for one in checked.verdicts) / steps,
+            1.0 if checked.first_wrong is None else checked.first_wrong / steps,
+            float(checked.first_wrong is not None),
+            float(checked.derived is True),
+            float(checked.derived is False),
+            min(sum(checked.invented), 10) / 5,
+            sum(count > 0 for count in checked.invented) / steps,
+            checked.unused,
+            sum(one.relation == "≈" for one in checked.statements) / max(1, len(judged)),
+            float(any(value < 0 for value in right_values)),
+            float(answer is not None and answer.denominator != 1),
+            sum(one == "unchecked" for one in judged) / max(1, len(judged)),
+            min(10.0, max((abs(float(value)) for value in values), default=0.0) / (abs(float(answer)) + 1))
+            / 10
+            if answer is not None
+            else 0.0,
+        ],
+        dtype=np.float32,
+    )
