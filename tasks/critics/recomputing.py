@@ -84,7 +84,7 @@ def _equal(left: ExactOrFloat, right: ExactOrFloat, statement: StepStatement) ->
         error = abs(Fraction(other) - Fraction(printed))
         if (
             2 * error <= step
-            or (error < step and abs(printed) < abs(other))
+            or (error < step and abs(float(printed)) < abs(float(other)))
             or (statement.relation == "≈" and error <= step)
         ):
             return True
