@@ -27,6 +27,7 @@ from tasks.stages.outcome import Outcome, Tick
 STAGE = "evaluate"
 ANSWERED = (
     SCHEMA.append(pa.field("answers", pa.list_(pa.string())))
+    .append(pa.field("texts", pa.list_(pa.string())))  # the completions; null: the call failed
     .append(pa.field("right", pa.list_(pa.bool_())))  # null: not comparable with the trusted answer
     .append(pa.field("unknown", pa.int32()))  # samples that could not be compared
     .append(pa.field("unanswered", pa.int32()))  # samples without an answer
@@ -94,6 +95,7 @@ def answer_items(
         )
         record |= {
             "answers": answers[i],
+            "texts": [completion.text for completion in sampled[i]],
             "right": right[i],
             "unknown": 0 if failed else right[i].count(None),
             "unanswered": 0 if failed else answers[i].count(None),

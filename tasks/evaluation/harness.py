@@ -133,6 +133,7 @@ def _row(task: str, sample: Mapping[str, Any], several: bool) -> dict[str, Any]:
         "question": str(sample["arguments"][0][0]),
         "reference": str(sample["target"]),
         "answers": [str(responses[0]) if len(responses) == 1 else str(responses)],
+        "texts": [str(responses[0]) if len(responses) == 1 else str(responses)],
         "right": [score >= 1.0],
         "unknown": 0,  # the harness knows only right and wrong
         "unanswered": 0,  # the harness does not report replies without an answer
