@@ -6,6 +6,7 @@ contradicts math-verify, math-verify is wrong: the faults are listed and re-prov
 
 from __future__ import annotations
 
+import math
 import re
 
 from tasks.answers.arithmetic import decide_arithmetic
@@ -15,7 +16,7 @@ from tasks.answers.numerals import read
 from tasks.answers.spelling import ALL_REALS, EMPTY_SET, MAX_LENGTH, canonical
 from tasks.answers.structure import AND, compare_parts, parts
 from tasks.answers.times import compare_times
-from tasks.answers.units import Unit, unit_of
+from tasks.answers.units import Unit, unit_of, upright_letter
 from tasks.answers.verdicts import Judgement
 
 _INTEGER = re.compile(r"-?[1-9][0-9]{0,17}|0")
@@ -45,6 +46,9 @@ def prepared(candidate: str, gold: str) -> tuple[str, str]:
     a, b = canonical(candidate), canonical(gold)
     a, b = without_letter(a, b), without_letter(b, a)
     a, b = _without_name(a, b), _without_name(b, a)
+    a, b = _with_unit(a, b), _with_unit(b, a)
+    a, b = _counted_choices(a, b), _counted_choices(b, a)
+    a, b = _with_digits(a, b), _with_digits(b, a)
     a, b = _matrix(a, b), _matrix(b, a)
     a, b = _unmeasured(a, b)
     a, b = sorted((a, b), key=lambda text: (len(text), text))
@@ -94,18 +98,65 @@ def _unmeasured(a: str, b: str) -> tuple[str, str]:
 
 
 _NAMED = re.compile(
-    r"(?:[a-zA-Z](?:_\{?\w{1,8}\}?|')?(?:\s*\(\s*\w{1,3}\s*\))?|\\[a-z]{2,8})\s*(?:=|:=)\s*([^=<>]+)",
+    r"(?:[a-zA-Z](?:_\{?\w{1,8}\}?|')?(?:\s*\(\s*\w{1,3}\s*\))?|\\(?:bar|overline|vec|hat)\s*(?:\{\s*)?[a-zA-Z]\s*\}?|\\[a-z]{2,8})"
+    r"\s*(?:=|:=)\s*([^=<>]+)",
     re.DOTALL,
 )
 _COMPARED = re.compile(r"[=<>]|\\(?:le|ge|ne|in|equiv|approx)(?![a-zA-Z])")
 
 
+_POINT = re.compile(r"[A-Z](?:'|_\{?\w\}?)?\s*(\([^()=]*,[^()=]*\))")
+
+
 def _without_name(text: str, other: str) -> str:
-    """Return the 5 of "x = 5" and the n of "N = n", where the other answer is a value without a name."""
+    """Return the 5 of "x = 5", the n of "N = n" and the (1, 2) of "P(1, 2)", where the other answer is a value without a name."""
+    if other.startswith("(") and (point := _POINT.fullmatch(text)) is not None:
+        return point[1]
     if "=" not in text or _COMPARED.search(other):
         return text
     match = _NAMED.fullmatch(text)
     return text if match is None or _COMPARED.search(match[1]) else match[1].strip()
+
+
+def _with_unit(text: str, other: str) -> str:
+    """Return "1000 J" with J as the joule, where the other answer is an energy, such as 1 kJ."""
+    if not text.endswith(("N", "J", "W", "V", "A")):
+        return text
+    quantity = read(other)
+    return (
+        text if quantity is None or quantity.unit is None else upright_letter(text, quantity.unit.dimension)
+    )
+
+
+_CHOICES_OF = re.compile(
+    r"(?:\\(?:mathrm|text)\s*\{\s*)?(?P<kind>[CPA])\s*\}?\s*(?:\(\s*(?P<n>\d{1,4})\s*,\s*(?P<k>\d{1,4})\s*\)"
+    r"|_\s*\{?\s*(?P<lower>\d{1,4})\s*\}?\s*\^\s*\{?\s*(?P<upper>\d{1,4})\s*\}?"
+    r"|\^\s*\{?\s*(?P<first>\d{1,4})\s*\}?\s*_\s*\{?\s*(?P<second>\d{1,4})\s*\}?)"
+)
+_MOST_CHOICES = 1_000  # of things to choose from, so that the number has at most 300 digits
+
+
+def _counted_choices(text: str, other: str) -> str:
+    """Return C(5, 2), C_5^2, P(5, 2) and A_5^2 as their numbers, where the other answer is a number. Elsewhere C(5, 2) may be a point."""
+    match = _CHOICES_OF.fullmatch(text)
+    if match is None or read(other) is None:
+        return text
+    chosen_from = int(match["n"] or match["lower"] or match["second"])
+    chosen = int(match["k"] or match["upper"] or match["first"])
+    if not chosen <= chosen_from <= _MOST_CHOICES:
+        return text
+    return str((math.comb if match["kind"] == "C" else math.perm)(chosen_from, chosen))
+
+
+_ORDINAL_WORDS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"
+_ORDINALS = {word: str(number) for number, word in enumerate(_ORDINAL_WORDS.split(), 1)}
+
+
+def _with_digits(text: str, other: str) -> str:
+    """Return "the second" as 2, where the other answer is a whole number: next to 1/3, "third" is a fraction."""
+    if not _INTEGER.fullmatch(other):
+        return text
+    return _ORDINALS.get(text.lower().removeprefix("the ").strip(), text)
 
 
 _NESTED = re.compile(r"\[\s*(\[[^\[\]]*\](?:\s*,?\s*\[[^\[\]]*\])*)\s*\]")

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from tasks.answers.units import Unit, unit_of
+from tasks.answers.units import UNITS, Unit, unit_of
 
 _MAX_DIGITS = 400  # int() is quadratic: longer numbers are left to the bounded worker
 _MAX_POWER = 400
@@ -220,6 +220,8 @@ def _compound(text: str) -> Quantity | None:
     while position < len(text):
         match = _PIECE.match(text, position)
         unit = None if match is None else unit_of(match.group(2)).unit
+        if match is not None and match.group(2) == "分" and units and units[0].dimension == "time":
+            unit = UNITS["分钟"]  # after hours it is no money
         if match is None or unit is None or (units and unit.dimension != units[0].dimension):
             return None
         if units and unit.factor >= units[-1].factor:

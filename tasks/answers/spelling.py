@@ -61,8 +61,8 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"_\s*(?:\\(?:max|min)(?![a-zA-Z])|\{\s*(?:\\?(?:max|min)|\\text\s*\{[a-zA-Z ]*\})\s*\})", ""),
         (r"\\sqrt\s*(\d)", r"\\sqrt{\1}"),
         # upright e and i are the constants; an upright choice letter is a letter
-        (rf"\\(?:{fonts(Font.CONSTANT)})\s*\{{\s*([eij])\s*\}}", r" \1"),
-        (rf"^\s*\\(?:{fonts(Font.CHOICE)})\s*\{{\s*\(?\s*([A-J])\s*\)?[.:]?\s*\}}", r"(\1) "),
+        (rf"\\(?:{fonts(Font.CONSTANT)})(?:\s*\{{\s*([eij])\s*\}}|\s+([eij])(?![a-zA-Z]))", r" \1\2"),
+        (rf"^\s*\\(?:{fonts(Font.CHOICE)})\s*\{{\s*\(?\s*([A-J])\s*\)?[.:]?\s*\}}(?!\s*[_^])", r"(\1) "),
         *latex_rules("element", following=r"\s*"),
         *latex_rules("opening of a tuple", "closing of a tuple"),
         (

@@ -60,7 +60,7 @@ _TABLE: dict[str, dict[str, str]] = {
         "4046.8564224": "acre acres 英亩",
     },
     "length^3": {
-        "1/1000": "l liter liters litre litres 升",
+        "1/1000": "l L liter liters litre litres 升",
         "1/1000000": "ml milliliter milliliters millilitre millilitres cc 毫升",
         "1/100000": "cl centiliter centiliters centilitre centilitres",
         "1/10000": "dl deciliter deciliters decilitre decilitres",
@@ -112,7 +112,9 @@ _TABLE: dict[str, dict[str, str]] = {
     "length mass time^-2": {"1000": "newton newtons 牛顿 牛", "1000000": "kn kilonewton kilonewtons"},
     "length^2 mass time^-2": {
         "1000": "joule joules 焦耳 焦",
+        "1": "mJ millijoule millijoules",
         "1000000": "kj kilojoule kilojoules 千焦",
+        "1000000000": "MJ megajoule megajoules 兆焦",
         "4184": "cal calorie calories",
         "4184000": "kcal kilocalorie kilocalories",
         "3600000000": "kwh 千瓦时",
@@ -120,8 +122,21 @@ _TABLE: dict[str, dict[str, str]] = {
     "length^2 mass time^-3": {
         "1000": "watt watts 瓦 瓦特",
         "1000000": "kw kilowatt kilowatts 千瓦",
-        "1000000000": "mw megawatt megawatts",
+        "1": "mW milliwatt milliwatts",
+        "1000000000": "MW megawatt megawatts 兆瓦",
     },
+    "current": {"1": "amp amps ampere amperes 安 安培", "1/1000": "mA milliampere milliamperes 毫安"},
+    "current^-1 length^2 mass time^-3": {
+        "1000": "volt volts 伏 伏特",
+        "1": "mV millivolt millivolts 毫伏",
+        "1000000": "kv kilovolt kilovolts 千伏",
+    },
+    "current^-2 length^2 mass time^-3": {
+        "1000": r"ohm ohms \Omega Ω 欧 欧姆",
+        "1000000": "kiloohm kiloohms 千欧",
+    },
+    "current time": {"1": "coulomb coulombs 库 库仑"},
+    "length^-2": {"1609.344/0.003785411784": "mpg"},
     "length^-1 mass time^-2": {
         "1000": "pa pascal pascals 帕 帕斯卡",
         "1000000": "kpa kilopascal kilopascals",
@@ -158,7 +173,9 @@ for _name in ("tonne", "tonnes", "ton", "tons"):
     UNITS["metric " + _name] = UNITS["t"]
 
 # single capitals are units if they are set upright (\\text{N}), and variables otherwise
-_UPRIGHT = {"N": UNITS["newton"], "J": UNITS["joule"], "W": UNITS["watt"]}
+_UPRIGHT = {
+    "N": UNITS["newton"], "J": UNITS["joule"], "W": UNITS["watt"], "V": UNITS["volt"], "A": UNITS["ampere"],
+}  # fmt: skip
 _POWERS = {
     "square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3, "平方": 2, "立方": 3,
 }  # fmt: skip
@@ -186,6 +203,17 @@ _BETWEEN = re.compile(r"\s*(?:\\cdot(?![a-zA-Z])|\\times(?![a-zA-Z])|\*|-)\s*|\s
 _EXPONENT = re.compile(r"\s*\^\s*\{?\s*(-?[1-4])\s*\}?$|(?<=[a-z])([23])$")
 _SYMBOLS = ("^\\circ", "$", "€", "£", "¥", "¢", "₹")
 _ARTICLES = frozenset(("a", "an", "the", "of", "more", "total", "whole", "full"))
+
+
+_LETTERED = re.compile(r"(.*\d)\s*([NJWVA])")
+
+
+def upright_letter(text: str, dimension: str) -> str:
+    """Return "1000 J" with its letter set upright where it is a unit of this dimension, any other text unchanged."""
+    match = _LETTERED.fullmatch(text)
+    if match is None or _UPRIGHT[match[2]].dimension != dimension:
+        return text
+    return rf"{match[1]} \text{{{match[2]}}}"
 
 
 def unit_of(text: str, upright: bool = False) -> Tail:
