@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -79,9 +80,9 @@ def _patterns() -> dict[str, re.Pattern[str]]:
 
 
 @cache
-def _concept_names(subdomain: str) -> list[tuple[str, str, str]]:
-    """Return (name, English in lower case, Chinese) of the concepts of a subdomain."""
-    return [(en, en.lower(), zh) for en, zh in conditions().concepts.get(subdomain, ())]
+def _concept_names(subdomain: str, overlay: Path | None) -> list[tuple[str, str]]:
+    """Return (English in lower case, Chinese) of the concepts of a subdomain."""
+    return [(en.lower(), zh) for en, zh in conditions(overlay).concepts.get(subdomain, ())]
 
 
 def operations_of(question: str) -> frozenset[str]:
@@ -112,13 +113,15 @@ def profile_of(
     *,
     guess: str | None = None,
     concepts: Sequence[str] = (),
+    overlay: Path | None = None,
 ) -> Profile:
     """Return the profile of a question. `subdomain`: as stated, in the taxonomy or not. `guess`: the subdomain of similar questions.
-    `concepts`: those that are stored with the question; others are found where the question names them."""
+    `concepts`: those that are stored with the question; others are found where the question names them. `overlay`: the folder
+    of the user's own conditions, if there is one."""
     stated = subdomain if subdomain and domain_of(subdomain) else None
     known = stated or guess
     lowered = question.lower()
-    named = {name for name, en, zh in _concept_names(known or "") if en in lowered or zh in question}
+    named = {en for en, zh in _concept_names(known or "", overlay) if en in lowered or zh in question}
     return Profile(
         known,
         stated is None and guess is not None,

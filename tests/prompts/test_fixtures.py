@@ -33,6 +33,7 @@ from tasks.replies.items import critique, problems
 from tasks.replies.programs import program
 from tasks.replies.solutions import read
 from tasks.splitting import by_model
+from tasks.stages.diagnose import skills_in
 
 HERE = Path(__file__).parent
 LEAST = 5  # fixtures of each prompt file
@@ -104,6 +105,11 @@ SPLIT = {
 def of_split(text: str, language: str, cut: bool, judge: Judge) -> Any:
     marks = by_model(text, SPLIT[language])
     return marks if isinstance(marks, str) else [[mark.start, mark.end, mark.kind] for mark in marks]
+
+
+def of_skills(text: str, language: str, cut: bool, judge: Judge) -> Any:
+    skills = skills_in(text)
+    return {"reason": skills} if isinstance(skills, str) else {"skills": skills}
 
 
 def of_flaw(name: str) -> Callable[[str, str, bool, Judge], Any]:
@@ -217,6 +223,8 @@ def of_comparison(text: str, language: str, cut: bool, judge: Judge) -> Any:
 READERS: dict[str, Callable[[str, str, bool, Judge], Any]] = {
     "self_instruct": of_problems,
     "similar": of_problems,
+    "weakness": of_problems,
+    "diagnose": of_skills,
     "concepts": of_problems,
     **{
         name: partial(of_question, method=name)

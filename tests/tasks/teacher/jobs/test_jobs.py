@@ -15,6 +15,7 @@ PASSAGE = "| For example, $12 + 30 = 42$.\n| Notice that $6 * 7 = 42$."
 PROMPTS = {
     "extract": f'Extract at most 2 pairs.\n<passage>\n{PASSAGE}\n</passage>\nThe form: {{"pairs": []}}',
     "refine": f"Rewrite it for school students.\n<passage>\n{PASSAGE}\n</passage>\n==Main Body==\n...",
+    "diagnose": 'Name the skills.\n<problem>\n| What is 2 + 3?\n</problem>\nThe form: {"cause": "...", "skills": ["..."]}',
     "pose": "Set one new problem of difficulty 2 of 5 with a program.\n==Posed Problem==\n==Search==\n==End==",
     "compare": "Answer SAME or DIFFERENT.\n<first>\n| What is 2 + 3?\n</first>\n<second>\n| What is 3 + 4?\n</second>",
 }
