@@ -19,6 +19,7 @@ from storage.counting import counted
 from storage.reasons import TYPE as REASON
 from storage.reasons import Code, cells, reason
 from storage.rows import content_id
+from tasks.critics.labelled import stepped
 from tasks.decontamination.benchmarks import BenchmarkError, pinned, read_records
 from tasks.evaluation.domains import DOMAINS, capability_of, domain_of
 from tasks.ingestion.column_names import GOLD, plain
@@ -159,19 +160,10 @@ def _choice(question: str, options: Options, reference: str | None) -> dict[str,
 def _steps(record: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return a solution in steps and the number of its first wrong step, counted from 1, or "0" if all are right. Returns None
     for records of other kinds."""
-    steps: Any = None
-    wrong: Any = None
-    if "model_solution_first_error_step" in record:
-        steps, wrong = record.get("model_solution_steps"), record["model_solution_first_error_step"]
-        wrong = 0 if record.get("model_solution_correctness") == "correct" else wrong
-    elif "model_output_solution_first_error_step" in record:
-        steps, wrong = record.get("model_output_steps"), record["model_output_solution_first_error_step"]
-        wrong = 0 if record.get("model_output_solution_correctness") == "correct" else wrong
-    elif "error_steps" in record:
-        steps, wrong = record.get("modified_process"), _first(record["error_steps"])
-    elif "mistake_index" in record:
-        steps, wrong = record.get("steps"), record["mistake_index"]
-        wrong = 0 if wrong is None else wrong + 1 if isinstance(wrong, int) else wrong
+    shape = stepped(record)
+    if shape is None:
+        return None
+    steps, wrong = shape
     if not isinstance(steps, list):
         return None
     if not str(wrong).isdigit():
@@ -189,14 +181,6 @@ def _steps(record: Mapping[str, Any]) -> dict[str, Any] | None:
         "solution": "\n".join(" ".join(str(step).split()) for step in steps),
         "reference": str(int(wrong)),
     }
-
-
-def _first(numbers: Any) -> Any:
-    """Return the smallest of a list of integers, or 0 if there are none. Any other value is returned unchanged, and the caller
-    refuses it."""
-    if isinstance(numbers, list) and all(isinstance(one, int) for one in numbers):
-        return min(numbers, default=0)
-    return 0 if numbers is None else numbers
 
 
 def as_form(items: pa.Table, form: str) -> pa.Table:

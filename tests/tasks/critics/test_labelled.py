@@ -1,0 +1,211 @@
+"""Labelled solutions: each shape of record, and the splits by question."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.critics.labelled import (
+    HUMAN,
+    PLANTED,
+    LabelledError,
+    LabelledSolution,
+    grouped,
+    read,
+    shared,
+    split,
+)
+
+DATA = Path(__file__).resolve().parents[4] / "shared" / "data" / "critique"
+
+
+def written(path: Path, *records: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    return path
+
+
+def only(path: Path) -> LabelledSolution:
+    (one,) = read([path]).solutions
+    return one
+
+
+STEPS = ["Two and two are 4.", "4 times 3 is 13.", "The answer is 13."]
+
+
+@pytest.mark.parametrize(
+    ("record", "first_error", "reference"),
+    [
+        (
+            {
+                "Question": "What is (2+2)*3?",
+                "Model_Solution_Steps": STEPS,
+                "Model_Solution_Correctness": "incorrect",
+                "Model_Solution_First_Error_Step": "2",
+                "Ground_Truth_Answer": "12",
+            },
+            1,
+            "12",
+        ),
+        (
+            {
+                "Question": "What is (2+2)*3?",
+                "Model_Solution_Steps": STEPS,
+                "Model_Solution_Correctness": "correct",
+                "Model_Solution_First_Error_Step": "N/A",
+                "Ground_Truth_Answer": "12",
+            },
+            None,
+            "12",
+        ),
+        (
+            {
+                "question": "What is (2+2)*3?",
+                "model_output_steps": STEPS,
+                "model_output_solution_correctness": "wrong",
+                "model_output_solution_first_error_step": 2,
+                "ground_truth_answer": 12,
+            },
+            1,
+            "12",
+        ),
+        ({"input": "What is (2+2)*3?", "steps": STEPS, "target": "12", "mistake_index": 1}, 1, "12"),
+        ({"input": "What is (2+2)*3?", "steps": STEPS, "target": "12", "mistake_index": None}, None, "12"),
+        ({"question": "What is (2+2)*3?", "steps": STEPS, "first_error": 0, "reference": "12"}, 0, "12"),
+    ],
+)
+def test_the_place_is_counted_from_zero_in_every_shape(
+    tmp_path: Path, record: dict[str, Any], first_error: int | None, reference: str
+) -> None:
+    one = only(written(tmp_path / "set.a.jsonl", record))
+    assert one.steps == tuple(STEPS)
+    assert one.first_error == first_error
+    assert one.correct == (first_error is None)
+    assert one.reference == reference
+    assert (one.source, one.by) == ("set", HUMAN)
+
+
+def test_an_original_process_is_a_right_solution_besides_the_planted_one(tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "p.jsonl",
+        {
+            "original_question": "What is 1+1?",
+            "modified_question": "What is 1+1?",
+            "original_process": ["1+1=2"],
+            "modified_process": ["Let us add.", "1+1=3"],
+            "error_steps": [2],
+            "classification": "counterfactual",
+        },
+    )
+    wrong, right = read([path]).solutions
+    assert (wrong.first_error, wrong.kind, wrong.by) == (1, "counterfactual", PLANTED)
+    assert right.correct
+    assert right.kind is None
+    assert wrong.group == right.group
+
+
+def test_a_valid_answer_with_an_invalid_chain_is_wrong(tmp_path: Path) -> None:
+    record = {"question": "What is 1+1?", "answer": "#1. add\n#2. 1+1=2", "final_answer": 2, "correct": True}
+    one = only(written(tmp_path / "v.jsonl", record | {"flag": 0}))
+    assert not one.correct
+    assert one.first_error is None
+    assert len(one.steps) == 2
+
+
+def test_several_graded_solutions_of_one_question_are_several(tmp_path: Path) -> None:
+    fields = written(
+        tmp_path / "fields.jsonl",
+        {
+            "question": "What is 1+1?",
+            "ground_truth": "A: 2",
+            "small": {"is_correct": False, "solution": "1+1=3\nA: 3"},
+            "large": {"is_correct": True, "solution": "1+1=2\nA: 2"},
+        },
+    )
+    lists = written(
+        tmp_path / "lists.jsonl", {"question": "What is 2+1?", "code": ["3", "4"], "score": [True, False]}
+    )
+    assert [one.correct for one in read([fields]).solutions] == [False, True]
+    assert [one.correct for one in read([lists]).solutions] == [True, False]
+
+
+def test_a_plain_record_and_what_cannot_be_read(tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "plain.jsonl",
+        {"question": "What is 1+1?", "solution": "1+1=2\nThe answer is 2.", "correct": True},
+        {"question": "What is 1+1?", "solution": "1+1=2\nThe answer is 2.", "correct": True},
+        {"question": "What is 1+1?"},
+        {"question": "What is 1+1?", "steps": ["a"], "mistake_index": 3},
+    )
+    labelled = read([path])
+    assert [one.correct for one in labelled.solutions] == [True]
+    assert labelled.repeated == 1
+    assert [line.split(", ")[1].split(":")[0] for line in labelled.unread] == ["line 3", "line 4"]
+
+
+def test_a_file_without_labels_is_refused_with_a_fix(tmp_path: Path) -> None:
+    with pytest.raises(LabelledError, match=r"no labelled solution .* Fix: "):
+        read([written(tmp_path / "none.jsonl", {"question": "What is 1+1?", "answer": "2"})])
+
+
+def solution(question: str, step: str = "x", **fields: Any) -> LabelledSolution:
+    return LabelledSolution(question, (step,), True, **fields)
+
+
+LONG = "A farmer has {} cows and buys {} more at the market on Monday, then sells {} of them; how many cows are left?"
+
+
+def test_near_duplicates_are_one_group_and_other_numbers_are_another() -> None:
+    same = [
+        solution(LONG.format(3, 4, 2)),
+        solution(LONG.format(3, 4, 2).replace("A farmer", "One farmer")),
+        solution(LONG.format(3, 4, 2), "y"),
+    ]
+    other = solution("How many primes are there below 30?")
+    groups = [one.group for one in grouped([*same, other])]
+    assert len(set(groups[:3])) == 1
+    assert groups[3] != groups[0]
+    assert [one.group for one in grouped([other, *reversed(same)])] == [groups[3], *groups[2::-1]]
+
+
+def test_questions_of_symbols_only_are_equal_to_their_own_text() -> None:
+    groups = {
+        one.group for one in grouped([solution("< < > ["), solution("{ ( ["), solution("< < > [", "y")])
+    }
+    assert len(groups) == 2
+
+
+def test_a_split_shares_no_question_and_is_stable() -> None:
+    solutions = grouped([solution(f"What is {n} plus {n * n}?", step) for n in range(200) for step in "ab"])
+    rest, held = split(solutions, 0.3, 7, "report")
+    assert len(rest) + len(held) == 400
+    assert 60 < len(held) < 180
+    assert not shared(rest, held)
+    again = split(solutions[50:], 0.3, 7, "report")[1]
+    assert {one.id for one in again} == {one.id for one in held if one in solutions[50:]}
+
+
+def test_a_shared_question_is_recognised_without_trusting_groups() -> None:
+    train = [solution(LONG.format(3, 4, 2), group="t")]
+    report = [
+        solution(LONG.format(3, 4, 2).replace("A farmer", "One farmer"), group="r"),
+        solution("How many primes are there below 30?", group="s"),
+    ]
+    assert shared(train, report) == {"r"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA.is_dir(), reason="the labelled sets of ../shared/data are not here")
+def test_the_real_sets_are_read_with_their_labels() -> None:
+    labelled = read(sorted(DATA.iterdir()))
+    counts: dict[str, list[int]] = {}
+    for one in labelled.solutions:
+        counts.setdefault(one.source, [0, 0])[one.correct] += 1
+    assert counts["mr_ben_math"] == [485, 85]
+    assert counts["bigbench_mistake_dyck_languages"] == [333, 160]
+    assert counts["verify_cot_human_gsm8k"] == [25, 25]
+    # every record is a solution, a repetition, or named; records of PRMBench hold two
+    assert len(labelled.solutions) + labelled.repeated + len(labelled.unread) == 3764 + 1422 - 3
+    assert len(labelled.unread) == 3
