@@ -40,8 +40,9 @@ from tasks.llm.sampling import THINKING_TOKENS, Sampling
 ROOT = Path(__file__).resolve().parent.parent  # the checkout
 ENV_FILE = "MATHMILL_ENV_FILE"  # names the settings file that is read instead of `.env`; empty: none is read
 OCR = "ocr"
+SAMPLERS = "samplers"
 NIGHT_ROLES = ("teacher", "reasoner", "critic", "student")  # that nights and rebuilds may call
-ROLES = (*NIGHT_ROLES, OCR)
+ROLES = (*NIGHT_ROLES, OCR, SAMPLERS)
 EMBEDDED = "embedded"
 
 
@@ -252,6 +253,9 @@ class Settings(BaseSettings):
     critic: Role | None = None  # unset: the teacher's
     student: Role | None = None  # unset: embedded-small beside an embedded teacher, else the teacher's
     ocr: Role | None = None  # unset: the teacher's; a vision model that `mathmill documents` sends pages to
+    samplers: Role | None = (
+        None  # unset: the reasoner's; the models that `mathmill rft` samples solutions from
+    )
     encoder: str = Field(
         "minilm", description="encoder of questions: minilm, or a name or folder of sentence-transformers"
     )
@@ -321,12 +325,20 @@ class Settings(BaseSettings):
         teacher = self.teacher.members()[0][0]
         if name == "student" and teacher.model == EMBEDDED and not teacher.base_url:
             return Role(model="embedded-small")
+        if name == SAMPLERS:
+            return self.role("reasoner")
         return self.teacher
+
+    def _owner(self, name: str) -> str:
+        """Return the role whose variables configure the role `name`."""
+        role = self.role(name)
+        if role is self.teacher:
+            return "teacher"
+        return "reasoner" if name == SAMPLERS and self.samplers is None else name
 
     def mix(self, name: str) -> list[tuple[Endpoint, float]]:
         """Return the endpoints of a role or checkpoint, each with its weight. Raises SettingsError as `endpoint` does."""
-        role = self.role(name)
-        owner = "teacher" if role is self.teacher else name
+        role, owner = self.role(name), self._owner(name)
         return [
             (self._endpoint(name, owner, one, mixed=bool(role.models)), weight)
             for one, weight in role.members()

@@ -148,6 +148,13 @@ class Code(StrEnum):
     NOT_DRAWN = "not_drawn"  # other questions of the class `value` were drawn
     COVERED = "covered"  # the chosen question `other` has the cosine `score` with it
     INCONSISTENT = "inconsistent"  # its form is not uniform, by the screen `name`
+    # allocate, pair, label_steps
+    ALLOCATED = (
+        "allocated"  # `most` right solutions of its question stay by the rule `name`, and others were rarer
+    )
+    NO_PARTNER = "no_partner"  # there is no solution `name` to make a pair with
+    WORSE_SIDE = "worse_side"  # it is the worse side of the pair of `other`
+    STEPS_UNKNOWN = "steps_unknown"  # which of its steps are right is not known
     # mix
     OVER_QUESTION = "over_question"  # `most` solutions of its question were taken before
     OVER_SHARE = "over_share"  # the `share` of `value` in `dimension` is reached
@@ -250,6 +257,10 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.NOT_DRAWN: "not drawn among the questions of {value}",
     Code.COVERED: "covered by {other}, cosine {score}",
     Code.INCONSISTENT: "form: {name}",
+    Code.ALLOCATED: "not among the {most} of its question that stay ({name})",
+    Code.NO_PARTNER: "no {name} solution to pair it with",
+    Code.WORSE_SIDE: "the worse side of the pair of {other}",
+    Code.STEPS_UNKNOWN: "which of its steps are right is not known",
     Code.OVER_QUESTION: "more than {most} solutions of its question",
     Code.OVER_SHARE: "over the share of {dimension} {value} ({share})",
     Code.OVER_TARGET: "over the target of {target}",

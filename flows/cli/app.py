@@ -31,6 +31,7 @@ from flows.cli.nightly import nightly, plan
 from flows.cli.options import ConfigFile, SettingOptions, SettingsCommand
 from flows.cli.prefect_run import INTERRUPTED, STOPPED
 from flows.cli.proof import proof
+from flows.cli.rft import rft
 from flows.cli.setup import setup
 from flows.cli.similarity import decontaminate, near
 from flows.cli.train import train
@@ -66,6 +67,7 @@ app.command("import", cls=SettingsCommand)(import_)
 app.command(cls=SettingsCommand)(documents)
 app.command(cls=SettingsCommand)(corpus)
 app.command(cls=SettingsCommand)(make)
+app.command(cls=SettingsCommand)(rft)
 app.command(cls=SettingsCommand)(version_commands.rebuild)
 app.command(cls=SettingsCommand)(version_commands.maintain)
 app.command()(version_commands.promote)

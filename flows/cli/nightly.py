@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from flows.config.nightly import Nightly
+    from flows.config.sections import BudgetSettings
     from flows.runner.limits import Stopped
 
 STOPPED = 3  # exit code of a run that a limit stopped before it could publish
@@ -102,11 +103,6 @@ OPTIONS = (
 plan = typer.Typer(no_args_is_help=True, help="Forecast a run before it is started.")
 
 
-@plan.callback()
-def _plan() -> None:
-    """Keep `nightly` as a subcommand while it is the only one: Typer would merge a single command into its group."""
-
-
 @configured_by(NIGHT, *OPTIONS, check=check_feasible)
 def nightly(night: Nightly, json: AsJson = False) -> None:
     """Run one night: from seed problems to a published dataset version.
@@ -135,7 +131,7 @@ def run_to_its_end(flow: Callable[[], Callable[[Any], str]], night: Nightly, *, 
             with orchestrated(night.dataset) as run:
                 name = run(flow(), night)
         except Stopped as stopped:
-            _print_stopped(stopped, night, json=json)
+            print_stopped(stopped, night.budget, json=json)
             raise typer.Exit(STOPPED) from None
         from flows.cli.summary import print_published
 
@@ -194,7 +190,7 @@ def unusable_seeds(night: Nightly) -> list[str]:
     return lines
 
 
-def continuing_command(stopped: Stopped, night: Nightly, arguments: Sequence[str]) -> str:
+def continuing_command(stopped: Stopped, limits: BudgetSettings, arguments: Sequence[str]) -> str:
     """Return the command that continues a run that a limit stopped; empty if only a larger limit lets it continue.
 
     `arguments` are those of the stopped command. --offline is left out, since the same completions would be missing
@@ -204,9 +200,9 @@ def continuing_command(stopped: Stopped, night: Nightly, arguments: Sequence[str
     if stopped.by == "offline":
         online = [argument for argument in arguments if argument != "--offline"]
         arguments = online if online != arguments else [*arguments, "--set", "answers=online"]
-    elif stopped.by == "deadline" and night.budget.deadline:
+    elif stopped.by == "deadline" and limits.deadline:
         now = datetime.now().astimezone()
-        if moment(night.budget.deadline, now) <= now:
+        if moment(limits.deadline, now) <= now:
             unlimited = _without(arguments, "--deadline")
             if unlimited == arguments:
                 unlimited = [*arguments, "--set", "budget.deadline=null"]
@@ -228,9 +224,9 @@ def _without(arguments: list[str], option: str) -> list[str]:
     return remaining
 
 
-def _print_stopped(stopped: Stopped, night: Nightly, *, json: bool) -> None:
+def print_stopped(stopped: Stopped, limits: BudgetSettings, *, json: bool) -> None:
     """Print why the run was stopped, what it has paid and produced, and the command that continues it."""
-    command = continuing_command(stopped, night, sys.argv[1:])
+    command = continuing_command(stopped, limits, sys.argv[1:])
     if json:
         import orjson
 

@@ -128,8 +128,13 @@ def _benchmarks(version: Version) -> str:
 
 def as_json(name: str) -> str:
     """Return the summary of a published version as JSON."""
+    return orjson.dumps(record_of(name), option=orjson.OPT_INDENT_2).decode()
+
+
+def record_of(name: str) -> dict[str, Any]:
+    """Return the summary of a published version in JSON values."""
     version, report, dropped = _find(name)
-    record: dict[str, Any] = {
+    return {
         "version": str(version),
         "rows": version.rows,
         "added": version.added,
@@ -138,7 +143,6 @@ def as_json(name: str) -> str:
         "reasons": [asdict(reason) for reason in dropped],
         "lineage": version.lineage,
     }
-    return orjson.dumps(record, option=orjson.OPT_INDENT_2).decode()
 
 
 def _why_fewer(version: Version, ended: Mapping[str, Any]) -> str:

@@ -119,10 +119,7 @@ def publish(
         line.bars.say(f"Every row is in {base} already, or was dropped: nothing was published")
         return base
     stands = standing(line, base, against, DECONTAMINATE)
-    if against.benchmarks.files:
-        certificate = examine(line.tools, [], against, line.bars.say)[0].over(line.facts())
-    else:  # nothing was looked for, so there is no recall to measure
-        certificate = Certificate((), tuple(config.decontaminate.rules), (), (), 0, None, 0)
+    certificate = certificate_of(line, against)
     gates = [*gates_of(config.gates, new=new), enough_recall(certificate, config.gates.min_recall)]
     version = store.publish(
         config.dataset,
@@ -135,6 +132,14 @@ def publish(
     )
     finish(line.tools, version)
     return version
+
+
+def certificate_of(line: Line, against: Decontamination) -> Certificate:
+    """Return the certificate of rows that were compared with the benchmarks as they came, without a last comparison."""
+    if against.benchmarks.files:
+        return examine(line.tools, [], against, line.bars.say)[0].over(line.facts())
+    # nothing was looked for, so there is no recall to measure
+    return Certificate((), tuple(against.config.rules), (), (), 0, None, 0)
 
 
 def lineage(

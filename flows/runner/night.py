@@ -14,13 +14,13 @@ import pyarrow.compute as pc
 
 from flows.config.nightly import Nightly
 from flows.runner.after_publication import history, latest
-from flows.runner.artifacts import report_stopped
-from flows.runner.limits import SpentWhenStopped, Stopped, limit_of
+from flows.runner.limits import limit_of
 from flows.runner.night_inputs import Inputs, file_digest
 from flows.runner.planning import Planner
 from flows.runner.progress import Bars
 from flows.runner.resources import Tools
 from flows.runner.stages import FunnelEntry, Line, Stage
+from flows.runner.stopping import stopped_at
 from storage.counting import be, counted
 from storage.datasets.versions import Version
 from storage.indexes.sketches import History
@@ -154,12 +154,9 @@ class Night:
         worth, target = self.worth(), self.config.target
         if publish and worth and worth >= self.config.gates.share_at_limit * target:
             return
-        note = self.inputs.note
-        note.stopped()
-        spent = self.line.tools.ledger().spent(self.inputs.run, note.since)
-        stopped = Stopped(by, why, SpentWhenStopped(spent.usd, spent.tokens, spent.estimated, worth, target))
-        report_stopped(self.config.dataset, stopped)
-        raise stopped from cause
+        raise stopped_at(
+            self.line.tools, self.inputs.note, self.inputs.run, self.config.dataset, by, why, worth, target
+        ) from cause
 
     def ancestors(self) -> list[Ref]:
         """Return the rows that this night's rows may be made from, with the columns ANCESTOR: its seeds, questions and accepted

@@ -134,7 +134,7 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
         **({"concepts": night.planner.graphs} if night.planner.graphs else {}),
         **({"traces": compared} if (compared := traces.totals(line.facts())) else {}),
         "methods": method_funnel(line, night.accepted, taken),
-        "service": service(night),
+        "service": service(line.tools, night.inputs.run),
         "engines": engines(line.tools),
         "forecast": night.inputs.note.forecast,
         "ended": {
@@ -150,11 +150,11 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
     }
 
 
-def made_with(tools: Tools) -> dict[str, Any]:
-    """Return what every flow records of its environment: the run, the models by role, the code, the packages."""
+def made_with(tools: Tools, roles: Sequence[str] = NIGHT_ROLES) -> dict[str, Any]:
+    """Return what every flow records of its environment: the run, the models of `roles`, the code, the packages."""
     return {
         "prefect_run": str(flow_run.id or ""),
-        "models": {role: _models(tools.settings.mix(role)) for role in NIGHT_ROLES},
+        "models": {role: _models(tools.settings.mix(role)) for role in roles},
         **replaced_prompts(tools),
         "code": code(),
         "environment": {
@@ -182,10 +182,9 @@ def _models(members: Sequence[tuple[Endpoint, float]]) -> dict[str, Any]:
     return names | {"models": each} if len(each) > 1 else names
 
 
-def service(night: Night) -> list[dict[str, Any]]:
-    """Return what this run paid for and how it was served since its first start, one entry per role and stage. The
+def service(tools: Tools, run: str) -> list[dict[str, Any]]:
+    """Return what the run paid for and how it was served since its first start, one entry per role and stage. The
     retries are those of this process."""
-    tools = night.line.tools
     retries = {
         (engine.endpoint.role, engine.endpoint.model, tag): sums.retries
         for engine in tools.engines().values()
@@ -193,7 +192,7 @@ def service(night: Night) -> list[dict[str, Any]]:
     }
     return [
         asdict(line) | {"retries": retries.get((line.role, line.model, line.tag), 0)}
-        for line in tools.ledger().served(night.inputs.run)
+        for line in tools.ledger().served(run)
     ]
 
 

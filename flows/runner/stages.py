@@ -136,14 +136,14 @@ class Line:
         """Return the facts that each shard of each stage recorded beside its rows."""
         return [ref.facts for entry in self.funnel for ref in entry.refs]
 
-    def store_candidates(self, run: str, *, whole: Sequence[str] = ()) -> None:
+    def store_candidates(self, run: str, *, whole: Sequence[str] = (), without: Sequence[str] = ()) -> None:
         """Append the rows that each stage dropped to the candidates, once per run, stage and shard; of the stages in `whole`
-        the kept ones too.
+        the kept ones too, of those in `without` none.
 
         A row that a middle stage kept is stored with the stage that dropped it later; flows.runner.after_publication adds
         the published rows. A shard is named by its digest, because a stage runs under one title in every wave.
         """
-        for entry in self.funnel:
+        for entry in (one for one in self.funnel if one.stage not in without):
             for ref in entry.refs:
                 table = self.tools.shards.read(ref)
                 rows = table if entry.stage in whole else dropped(table)

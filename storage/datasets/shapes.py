@@ -33,7 +33,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.datasets.chat_pairs import chat_pairs
-from storage.datasets.steps import FLAWED_ROWS, labelled_steps, step_pairs
+from storage.datasets.steps import FLAWED_ROWS, PAIRED_ROWS, WRONG, labelled_steps, step_pairs
 from storage.datasets.store import Store
 from storage.datasets.turns import CLOSE, FIELD, OF_TOOLS, OPEN, Reasoning, conversation, message_of, one_turn
 from storage.datasets.versions import Version
@@ -299,9 +299,12 @@ _CANDIDATES = (
       AND (coalesce(verdicts['equivalent'], 'different') = 'different' AND answer IS NOT NULL
            OR coalesce(verdicts['equivalent'], 'unknown') = 'unknown' AND verdicts['{wrong_step}'] IS NOT NULL)
       AND problem_id IN (SELECT problem_id FROM {version}) AND id NOT IN (SELECT id FROM {version})
+      AND problem_id NOT IN (SELECT problem_id FROM {version} WHERE params LIKE '%"{wrong}":[%')
     QUALIFY row_number() OVER (PARTITION BY id ORDER BY run DESC, stage) = 1)
     UNION ALL BY NAME ("""
     + FLAWED_ROWS
+    + ") UNION ALL BY NAME ("
+    + PAIRED_ROWS
     + ")"
 )
 _ACCEPTED = """
@@ -318,7 +321,7 @@ _COMPARED = """
 _PAIRS = """
     SELECT chosen.id AS id, chosen.question AS prompt, {chosen_text} AS chosen, {worse_text} AS rejected,
            {chosen_field} {worse_field} worse.code AS rejected_reason,
-           coalesce(greatest(chosen.correctness - worse.correctness, 0), 0)::FLOAT AS margin,
+           coalesce(worse.margin, greatest(chosen.correctness - worse.correctness, 0), 0)::FLOAT AS margin,
            chosen.correctness AS chosen_correctness, worse.correctness AS rejected_correctness
     FROM {version} AS chosen JOIN wrong AS worse USING (problem_id)
     WHERE chosen.solution IS NOT NULL
@@ -444,7 +447,7 @@ def with_wrong(store: Store, version: Version, compare: ComparePairs) -> Iterato
     one is not in it, whatever the critic's judgement.
     """
     codes = ", ".join(f"'{code}'" for code in WORSE)
-    parts = {"version": f'"{version}"', "codes": codes, "wrong_step": WRONG_STEP}
+    parts = {"version": f'"{version}"', "codes": codes, "wrong_step": WRONG_STEP, "wrong": WRONG}
     candidates, accepted = _CANDIDATES.format(**parts), _ACCEPTED.format(**parts)
     with connect(store) as connection:
         worse: dict[str, bool] = {}  # stays false once one accepted answer contradicts it

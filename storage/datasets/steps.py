@@ -1,9 +1,11 @@
 """What rows know about the single steps of a solution, as pairs of steps and as labelled steps.
 
-Two kinds of rows do, in their column `params`. A nearly right one has FLAW: the solution with a flaw that its own solution corrects, with
+Three kinds of rows do, in their column `params`. A nearly right one has FLAW: the solution with a flaw that its own solution corrects, with
 the number of the first wrong line (from 1), the kind of the flaw, its explanation, the wrong answer, and an id of its own. One that was found by a search over
 steps has VALUES: per step of its solution the text, its value (the share of continuations that led to the right answer, from 0 to 1), and the
-steps that were tried in its place. The column `solution` has right steps only, so that nothing that trains on solutions meets the others.
+steps that were tried in its place. One of the flow `rft` has WRONG: wrong solutions of its question, the worse sides of pairs with it, with
+the number of the first wrong line where it is known; and RIGHT_STEPS, which names what examined the steps of its own solution without
+an objection. The column `solution` has right steps only, so that nothing that trains on solutions meets the others.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from storage.datasets.versions import Version
 
 FLAW: Final = "flaw"
 VALUES: Final = "steps"
+WRONG: Final = "wrong"
+RIGHT_STEPS: Final = "right_steps"
 FLAWED_REASON: Final = "flawed"  # as `rejected_reason` of pairs whose worse side has a flaw
 GOOD: Final = 0.5  # value from which on a step counts as right
 APART: Final = 0.25  # least difference of the values of a pair
@@ -30,8 +34,19 @@ FLAWED_ROWS: Final = f"""
     SELECT * REPLACE (params->>'$.{FLAW}.id' AS id, params->>'$.{FLAW}.solution' AS solution, params->>'$.{FLAW}.answer' AS answer,
                       params->>'$.{FLAW}.explanation' AS critique, NULL::FLOAT AS correctness, NULL::VARCHAR AS reasoning,
                       MAP {{{{'{{wrong_step}}': params->>'$.{FLAW}.line'}}}} AS verdicts),
-           '{FLAWED_REASON}' AS code, id AS right_id
+           '{FLAWED_REASON}' AS code, id AS right_id, NULL::FLOAT AS margin
     FROM {{version}} WHERE params->>'$.{FLAW}.id' IS NOT NULL
+"""
+# the same for wrong solutions that rows keep as the worse sides of pairs with them
+PAIRED_ROWS: Final = f"""
+    SELECT * EXCLUDE (worse)
+             REPLACE (worse->>'$.id' AS id, worse->>'$.solution' AS solution, worse->>'$.solution_format' AS solution_format,
+                      worse->>'$.answer' AS answer, worse->>'$.critique' AS critique, worse->>'$.model' AS model,
+                      (worse->>'$.correctness')::FLOAT AS correctness, worse->>'$.reasoning' AS reasoning,
+                      CASE WHEN worse->>'$.step' IS NULL THEN MAP {{{{}}}}::MAP(VARCHAR, VARCHAR)
+                           ELSE MAP {{{{'{{wrong_step}}': worse->>'$.step'}}}} END AS verdicts),
+           worse->>'$.code' AS code, id AS right_id, (worse->>'$.margin')::FLOAT AS margin
+    FROM (SELECT *, unnest(json_extract(params, '$.{WRONG}[*]')) AS worse FROM {{version}} WHERE params LIKE '%"{WRONG}":[%')
 """
 
 _PAIR: Final = pa.schema(
@@ -114,7 +129,7 @@ def _rows(store: Store, version: Version) -> Iterator[tuple[dict[str, Any], dict
     for batch in store.batches(version, columns, pc.field("solution").is_valid()):
         for row in batch.to_pylist():
             params = orjson.loads(row["params"] or "{}")
-            if FLAW in params or VALUES in params:
+            if params.keys() & {FLAW, VALUES, WRONG, RIGHT_STEPS}:
                 yield row, params
 
 
@@ -123,6 +138,15 @@ def _pairs(solution: str, params: dict[str, Any]) -> Iterator[StepPair]:
         right, wrong, place = lines_of(solution), lines_of(flaw["solution"]), flaw["line"] - 1
         if place < min(len(right), len(wrong)):
             yield StepPair(right[:place], right[place], wrong[place], 1.0, flaw["kind"], flaw["explanation"])
+    for other in params.get(WRONG, ()):
+        right, wrong, place = lines_of(solution), lines_of(other["solution"]), (other.get("step") or 0) - 1
+        # only where both begin with the same steps does one of them stand in the place of the other
+        if (
+            0 <= place < min(len(right), len(wrong))
+            and right[:place] == wrong[:place]
+            and right[place] != wrong[place]
+        ):
+            yield StepPair(right[:place], right[place], wrong[place], 1.0, None, other.get("critique"))
     before: list[str] = []
     for step in params.get(VALUES, ()):
         for other in step["others"]:
@@ -138,6 +162,13 @@ def _labels(
         right, wrong = lines_of(row["solution"]), lines_of(flaw["solution"])
         yield row["id"], right, [True] * len(right), None
         yield flaw["id"], wrong, [place < flaw["line"] - 1 for place in range(len(wrong))], None
+    if RIGHT_STEPS in params:
+        steps = lines_of(row["solution"])
+        yield row["id"], steps, [True] * len(steps), None
+    for other in params.get(WRONG, ()):
+        steps = lines_of(other["solution"])
+        if 0 < (other.get("step") or 0) <= len(steps):
+            yield other["id"], steps, [place < other["step"] - 1 for place in range(len(steps))], None
     before: list[dict[str, Any]] = []
     for number, step in enumerate(params.get(VALUES, ()), 1):
         for turn, other in enumerate(step["others"]):

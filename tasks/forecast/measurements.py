@@ -55,6 +55,7 @@ ROLE_OF = {
 PROMPT_OF = {
     "solve": "solve_cot",
     "probe": "solve_cot",
+    "sample": "solve_cot",
     "decontaminate": "same_problem",
 }  # where a stage's prompt has another name
 OTHERS = (
@@ -336,17 +337,17 @@ def _prices(tag: str, inputs: ForecastInputs) -> list[Price]:
     role = ROLE_OF[tag] if tag in ROLE_OF else role_of(tag)
     members = inputs.endpoints[role]
     total = sum(weight for _, weight in members)
-    return [_price(tag, endpoint, weight / total, inputs) for endpoint, weight in members]
+    return [price_of_call(tag, endpoint, weight / total, inputs.calls) for endpoint, weight in members]
 
 
 def _selector_prices(name: str, asked: Mapping[str, float], inputs: ForecastInputs) -> list[Price]:
     """Return what a call of the selector takes, for each model that it asks. asked: completions per question, by role or checkpoint."""
     return [
-        _price(
+        price_of_call(
             name,
             endpoint,
             weight / sum(weight for _, weight in members) * calls / sum(asked.values()),
-            inputs,
+            inputs.calls,
         )
         for role, calls in asked.items()
         if calls
@@ -355,12 +356,12 @@ def _selector_prices(name: str, asked: Mapping[str, float], inputs: ForecastInpu
     ]
 
 
-def _price(tag: str, endpoint: Endpoint, share: float, inputs: ForecastInputs) -> Price:
-    """Return what a call of this stage takes: measured on this model if it was ever asked, else on any, else guessed.
+def price_of_call(tag: str, endpoint: Endpoint, share: float, measured: Sequence[UsageTotals]) -> Price:
+    """Return what a call of the stage `tag` takes, of whose calls the model answers `share`: measured on this model if it was ever asked, else on any, else guessed.
 
     Answers of other models say nothing about the length of those of a model that thinks.
     """
-    of_stage = [group for group in inputs.calls if group.tag == tag and group.completions]
+    of_stage = [group for group in measured if group.tag == tag and group.completions]
     groups = [group for group in of_stage if group.model == endpoint.model]
     groups = groups or ([] if endpoint.sampling.reasoning else of_stage)
     calls = sum(group.calls for group in groups)

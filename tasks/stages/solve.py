@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from pydantic import Field, field_validator
 
 import prompts
+from prompts import Prompt
 from storage.interleaved import EXECUTED, TIR
 from storage.reasons import Code, reason
 from storage.rows import ABSTAINED, GRAPH, SOLUTION_BY, Row, column, content_id, to_table
@@ -256,7 +257,16 @@ def _sampled(
                     completion = next(completions)
                     costs.add(completion)
                     asked_of = engine.asked_of(completion)
-                    row = _row(records[i], kinds[i][index], index, completion, asked_of, removed)
+                    row = row_of_sample(
+                        records[i],
+                        kinds[i][index],
+                        index,
+                        completion,
+                        asked_of,
+                        removed,
+                        prompts.load(f"solve_{kinds[i][index]}", records[i]["language"], asked_of.prompts),
+                        stage=STAGE,
+                    )
                     abstained[i] += row.reason is not None and (
                         completion.error is None or completion.failed_by_model
                     )
@@ -472,38 +482,48 @@ def _request(
     )
 
 
-def _row(
+def row_of_sample(
     record: dict[str, Any],
     kind: str,
     index: int,
     completion: Completion,
     endpoint: Endpoint,
     removed: Removed,
+    prompt: Prompt | None,
+    *,
+    stage: str,
+    temperature: float | None = None,
 ) -> Row:
+    """Return the row of a sample of the format `kind`, `cot` or `pot`, of the question `record`.
+
+    prompt: that was sent; None for the question alone. temperature: in place of the prompt's. stage: which a reason names.
+    """
     sampling = endpoint.sampling
     removed.add(read(completion.text or "", completion.reasoning))
     reply = reply_of(completion, reasons=sampling.reasoning)
     text, answer, rejected = reply.solution.strip() if kind == "cot" else reply.solution, None, None
     cut = cut_off(completion, reply)
     if completion.error is not None:
-        rejected = reason(STAGE, Code.CALL_FAILED, error=completion.error, kind=completion.kind)
+        rejected = reason(stage, Code.CALL_FAILED, error=completion.error, kind=completion.kind)
     elif kind == "cot":
         words = in_words(reply, record["language"], cut=cut)
         text, answer = words.text, words.answer
         if words.closed:
             removed.add_closed_box()
         if words.code is not None:
-            rejected = reason(STAGE, words.code)
+            rejected = reason(stage, words.code)
     elif unfinished(reply, cut=cut):
-        rejected = reason(STAGE, Code.UNFINISHED_THINKING)
+        rejected = reason(stage, Code.UNFINISHED_THINKING)
     else:
         code = program(text, cut=cut)
         if code is None:
-            rejected = reason(STAGE, Code.NO_PROGRAM)
+            rejected = reason(stage, Code.NO_PROGRAM)
         else:
             text = code
-    prompt = prompts.load(f"solve_{kind}", record["language"], endpoint.prompts)
-    temperature = prompt.front.temperature if sampling.temperature is None else sampling.temperature
+    if temperature is None and prompt is not None:
+        temperature = prompt.front.temperature
+    if sampling.temperature is not None:
+        temperature = sampling.temperature
     return _sample(
         record,
         endpoint,
@@ -512,7 +532,7 @@ def _row(
         solution=text or None,
         solution_format=kind,
         answer=answer,
-        prompt=prompt.ref,
+        prompt=None if prompt is None else prompt.ref,
         params=orjson.dumps({"completion": completion.key, "temperature": temperature}).decode(),
         sample_index=index,
         reason=rejected,

@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 
 from storage.atomic import replacing
 from tasks.seeding import seed_of
-from tasks.solution_paths import calculation
+from tasks.solution_paths import BY_EQUATIONS, paths_of
 from tasks.training.completion import Completer
 from tasks.training.config import Rollout
-from tasks.training.reward import Verifier, Worth
+from tasks.training.reward import Verifier
+from tasks.worth import Worth
 
 QUESTIONS = 512  # questions per round of sampling and verification
 
@@ -97,11 +98,18 @@ def sample(
 def distinct(solutions: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
     """Return the solutions, as (question number, text), without those that repeat the calculation of an earlier one to the
     same question."""
-    seen: set[tuple[int, str]] = set()
-    kept = []
-    for question, text in solutions:
-        key = (question, calculation(text))
-        if key not in seen:
-            seen.add(key)
-            kept.append((question, text))
-    return kept
+    by_question: dict[int, list[int]] = {}
+    for place, (question, _) in enumerate(solutions):
+        by_question.setdefault(question, []).append(place)
+    first = {
+        places[path[0]]
+        for places in by_question.values()
+        for path in paths_of(
+            [
+                {"solution": solutions[place][1], "solution_format": "cot", "params": None, "language": None}
+                for place in places
+            ],
+            BY_EQUATIONS,
+        )
+    }
+    return [solutions[place] for place in sorted(first)]

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import ExitStack
-from enum import StrEnum
 from types import TracebackType
 from typing import Any
 
@@ -27,22 +26,12 @@ from tasks.ingestion.options import written_in
 from tasks.replies.programs import program
 from tasks.sandbox import Limits, Sandbox
 from tasks.training.config import VERIFIER, TrainError
-
-
-class Worth(StrEnum):
-    """What is known about the correctness of a completion. Only the first two kinds give a reward."""
-
-    RIGHT = "right"  # its final answer equals the reference answer
-    WRONG = "wrong"  # its answer differs, it states none, or its program has an error
-    UNKNOWN = "unknown"  # the judge could not compare its answer with the reference
-    INFRASTRUCTURE = "infrastructure"  # the sandbox or the judge's processes failed TRIES times
-
+from tasks.worth import REWARD, Worth
 
 TRIES = 2  # times that a completion is judged in all, if the infrastructure fails
 WINDOW = 256  # completions over which the share without a judgement is watched, from LEAST completions on
 LEAST = 64
 _WORTH = {"equal": Worth.RIGHT, "different": Worth.WRONG, "unknown": Worth.UNKNOWN}
-_REWARD = {Worth.RIGHT: 1.0, Worth.WRONG: 0.0}
 
 
 class Verifier:
@@ -72,7 +61,7 @@ class Verifier:
     ) -> list[float | None]:
         """Return 1.0 (right), 0.0 (wrong) or None (not known) per completion. None is not a reward of 0: training leaves
         such a completion out. The arguments are those of `worths`."""
-        return [_REWARD.get(worth) for worth in self.worths(questions, completions, answers, languages)]
+        return [REWARD.get(worth) for worth in self.worths(questions, completions, answers, languages)]
 
     def worths(
         self,
@@ -110,7 +99,7 @@ class Verifier:
         return {f"worth/{worth}": round(self.counts[worth] / total, 4) for worth in Worth} if total else {}
 
     def _watch(self) -> None:
-        unjudged = sum(worth not in _REWARD for worth in self._recent)
+        unjudged = sum(worth not in REWARD for worth in self._recent)
         if len(self._recent) >= LEAST and unjudged > self._most_unjudged * len(self._recent):
             ours = sum(worth is Worth.INFRASTRUCTURE for worth in self._recent)
             raise TrainError(

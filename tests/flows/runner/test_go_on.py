@@ -17,7 +17,7 @@ PAST = "2020-01-01T06:00"
 
 def command(by: str, night: Nightly, *words: str, spent: SpentWhenStopped = PAID) -> list[str]:
     return shlex.split(
-        continuing_command(Stopped(by, f"stopped by {by}", spent), night, ["nightly", *words])
+        continuing_command(Stopped(by, f"stopped by {by}", spent), night.budget, ["nightly", *words])
     )[1:]
 
 
@@ -52,7 +52,10 @@ def test_a_budget_counts_anew_unless_it_is_less_than_one_call() -> None:
     night = Nightly.model_validate({"budget": {"usd": 0.5}})
     assert command("usd", night, "--budget-usd", "0.5") == ["nightly", "--budget-usd", "0.5"]
     nothing = SpentWhenStopped(0.0, 0, 0, 0, 20)
-    assert continuing_command(Stopped("usd", "stopped by --budget-usd", nothing), night, ["nightly"]) == ""
+    assert (
+        continuing_command(Stopped("usd", "stopped by --budget-usd", nothing), night.budget, ["nightly"])
+        == ""
+    )
 
 
 def test_every_limit_names_the_command_that_continues() -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from storage.reasons import Code
 from storage.rows import Row, to_table
-from tasks.selection.paths import PathsSettings, paths_of, select
+from tasks.selection.paths import PathsSettings, select
+from tasks.solution_paths import paths_of
 
 SUM = "There are 18 trays of 24 rolls, which are 18 * 24 = 432 rolls in all.\nOf these 37 are burnt, so 432 - 37 = 395 are good."
 OTHER_WORDS = "First I multiply: 18 * 24 = 432. Then the burnt ones go away: 432 - 37 = 395."

@@ -11,6 +11,7 @@ import orjson
 import pyarrow as pa
 import pytest
 
+import prompts
 from storage.ledger import Ledger
 from storage.reasons import Code
 from storage.rows import Row, column, kept, to_table
@@ -25,7 +26,7 @@ from tasks.routing import formats
 from tasks.sandbox import Sandbox
 from tasks.seeding import rng_of, seed_of
 from tasks.stages.outcome import Outcome, balance
-from tasks.stages.solve import STRATEGIES, SolveSettings, _request, _row, formats_of, solve, strategy
+from tasks.stages.solve import STRATEGIES, SolveSettings, _request, formats_of, row_of_sample, solve, strategy
 from tasks.stages.verify import VerifySettings, verify
 from tasks.voting import StoppingRule, prior
 
@@ -132,7 +133,7 @@ def test_a_reply_leaves_its_tokens_and_its_thinking_behind(
     (question,) = to_table(questions(1)).to_pylist()
     removed = Removed()
     done = Completion("key", text, finish, Usage(1, 1))
-    row = _row(question, "cot", 0, done, ENDPOINT, removed)
+    row = row_of_sample(question, "cot", 0, done, ENDPOINT, removed, prompts.load("solve_cot"), stage="solve")
     assert (row.solution, row.answer) == (solution, answer)
     assert (row.rejected is None) == (why is None)
     assert why is None or why in str(row.rejected)
@@ -310,7 +311,9 @@ def test_thinking_is_a_column_and_never_the_solution(
 ) -> None:
     (question,) = to_table(questions(1)).to_pylist()
     done = Completion("key", text, finish, Usage(1, 1), reasoning=reasoning)
-    row = _row(question, kind, 0, done, ENDPOINT, Removed())
+    row = row_of_sample(
+        question, kind, 0, done, ENDPOINT, Removed(), prompts.load(f"solve_{kind}"), stage="solve"
+    )
     assert row.reasoning == "2 + 2 is 4"
     assert (row.solution or "").strip() == (solution or "")
     assert (row.reason.code if row.reason else None) == why

@@ -30,8 +30,9 @@ from tasks.training.models import tokenizer_of
 from tasks.training.packed import export_packed
 from tasks.training.recipes import HERE, path_of
 from tasks.training.rejection import distinct
-from tasks.training.reward import RewardModel, Verifier, Worth
+from tasks.training.reward import RewardModel, Verifier
 from tasks.training.run import Trained, replaced_prompts, train
+from tasks.worth import Worth
 
 from .conftest import DATASET, sums
 from .failing import FailingJudge, Faults

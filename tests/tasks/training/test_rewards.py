@@ -11,7 +11,8 @@ from tasks.answers import Judge
 from tasks.sandbox import Sandbox
 from tasks.training.config import TrainError
 from tasks.training.ppo import advantages, token_rewards, whitened
-from tasks.training.reward import LEAST, Verifier, Worth
+from tasks.training.reward import LEAST, Verifier
+from tasks.worth import Worth
 
 from .failing import FailingJudge, FailingSandbox, Faults
 

@@ -1,0 +1,74 @@
+"""The summary of a run of `rft`: its data sets, samples, paths and pairs, and what to train on each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+from rich.table import Table
+
+from flows.cli import terminal
+from flows.cli.rendering import funnel_table
+from flows.cli.summary import record_of
+from flows.settings import load_settings
+from storage.counting import counted
+from storage.datasets.store import Store
+from storage.datasets.versions import Version
+
+TRAIN = {
+    "rft": "./mathmill train {} --method sft",
+    "dpo": "./mathmill train {} --method dpo --base MODEL",
+    "steps": "./mathmill export {} DIR --format stepwise-supervision",
+    "prompts": "./mathmill train {} --method grpo --base MODEL",
+}
+
+
+def print_sampled(names: Sequence[str], *, json: bool) -> None:
+    """Print the published versions at the terminal, the one of NAME-rft last; as JSON if that was asked for."""
+    if json:
+        records = {name: record_of(name) for name in names}
+        terminal.echo_json(orjson.dumps(records, option=orjson.OPT_INDENT_2).decode())
+        return
+    store = Store(load_settings().tables)
+    versions = {name.partition("@")[0].rpartition("-")[2]: store.resolve(name) for name in names}
+    lineage = versions["rft"].lineage
+    console = terminal.console()
+    console.print()
+    console.print(funnel_table(lineage["funnel"]))
+    console.print()
+    console.print(_table(lineage["paths"]))
+    counts = lineage["samples"]
+    console.print(
+        f"\nSamples    {counts['sampled']:,} in {counted(lineage['rounds'], 'round')}: {counts['right']:,} right, {counts['wrong']:,} wrong, "
+        f"{counts['unknown or failed']:,} unknown or failed",
+        soft_wrap=True,
+    )
+    paid = lineage["service"]
+    tokens = sum(line["prompt_tokens"] + line["completion_tokens"] for line in paid)
+    console.print(
+        f"Cost       ${sum(line['usd'] for line in paid):,.2f}, {counted(tokens, 'token')} paid in this run"
+    )
+    for version in versions.values():
+        console.print(
+            f"Published  [bold green]{version}[/]: {counted(version.rows, 'row')}{_about(version)}",
+            soft_wrap=True,
+        )
+    console.print("\nNext")
+    for kind, version in versions.items():
+        console.print(f"  {kind:10}{TRAIN[kind].format(version)}", soft_wrap=True)
+
+
+def _about(version: Version) -> str:
+    pairs = version.lineage.get("pairs")
+    if not pairs:
+        return ""
+    return f"; chosen {pairs['mean ratio']:.2f} times as long as rejected on average"
+
+
+def _table(lines: Sequence[dict[str, object]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in lines[0]:
+        table.add_column(name, justify="left" if name == "fail rate" else "right")
+    for line in lines:
+        table.add_row(*(str(value) if isinstance(value, str) else f"{value:,}" for value in line.values()))
+    return table

@@ -1,0 +1,49 @@
+"""Prefect artifacts of the flow `rft`: paths before and after, and ten pairs to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from flows.runner.artifacts import key_of
+from flows.runner.rft_publication import Sampled, dataset_of
+from storage.counting import counted
+from storage.markdown import fenced, inline
+from storage.stage_cache.shards import Ref
+from tasks.rft.summary import worse_of
+from tasks.seeding import seed_of
+
+SHOWN = 10
+COLUMNS = ["id", "question", "solution", "answer", "params", "rejected"]
+
+
+def paths_artifact(done: Sampled) -> None:
+    """Put a table on the run's page: right solutions, distinct paths and what stays, by the fail rate of the question."""
+    create_table_artifact(
+        key=f"{key_of(dataset_of(done.config, done.version, 'rft'))}-paths",
+        table=done.paths(),
+        description="Right solutions before and after those of one reasoning path were joined, by the fail rate of their question",
+    )
+
+
+def pairs_artifact(done: Sampled, shards: Sequence[Ref]) -> None:
+    """Put SHOWN pairs on the run's page, drawn by a hash of their ids."""
+    rows = done.line.kept(list(shards), COLUMNS).to_pylist()
+    drawn = sorted(rows, key=lambda row: seed_of("shown pair", row["id"]))[:SHOWN]
+    dataset = dataset_of(done.config, done.version, "dpo")
+    parts = [f"{counted(len(rows), 'pair')} of `{dataset}`, of which these are {len(drawn)}.\n"]
+    for number, row in enumerate(drawn, 1):
+        worse = worse_of(orjson.loads(row["params"]))
+        parts += [
+            f"## Pair {number}: {inline(row['answer'])}, not {inline(worse['answer'])}\n",
+            fenced(row["question"]),
+            "Chosen:\n",
+            fenced(row["solution"]),
+            f"Rejected, margin {worse['margin']:.2f}:\n",
+            fenced(worse["solution"]),
+        ]
+    create_markdown_artifact(
+        key=f"{key_of(dataset)}-pairs", markdown="\n".join(parts), description=f"Pairs of `{dataset}`"
+    )

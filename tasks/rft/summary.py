@@ -1,0 +1,67 @@
+"""Figures of a run of rejection sampling: samples by worth, solutions and paths by the fail rate of their question, lengths of pairs."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from storage.datasets.steps import WRONG
+from tasks.rft.allocation import Tally
+
+BINS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)  # upper ends of the ranges of fail rates, each included
+
+
+def samples_by_worth(tallies: Iterable[Tally]) -> dict[str, int]:
+    """Return how many samples there were, how many are right and wrong, and of how many that is not known."""
+    every = list(tallies)
+    sampled, right, wrong = (
+        sum(getattr(one, name) for one in every) for name in ("sampled", "right", "wrong")
+    )
+    return {"sampled": sampled, "right": right, "wrong": wrong, "unknown or failed": sampled - right - wrong}
+
+
+def by_fail_rate(tallies: Mapping[str, Tally], stages: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    """Return, per range of fail rates and in all, the questions, their samples, and the rows of each stage. stages: the problem ids of the
+    rows, by what they are."""
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for tally in tallies.values():
+        for name in (range_of(tally.fail_rate), "all"):
+            counts[name].update({"questions": 1, "samples": tally.sampled})
+    for stage, problems in stages.items():
+        for problem in problems:
+            for name in (range_of(tallies[problem].fail_rate), "all"):
+                counts[name][stage] += 1
+    order = [range_of(end) for end in BINS] + [range_of(None), "all"]
+    names = ("questions", "samples", *stages)
+    return [
+        {"fail rate": name} | {one: counts[name][one] for one in names} for name in order if name in counts
+    ]
+
+
+def range_of(fail_rate: float | None) -> str:
+    """Return the name of the range of a fail rate."""
+    if fail_rate is None:
+        return "not known"
+    place = next(number for number, end in enumerate(BINS) if fail_rate <= end + 1e-9)
+    return "0" if place == 0 else f"over {BINS[place - 1]:g} to {BINS[place]:g}"
+
+
+def pair_lengths(pairs: Iterable[tuple[int, int]]) -> dict[str, Any]:
+    """Return the number of pairs, the share whose chosen side is the longer, and the mean and the largest ratio of lengths (longer to
+    shorter) of (chosen, rejected) in characters."""
+    ratios = [math.log(chosen / rejected) for chosen, rejected in pairs]
+    if not ratios:
+        return {"pairs": 0}
+    return {
+        "pairs": len(ratios),
+        "chosen longer": round(sum(ratio > 0 for ratio in ratios) / len(ratios), 4),
+        "mean ratio": round(math.exp(sum(ratios) / len(ratios)), 4),
+        "largest ratio": round(math.exp(max(map(abs, ratios))), 4),
+    }
+
+
+def worse_of(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the worse side that a row of NAME-dpo keeps in its params."""
+    return dict(params[WRONG][0])

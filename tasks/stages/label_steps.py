@@ -1,0 +1,77 @@
+"""The stage `label_steps`: solutions of which it is known which steps are right, for process supervision."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+import pyarrow as pa
+
+from storage.datasets.steps import RIGHT_STEPS, WRONG, lines_of
+from storage.reasons import Code, Reason, reason
+from storage.rows import WRONG_STEP, column, reject, replace
+from tasks.plugins import module
+from tasks.stages.outcome import Tick
+from tasks.stages.pair import WORTH, wrong_record
+from tasks.stages.score import PLUGINS
+from tasks.worth import Worth
+
+STAGE: Final = "label_steps"
+_READ: Final = [
+    "id", "problem_id", "solution", "solution_format", "reasoning", "answer", "model", "correctness", "critique", "verdicts",
+    "scores", "params",
+]  # fmt: skip
+
+
+def label_steps(rows: pa.Table, *, scorers: Sequence[str], tick: Tick) -> pa.Table:
+    """Return the rows, right and wrong ones (verdict WORTH), after the scorers have scored them; those stay that are right and know about
+    steps, their own or those of wrong solutions of their question.
+
+    The steps of a right solution are right where every scorer that points at wrong steps has scored it and points at none. Of a wrong
+    solution the steps before the one that a scorer points at are right. Programs have no steps.
+    """
+    table = [
+        row | {"verdicts": dict(row["verdicts"] or ()), "scores": dict(row["scores"] or ())}
+        for row in rows.select(_READ).to_pylist()
+    ]
+    looking = [tuple(getattr(module(PLUGINS, name), "scores", (name,))) for name in scorers]
+    questions: defaultdict[str, list[int]] = defaultdict(list)
+    for place, row in enumerate(table):
+        if row["solution_format"] == "cot":
+            questions[row["problem_id"]].append(place)
+    params = column(rows, "params")
+    reasons: list[Reason | None] = [reason(STAGE, Code.STEPS_UNKNOWN) for _ in table]
+    for places in questions.values():
+        right = [i for i in places if table[i]["verdicts"].get(WORTH) == Worth.RIGHT]
+        flawless = [
+            i
+            for i in right
+            if WRONG_STEP not in table[i]["verdicts"]
+            and looking
+            and all(any(name in table[i]["scores"] for name in names) for names in looking)
+        ]
+        objected = [i for i in places if i not in right and _place(table[i]) is not None]
+        known: defaultdict[int, dict[str, object]] = defaultdict(dict)
+        for i in flawless:
+            known[i][RIGHT_STEPS] = list(scorers)
+        carriers = flawless or right
+        wrong: defaultdict[int, list[dict[str, object]]] = defaultdict(list)
+        for number, i in enumerate(objected if carriers else []):
+            better = carriers[number % len(carriers)]
+            wrong[better].append(wrong_record(table[better], table[i]))
+            reasons[i] = reason(STAGE, Code.WORSE_SIDE, other=table[better]["id"])
+        for i, records in wrong.items():
+            known[i][WRONG] = records
+        for i, more in known.items():
+            reasons[i] = None
+            params[i] = orjson.dumps(orjson.loads(table[i]["params"] or "{}") | more).decode()
+    tick(rows.num_rows)
+    return reject(replace(rows, params=params), reasons)
+
+
+def _place(row: dict[str, Any]) -> int | None:
+    """Return the number of the first wrong step of a solution, from 1; None if it is not known or there is no such step."""
+    step = int(row["verdicts"].get(WRONG_STEP) or 0)
+    return step if 0 < step <= len(lines_of(row["solution"])) else None
