@@ -102,7 +102,7 @@ def rft(config: Rft = Rft()) -> list[str] | str:
         if before:
             bars.say(f"{', '.join(map(str, before))}: this run has published them, and nothing is sampled")
             return [str(one) for one in before]
-        return [str(one) for one in Sampling.begin(config, version, against, run, tools, bars).published()]
+        return [str(one) for one in RftRun.begin(config, version, against, run, tools, bars).published()]
 
 
 def check(config: Rft, store: Store) -> Version:
@@ -153,7 +153,7 @@ def published_before(config: Rft, version: Version, tools: Tools, run: str) -> l
 
 
 @dataclass(slots=True)
-class Sampling:
+class RftRun:
     """A run of the flow from its questions to its versions."""
 
     config: Rft
@@ -169,7 +169,7 @@ class Sampling:
     @classmethod
     def begin(
         cls, config: Rft, version: Version, against: Decontamination, run: str, tools: Tools, bars: Bars
-    ) -> Sampling:
+    ) -> RftRun:
         """Start a run: its limits are set, and each model is asked whether it is there."""
         note = RunNote.start(tools.home, run, lambda: rft_forecast(config, version, tools).record())
         tools.limits = limits_for(config, run, note.since, tools.ledger)

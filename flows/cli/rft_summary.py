@@ -14,6 +14,7 @@ from flows.settings import load_settings
 from storage.counting import counted
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
+from tasks.rft.summary import COUNTS, FAIL_RATE
 
 TRAIN = {
     "rft": "./mathmill train {} --method sft",
@@ -67,8 +68,9 @@ def _about(version: Version) -> str:
 
 def _table(lines: Sequence[dict[str, object]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in lines[0]:
-        table.add_column(name, justify="left" if name == "fail rate" else "right")
+    for name in COUNTS:
+        table.add_column(name, justify="left" if name == FAIL_RATE else "right")
     for line in lines:
-        table.add_row(*(str(value) if isinstance(value, str) else f"{value:,}" for value in line.values()))
+        cells = (line[name] for name in COUNTS)
+        table.add_row(*(cell if isinstance(cell, str) else f"{cell:,}" for cell in cells))
     return table

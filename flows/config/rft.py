@@ -16,7 +16,7 @@ from tasks.stages.decontaminate import DecontaminateSettings
 from tasks.stages.score import checked_scorers, checked_thresholds
 
 
-class QualitySettings(Section, title="Quality"):
+class SolutionQualitySettings(Section, title="Quality"):
     scorers: list[str] = Field(
         ["heuristics"],
         description="files of tasks/scorers/ that score each distinct right solution; critique asks the critic about every one",
@@ -93,8 +93,8 @@ class Rft(Section):
     paths: Folded[SamePathSettings] = Field(
         SamePathSettings(), description="when two solutions are the same path"
     )
-    quality: Folded[QualitySettings] = Field(
-        QualitySettings(), description="scores that a right solution needs besides its answer"
+    quality: Folded[SolutionQualitySettings] = Field(
+        SolutionQualitySettings(), description="scores that a right solution needs besides its answer"
     )
     pairs: Folded[PairSettings] = Field(
         PairSettings(), description="what a right and a wrong solution need to be a pair"

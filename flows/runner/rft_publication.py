@@ -25,7 +25,7 @@ from tasks.decontamination.certificate import Certificate
 from tasks.llm.costs import total
 from tasks.replies.solutions import removed_in_all
 from tasks.rft.allocation import Tally
-from tasks.rft.summary import by_fail_rate, pair_lengths, samples_by_worth, worse_of
+from tasks.rft.summary import PATHS, RIGHT, STAY, by_fail_rate, pair_lengths, samples_by_worth, worse_of
 from tasks.stages import allocate, distinct, label_steps, pair, prompt_band, sample
 
 SETS: Final = (
@@ -71,9 +71,9 @@ class Sampled:
     def paths(self) -> list[dict[str, Any]]:
         """Return the right solutions before and after those of one path were joined, and those that stay, by fail rate."""
         stages = {
-            "right solutions": self.given(distinct.STAGE),
-            "distinct paths": self.problems(distinct.STAGE),
-            "stay": self.problems(allocate.STAGE),
+            RIGHT: self.given(distinct.STAGE),
+            PATHS: self.problems(distinct.STAGE),
+            STAY: self.problems(allocate.STAGE),
         }
         return by_fail_rate(self.tallies, stages)
 

@@ -21,7 +21,7 @@ from pydantic import Field, model_validator
 from tasks.settings import Section, Share
 from tasks.worth import Worth
 
-Rule = Literal["fixed", "uniform", "prop2diff"]
+AllocationRule = Literal["fixed", "uniform", "prop2diff"]
 
 
 class SampleSettings(Section, title="Sample"):
@@ -32,7 +32,7 @@ class SampleSettings(Section, title="Sample"):
         le=4096,
         description="solutions of a question in all rounds together, at most; not read if allocate is fixed",
     )
-    allocate: Rule = Field(
+    allocate: AllocationRule = Field(
         "prop2diff",
         description="which questions are sampled again, and how many right solutions stay: fixed: one round, up to `most` each; uniform: "
         "until each has `most`; prop2diff: until each has a number in proportion to its fail rate, of which the hardest have `most`",
@@ -84,7 +84,7 @@ class Tally:
         return self.wrong / judged if judged else None
 
 
-def staying(fail_rate: float | None, rule: Rule, most: int) -> int:
+def staying(fail_rate: float | None, rule: AllocationRule, most: int) -> int:
     """Return how many right solutions of a question stay at most, 1 or more. One whose fail rate is not known counts as hard."""
     if rule != "prop2diff" or fail_rate is None:
         return most

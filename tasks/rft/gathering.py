@@ -34,7 +34,7 @@ def right_and_wrong(verified: Iterable[pa.Table], tallies: Mapping[str, Tally]) 
     """Return the right and the wrong ones of the samples that `verify` judged, by question, each with the verdict WORTH and with the pass
     rate and the fail rate of its question over all rounds.
 
-    None is settled: a critic that is asked about them at all is asked about each. A sample whose worth is not known is in neither.
+    None has the verdict SETTLED any more: a critic that is asked about them at all is asked about each. A sample whose worth is not known is in neither.
     """
     rows = pa.concat_tables(list(verified))
     known = worths(rows)

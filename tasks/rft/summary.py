@@ -10,6 +10,18 @@ from typing import Any, Final
 from storage.datasets.steps import WRONG
 from tasks.rft.allocation import Tally
 
+FAIL_RATE: Final = "fail rate"
+RIGHT: Final = "right solutions"
+PATHS: Final = "distinct paths"
+STAY: Final = "stay"
+COUNTS: Final = (
+    FAIL_RATE,
+    "questions",
+    "samples",
+    RIGHT,
+    PATHS,
+    STAY,
+)  # the columns of `by_fail_rate` in a run of the flow
 BINS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)  # upper ends of the ranges of fail rates, each included
 
 
@@ -35,9 +47,7 @@ def by_fail_rate(tallies: Mapping[str, Tally], stages: Mapping[str, Sequence[str
                 counts[name][stage] += 1
     order = [range_of(end) for end in BINS] + [range_of(None), "all"]
     names = ("questions", "samples", *stages)
-    return [
-        {"fail rate": name} | {one: counts[name][one] for one in names} for name in order if name in counts
-    ]
+    return [{FAIL_RATE: name} | {one: counts[name][one] for one in names} for name in order if name in counts]
 
 
 def range_of(fail_rate: float | None) -> str:

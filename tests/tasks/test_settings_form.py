@@ -11,11 +11,12 @@ from flows.config.evaluate import Evaluate
 from flows.config.make import Make
 from flows.config.nightly import Nightly, load_config
 from flows.config.rebuild import Rebuild
+from flows.config.rft import Rft
 from storage.stage_cache.shards import digest_of
 from tasks.settings import UNCHANGED
 from tasks.training.config import Train
 
-FORMS: tuple[type[BaseModel], ...] = (Nightly, Make, Rebuild, Evaluate, Train)
+FORMS: tuple[type[BaseModel], ...] = (Nightly, Make, Rebuild, Rft, Evaluate, Train)
 FIRST = ["dataset", "target", "answers", "seeds", "budget"]
 
 

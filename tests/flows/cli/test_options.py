@@ -48,6 +48,16 @@ COMMANDS = {
         "--tokenizer": "name or folder of the tokenizer",
     },
     "make": {"--dataset": "dataset that gets a new version", "--target": "number of accepted rows"},
+    "rft": {
+        "--dataset": "beginning of the names",
+        "--questions": "questions of the version at most",
+        "--samples": "solutions of each question in the first round",
+        "--most-samples": "solutions of a question in all rounds",
+        "--allocate": "which questions are sampled again",
+        "--most": "right solutions of a question that stay",
+        "--budget-usd": "most that the run may spend",
+        "--dry-run": "only forecast",
+    },
     "evaluate": {
         "--baseline": "another model",
         "--benchmark": "files of benchmark items",

@@ -1,0 +1,74 @@
+"""Step labels: only what a scorer has looked at, and never a wrong solution as a solution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from storage.datasets.steps import RIGHT_STEPS, WRONG, labelled_steps, step_pairs
+from storage.datasets.store import Store
+from storage.rows import WRONG_STEP, Row, kept, to_table
+from tasks.stages.label_steps import label_steps
+from tasks.stages.pair import WORTH
+
+
+def row(solution: str, *, right: bool, step: int | None = None, scored: bool = True, **more: Any) -> Row:
+    verdicts = {WORTH: "right" if right else "wrong"} | ({WRONG_STEP: str(step)} if step else {})
+    scores = {"answer": 0.8} if scored else {}
+    return Row(
+        "How many?",
+        "en",
+        solution=solution,
+        solution_format="cot",
+        answer="12",
+        verdicts=verdicts,
+        scores=scores,
+        **more,
+    )
+
+
+GOOD = "First 3 * 4 = 12.\nSo there are 12."
+BAD = "First 3 * 4 = 12.\nThen 12 + 1 = 13.\nSo 13."
+OTHER = "It is 3 + 4 = 7.\nSo 7."
+
+
+def labelled(*rows: Row, scorers: tuple[str, ...] = ("critique",)) -> list[dict[str, Any]]:
+    done = label_steps(to_table(rows), scorers=scorers, tick=lambda n: None)
+    assert done.num_rows == len(rows)
+    return [one | {"params": orjson.loads(one["params"])} for one in kept(done).to_pylist()]
+
+
+def test_a_flawless_solution_carries_the_wrong_ones_of_its_question() -> None:
+    (one,) = labelled(row(GOOD, right=True), row(BAD, right=False, step=2), row(OTHER, right=False, step=1))
+    assert one["solution"] == GOOD
+    assert one["params"][RIGHT_STEPS] == ["critique"]
+    assert [(worse["solution"], worse["step"]) for worse in one["params"][WRONG]] == [(BAD, 2), (OTHER, 1)]
+
+
+def test_what_nobody_looked_at_has_no_labels() -> None:
+    assert labelled(row(GOOD, right=True, scored=False), row(BAD, right=False)) == []
+    assert (
+        labelled(row(GOOD, right=True, step=1)) == []
+    )  # right answer, and yet a step that the critic objects to
+    assert labelled(row(BAD, right=False, step=2)) == []  # no right solution to carry it
+    assert labelled(row(GOOD, right=True, scored=False), row(BAD, right=False, step=9)) == []  # no such step
+
+
+def test_the_labels_come_out_in_the_shapes_of_steps(tmp_path: Any) -> None:
+    rows = [row(GOOD, right=True), row(BAD, right=False, step=2), row(OTHER, right=False, step=1)]
+    table = kept(label_steps(to_table(rows), scorers=("critique",), tick=lambda n: None))
+    store = Store(tmp_path)
+    version = store.publish("steps", [table], lineage={})
+    labels = [one for batch in labelled_steps(store, version) for one in batch.to_pylist()]
+    assert {one["id"]: one["labels"] for one in labels} == {
+        rows[0].id: [True, True],
+        rows[1].id: [True, False, False],
+        rows[2].id: [False, False],
+    }
+    # the first two begin with the same step, so that the second step of one stands in the place of the other's
+    pairs = [one for batch in step_pairs(store, version) for one in batch.to_pylist()]
+    assert [(one["chosen"], one["rejected"], one["step"]) for one in pairs] == [
+        ("So there are 12.", "Then 12 + 1 = 13.", 2),
+        ("First 3 * 4 = 12.", "It is 3 + 4 = 7.", 1),
+    ]
