@@ -11,6 +11,7 @@ import re
 
 from tasks.answers.arithmetic import decide_arithmetic
 from tasks.answers.comparison import compare
+from tasks.answers.dates import compare_dates
 from tasks.answers.labels import NOTHING, compare_words, is_prose, label
 from tasks.answers.numerals import read
 from tasks.answers.spelling import ALL_REALS, EMPTY_SET, MAX_LENGTH, canonical
@@ -196,7 +197,7 @@ def decide_canonical(a: str, b: str) -> Judgement | None:
         return "equal"
     if a.casefold() in NOTHING or b.casefold() in NOTHING:
         return "unknown"
-    dates = _dates(a, b) or compare_times(a, b)
+    dates = compare_dates(a, b) or compare_times(a, b)
     if dates is not None:
         return dates
     x, y = read(a), read(b)
@@ -210,25 +211,6 @@ def decide_canonical(a: str, b: str) -> Judgement | None:
     if verdict is not None:
         return verdict
     return "unknown" if any(is_prose(AND.sub(", ", text)) for text in (a, b)) else None
-
-
-_DATE = re.compile(r"(?<![\d/])(?:(\d{1,2})/(\d{1,2})/(\d{4})|(\d{4})[-/](\d{1,2})[-/](\d{1,2}))(?![\d/])")
-
-
-def _dates(a: str, b: str) -> Judgement | None:
-    """Return the verdict on two dates, such as 07/08/1971 and 7/8/1971, None where one is no date.
-
-    Without this rule, 10/10/2000 would be the fraction 1/1/2000. Both dates are taken to have day and month in the same
-    order. A sentence with one date counts as that date.
-    """
-    dates = [list(_DATE.finditer(text)) for text in (a, b)]
-    if [len(matches) for matches in dates] != [1, 1] or not any(_DATE.fullmatch(text) for text in (a, b)):
-        return None
-    x, y = dates[0][0], dates[1][0]
-    if x.lastindex != y.lastindex:
-        return "unknown"
-    same = [int(part) for part in x.groups() if part] == [int(part) for part in y.groups() if part]
-    return "equal" if same else "different"
 
 
 def _choices(a: str, b: str) -> Judgement | None:

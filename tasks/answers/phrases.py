@@ -203,7 +203,8 @@ _REFUSES = re.compile(
 )
 _CHINESE_SIGN = re.compile(r"[\u4e00-\u9fff]")
 _IT_IS = re.compile(
-    r"(?:(?:so|thus|hence|therefore|and)\b,?\s*)?(?:it|that|this)(?:\s+is|'s)\s+|(?:so|thus|hence|therefore),?\s+",
+    r"(?:(?:so|thus|hence|therefore|and)\b,?\s*)?(?:it|that|this)(?:\s+is|'s)\s+|(?:so|thus|hence|therefore),?\s+"
+    r"|(?:solutions?|results?|ans|解|结果)\s*[:：]\s*",
     re.IGNORECASE,
 )
 _BARE_COMMAND = re.compile(r"\\[a-zA-Z]+")

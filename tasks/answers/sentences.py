@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 
+from tasks.answers.dates import NAMED_DATE
+
 MAX_SENTENCE = 2_000
 
-_MINUS = r"(?:(?<![\w)\]}%])[-−–－])?\s?"
+_MINUS = r"(?:(?<![a-zA-Z0-9_)\]}%])[-−–－])?\s?"
 _POWER = r"(?:\^(?:\{[^{}\s]{1,12}\}|\(-?\d{1,6}\)|-?\d{1,6})|\*\*-?\d{1,6}|[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]{1,6})"
 _DIGITS = (
     r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?"
@@ -19,7 +21,7 @@ _DIGITS = (
     r"|\d+(?:\.\d+)?(?:[eE][-+]?\d{1,6})?(?![a-zA-Z]?\d)|\.\d+)"
 )
 _VALUE = (
-    rf"(?<![\d.])\d{{1,2}}/\d{{1,2}}/\d{{4}}(?!\d)"  # a date is one value
+    rf"(?<![\d.])\d{{1,2}}/\d{{1,2}}/\d{{4}}(?!\d)|{NAMED_DATE}"  # a date is one value
     rf"|(?<![a-zA-Z\d^_])[$€£¥￥]?\s?{_MINUS}[$€£¥￥]?"
     r"(?:\\[dt]?frac\s*\{-?[^{}]{1,40}\}\s*\{[^{}]{1,40}\}"
     r"|\d+\s+\d{1,6}/\d{1,6}(?![\d/])|\d+/\d+|\d+\s?[½⅓⅔¼¾⅕⅙⅛⅜⅝⅞]|[½⅓⅔¼¾⅕⅙⅛⅜⅝⅞]|\d+又\d+/\d+|\d+(?:\s?[:：]\s?\d+)+"
@@ -64,9 +66,9 @@ _UNIT_TAIL = re.compile(
 
 
 def value_in(text: str) -> str | None:
-    """Return the value that a sentence or a labelled line ("Total: 12") states.
+    """Return the value that a sentence or a labelled line ("Total: 12") states, or the values that it states together ("2 and 3").
 
-    None where the text is neither, or states no number or several that belong together.
+    None where the text is neither, or states no number or those of several things.
     """
     text = text.strip().strip("*").strip()
     if not text or len(text) > MAX_SENTENCE or text[0] in "[({\\\"'<|":
@@ -82,7 +84,11 @@ def value_in(text: str) -> str | None:
     if han and (stated := _chinese(text)):
         return stated
     numbers = list(NUMBER.finditer(text))
-    if not numbers or (len(numbers) > 1 and _together(text, numbers)):
+    if not numbers:
+        return None
+    if len(numbers) > 1 and (joined := _joined(text, numbers)):
+        return joined
+    if _several_owners(text):
         return None
     return _chosen(text, numbers, han)
 
@@ -131,33 +137,59 @@ def _several_owners(text: str) -> bool:
     return len(names) == 2
 
 
-def _together(text: str, numbers: list[re.Match[str]]) -> bool:
-    """Return whether the last numbers are one answer of several values, or one quantity of several units."""
-    before, last = numbers[-2], numbers[-1]
+_AND = re.compile(r"\s*(?:and|or|,|、|和|或|与|及|,\s*(?:and|or))\s*(?:[a-z]\s*=\s*)?")
+_NEXT_NAME = re.compile(r"\s*(?:,\s*)?(?:and\s+)?[a-z]\s*[=:]\s*")
+_PARTS_OF_QUANTITIES = (
+    (
+        re.compile(
+            r"\s*(?:小时|时|分钟|分|米|千米|公里|厘米|元|角|千克|公斤|克|吨|岁|年|个月|天|月|度)\s*零?"
+        ),
+        re.compile(r"\s*(?:分钟|分|秒|米|厘米|毫米|角|分|克|千克|个月|天|小时|日)"),
+    ),
+    (
+        re.compile(
+            r"\s*(?:hours?|hrs?|minutes?|mins?|feet|ft|foot|pounds?|lbs?|dollars|years?|weeks?|days?)\s*(?:,|and|,\s*and)?\s*"
+        ),
+        re.compile(
+            r"\s*(?:minutes?|mins?|seconds?|secs?|inch(?:es)?|in|ounces?|oz|cents|months?|days?|hours?)\b"
+        ),
+    ),
+)
+_NAME = re.compile(r"(?<![a-zA-Z])[a-z]\s*[=:]\s*$")
+_RATIO = re.compile(r"\b(?:ratio|proportion|odds)s?\b|比", re.IGNORECASE)
+_BOUNDS = re.compile(r"\bbetween\s*$|[在从]\s*$", re.IGNORECASE)  # between 10 and 20
+_TO = re.compile(r"\s*(?:to|比)\s*")
+
+
+def _linked(text: str, before: re.Match[str], last: re.Match[str]) -> int | None:
+    """Return where the answer that two neighbouring numbers belong to ends: behind the second one, or behind its unit. None if they
+    are two values."""
     between = text[before.end() : last.start()]
-    if _several_owners(text):
-        return True
-    if re.fullmatch(r"\s*(?:and|or|,|、|和|或|与|及|,\s*(?:and|or))\s*", between):
-        return True  # 2 and 3
-    if re.fullmatch(r"\s*(?:,\s*)?(?:and\s+)?[a-z]\s*[=:]\s*", between):
-        return True  # x = 2 and y = 3
-    return bool(
-        re.fullmatch(
-            r"\s*(?:小时|时|分钟|分|米|千米|公里|厘米|元|角|千克|公斤|克|吨|岁|年|个月|天|月|度)\s*零?",
-            between,
-        )
-        and len(numbers) >= 2
-        and re.match(r"\s*(?:分钟|分|秒|米|厘米|毫米|角|分|克|千克|个月|天|小时|日)", text[last.end() :])
-    ) or bool(
-        re.fullmatch(
-            r"\s*(?:hours?|hrs?|minutes?|mins?|feet|ft|foot|pounds?|lbs?|dollars|years?|weeks?|days?)\s*(?:,|and|,\s*and)?\s*",
-            between,
-        )
-        and re.match(
-            r"\s*(?:minutes?|mins?|seconds?|secs?|inch(?:es)?|in|ounces?|oz|cents|months?|days?|hours?)\b",
-            text[last.end() :],
-        )
-    )
+    if _AND.fullmatch(between) or _NEXT_NAME.fullmatch(between):
+        return last.end()  # 2 and 3; x = 2 and y = 3
+    for unit, smaller in _PARTS_OF_QUANTITIES:
+        if unit.fullmatch(between) and (end := smaller.match(text, last.end())) is not None:
+            return end.end()
+    return None
+
+
+def _joined(text: str, numbers: list[re.Match[str]]) -> str | None:
+    """Return the values that a sentence states together: 3或-1, "x = 2 and y = 3", "3 hours and 20 minutes", and 3:4 for "in the ratio
+    3 to 4". None if its last numbers are apart, or belong to things with names of their own."""
+    before, last = numbers[-2:]
+    if _TO.fullmatch(text, before.end(), last.start()) and _RATIO.search(text, 0, before.start()):
+        return f"{before.group().strip()}:{last.group().strip()}"
+    end = _linked(text, before, last)
+    if end is None or _several_owners(text):
+        return None
+    if _BOUNDS.search(text, 0, before.start()):
+        return last.group().strip()
+    first = len(numbers) - 2
+    while first and _linked(text, numbers[first - 1], numbers[first]) is not None:
+        first -= 1
+    start = numbers[first].start()
+    name = _NAME.search(text, max(0, start - 12), start)
+    return text[name.start() if name else start : end].strip()
 
 
 def _chosen(text: str, numbers: list[re.Match[str]], han: bool) -> str:

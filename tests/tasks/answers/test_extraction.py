@@ -158,6 +158,30 @@ READ = [
 ]  # fmt: skip
 
 
+TOGETHER = [
+    ("综上，a的值为3或-1。", "3或-1"),
+    ("The roots are 2, 3 and 5.", "2, 3 and 5"),
+    ("So it takes 3 hours and 20 minutes.", "3 hours and 20 minutes"),
+    ("He needs 5 feet 10 inches of rope.", "5 feet 10 inches"),
+    ("所以一共花了3元5角。", "3元5角"),
+    ("So the ratio of boys to girls is 3 to 4.", "3:4"),
+    ("甲乙的比是3比4。", "3:4"),
+    ("Step 3: Write the answer in MM/DD/YYYY.\nThe date 10 days ago is Jul 19, 2002.", "Jul 19, 2002"),
+    # two values of two things are no list, and bounds are none either
+    ("So the cost of 3 pens and 4 pencils is 20 dollars.", "20"),
+    ("The number lies between 10 and 20.", "20"),
+    ("It costs 5 - 3 dollars.", "5"),
+    ("Solution: x ∈ (−∞, 2)", "x ∈ (−∞, 2)"),
+]
+
+
+@pytest.mark.parametrize(("text", "answer"), TOGETHER)
+def test_values_that_belong_together_are_one_answer(text: str, answer: str) -> None:
+    extracted = extract(text)
+    assert extracted is not None
+    assert extracted.answer == answer
+
+
 @pytest.mark.parametrize(("text", "answer"), READ)
 def test_the_answer_of_a_text(text: str, answer: str) -> None:
     language = "zh" if any("\u4e00" <= char <= "\u9fff" for char in text) else "en"
