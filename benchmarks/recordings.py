@@ -333,6 +333,15 @@ def gsm8k_2021() -> list[Recorded]:
     )
 
 
+def gsm8k_2021_and_programs() -> list[Recorded]:
+    """GSM8K in words by the models of 2021 and in programs by ToRA and Codex, which are right more often."""
+    programs = {question.question: question.programs for question in gsm8k()}
+    words = gsm8k_2021()
+    for question in words:
+        question.programs = programs.get(question.question, [])
+    return words
+
+
 def math_level_5() -> list[Recorded]:
     """MATH, level 5, by eight chat models."""
     return _gathered(
@@ -371,4 +380,10 @@ RECORDINGS = (
     Recording("MATH level 5", math_level_5, 4, 0.0),
     Recording("MATH one model", math_one_model, 4, 0.0),
     Recording("BIG-bench hard", bbh, 4, 0.0),
+)
+
+# recordings in which each question has so many completions of both formats that their shares can change
+BOTH_FORMATS = (
+    Recording("GSM8K", gsm8k, 8, 0.5),
+    Recording("GSM8K 2021 and programs", gsm8k_2021_and_programs, 8, 0.5),
 )

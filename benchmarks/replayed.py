@@ -10,30 +10,30 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import orjson
+import pyarrow as pa
 import pyarrow.compute as pc
 
-import prompts
 from benchmarks.recordings import KNOWN, RECORDED, SEED, URL, Playback, Recorded, table_of
 from flows.config.nightly import Nightly
 from storage.ledger import Ledger
 from storage.rows import column
 from tasks.answers import group_all
 from tasks.arrays import Floats, Mask
-from tasks.llm.endpoint import EngineLimits
+from tasks.llm.endpoint import Endpoint, EngineLimits
 from tasks.llm.engine import Engine
 from tasks.llm.transport import AsgiTransport
 from tasks.scorers import heuristics
 from tasks.seeding import seed_of
 from tasks.stages.calibrate import FOLDS
 from tasks.stages.calibrate import STAGE as CALIBRATE
-from tasks.stages.solve import SolveSettings, formats_of, solve, strategy
+from tasks.stages.solve import SolveSettings, solve
 from tasks.stages.verify import VerifySettings, verify
-from tasks.teacher.wire import count_tokens
 from tasks.voting import Calibration, Votes, collect, fit_and_check, prior
 
 CONFIG = Nightly()
@@ -83,6 +83,14 @@ class Samples:
     @property
     def most(self) -> int:
         return int(self.answer.shape[1])
+
+    def chosen(self, columns: Numbers) -> Samples:
+        """Return the samples of these columns, (Q, k), in this order: what a night would have that requested them so."""
+        parts = {
+            name: np.take_along_axis(getattr(self, name), columns, axis=1)
+            for name in ("answer", "program", "right", "passed", "tokens")
+        }
+        return replace(self, **parts)
 
     def votes(self, questions: Numbers, taken: Numbers) -> tuple[Votes, Numbers, Numbers]:
         """Return the votes on the first `taken` (len(questions),) samples of each of these questions, the place of each row's
@@ -164,14 +172,25 @@ class Samples:
         )
 
 
-def samples_of(recorded: Sequence[Recorded], settings: SolveSettings, shared: dict[str, Any]) -> Samples:
-    """Pass all samples of the recorded questions through the stages of a night once."""
+def samples_of(
+    recorded: Sequence[Recorded],
+    settings: SolveSettings,
+    shared: dict[str, Any],
+    *,
+    endpoint: Endpoint = RECORDED,
+) -> Samples:
+    """Pass all samples of the questions through the stages of a night once: those that were recorded, or those of `endpoint`."""
     settings = settings.model_copy(update={"canaries": 0, "adaptive": 0.0})
     played = AsgiTransport(Playback(recorded, settings, SEED), URL)
     with (
         tempfile.TemporaryDirectory() as folder,
         Ledger.open(Path(folder) / "ledger.sqlite") as ledger,
-        Engine(RECORDED, ledger, EngineLimits(max_in_flight=64), transports=[played]) as engine,
+        Engine(
+            endpoint,
+            ledger,
+            EngineLimits(max_in_flight=64),
+            transports=[played] if endpoint is RECORDED else None,
+        ) as engine,
     ):
         rows = solve(
             table_of(recorded, shown=True),
@@ -180,6 +199,13 @@ def samples_of(recorded: Sequence[Recorded], settings: SolveSettings, shared: di
             seed=SEED,
             tick=lambda count: None,
         ).rows
+        ledger.flush()
+        tokens = _tokens(rows, ledger, {q.problem_id: n for n, q in enumerate(recorded)}, settings.samples)
+        paid = engine.stats()
+    if tokens.sum() != paid.prompt_tokens + paid.completion_tokens:
+        raise RuntimeError(
+            "a sample took more than one call, so that its tokens are not those of its completion"
+        )
     solved = rows.filter(pc.is_null(rows.column("rejected")))
     verified = verify(
         solved,
@@ -215,24 +241,20 @@ def samples_of(recorded: Sequence[Recorded], settings: SolveSettings, shared: di
         program,
         right,
         passed,
-        _tokens(recorded, settings),
+        tokens,
         [sorted(group.incomparable) for group in groups],
         np.array([seed_of(SEED, "known", q.problem_id) % KNOWN == 0 for q in recorded]),
         np.array([seed_of(CALIBRATE, q.problem_id) % FOLDS for q in recorded]),
     )
 
 
-def _tokens(recorded: Sequence[Recorded], settings: SolveSettings) -> Numbers:
-    """Return the tokens of each sample's prompt and completion, as the endpoint counts them."""
-    tokens = np.zeros((len(recorded), settings.samples), np.int64)
-    for number, question in enumerate(recorded):
-        kinds = formats_of(settings, question.question, question.problem_id, None)
-        for index, kind in enumerate(kinds):
-            prompt = prompts.load(f"solve_{kind}", "en")
-            messages = prompt.messages(
-                question=question.question, strategy=strategy(question.problem_id, kinds, index)
-            )
-            text = question.texts(kind)[kinds[:index].count(kind)]
-            sent = "\n".join(message["content"] for message in messages)
-            tokens[number, index] = count_tokens(sent) + count_tokens(text)
+def _tokens(rows: pa.Table, ledger: Ledger, numbers: dict[str, int], samples: int) -> Numbers:
+    """Return the tokens of each sample's prompt and completion, (Q, samples), as the endpoint counted them."""
+    keys = [orjson.loads(params)["completion"] for params in column(rows, "params")]
+    stored = ledger.get_many(keys)
+    tokens = np.zeros((len(numbers), samples), np.int64)
+    places = zip(column(rows, "problem_id"), column(rows, "sample_index"), keys, strict=True)
+    for problem, index, key in places:
+        call = stored[key][0]
+        tokens[numbers[problem], index] = call.prompt_tokens + call.completion_tokens
     return tokens
