@@ -15,8 +15,9 @@ class RoleCosts:
     """Sums over the completions of one role and model, and in `others` those of the role's other models.
 
     `cached` completions were in the ledger already, paid for by an earlier run. `usd` includes them: it is what the rows
-    cost, whenever it was paid. `deferred` calls have no answer yet. `truncated` completions were cut off at their token
-    limit, and `truncated_tokens` were paid for answers that were cut off, those that a longer answer replaced included.
+    cost, whenever it was paid, and so do the tokens; answers that a longer one or one that was asked for again replaced are
+    included. `deferred` calls have no answer yet. `truncated` completions were cut off at their token
+    limit, and `truncated_tokens` were paid for answers that were cut off.
     """
 
     role: str
@@ -44,8 +45,8 @@ class RoleCosts:
             return
         self.completions += 1
         self.cached += done.cached
-        self.prompt_tokens += done.usage.prompt_tokens
-        self.completion_tokens += done.usage.completion_tokens
+        self.prompt_tokens += done.usage.prompt_tokens + done.replaced.prompt_tokens
+        self.completion_tokens += done.usage.completion_tokens + done.replaced.completion_tokens
         self.estimated += done.usage.estimated
         self.deferred += done.deferred
         self.usd += done.cost

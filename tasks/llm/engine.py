@@ -299,16 +299,11 @@ class Engine:
         if completion.error is not None:
             slot.completion = slot.fallback or completion
             return None
+        if slot.earlier is not None:
+            completion, slot.earlier = completion.after(slot.earlier), None
         if (limit := limit_after(request, completion)) is not None:
-            slot.fallback = slot.truncated = completion
+            slot.fallback = slot.earlier = completion
             return request.with_limit(limit)
-        if slot.truncated is not None:
-            lost, slot.truncated = slot.truncated, None
-            completion = replace(
-                completion,
-                cost=completion.cost + lost.cost,
-                truncated_tokens=lost.usage.completion_tokens,
-            )
         wrong = slot.check(completion) if slot.check is not None else None
         if wrong is None:
             slot.completion = completion
@@ -320,7 +315,7 @@ class Engine:
             self._meter.failed(request.tag, Failure.REJECTED)
             slot.completion = slot.fallback
             return None
-        slot.reasked = True
+        slot.reasked, slot.earlier = True, completion
         return request.reask(completion.text or "", wrong)
 
     def _end_closed(self, slot: WaitingRequest) -> None:

@@ -31,12 +31,12 @@ class WaitingRequest:
         "canonical",
         "check",
         "completion",
+        "earlier",
         "failure",
         "fallback",
         "key",
         "reasked",
         "request",
-        "truncated",
         "unsent",
         "wake",
     )  # fmt: skip
@@ -50,7 +50,7 @@ class WaitingRequest:
         self.completion: Completion | None = None
         self.failure: BaseException | None = None
         self.fallback: Completion | None = None
-        self.truncated: Completion | None = None  # cut off, and requested again with a larger token limit
+        self.earlier: Completion | None = None  # the answer that a follow-up replaces
         self.reasked = False
         self.unsent: Request | None = None  # a follow-up that this run may not send
         self.abandoned = False

@@ -125,6 +125,17 @@ class Usage:
     cached_tokens: int = 0
     written_tokens: int = 0
 
+    def __add__(self, other: Usage) -> Usage:
+        """Return the tokens of two calls."""
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.estimated or other.estimated,
+            self.capped or other.capped,
+            self.cached_tokens + other.cached_tokens,
+            self.written_tokens + other.written_tokens,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Completion:
@@ -137,8 +148,9 @@ class Completion:
     nothing now; `cost` is what it cost in USD when it was paid. `id` is the endpoint's name for the completion. `kind`
     is the type of the error, None if there is none, and `detail` is the part of `error` after the colon. `reasoning` is
     the thinking that the endpoint sent apart from the text; thinking inside the text is left there (tasks/replies).
-    `truncated_tokens` are those of an answer before it that was cut off, whose cost is part of `cost`. `asked` is the model
-    that the request went to, if the role has several (tasks/llm/mix.py).
+    `replaced` are the tokens of the answers before it that were cut off or did not pass the caller's check, whose cost is part of
+    `cost`; `truncated_tokens` are those of the answers among them that were cut off. `asked` is the model that the request went to,
+    if the role has several (tasks/llm/mix.py).
     """
 
     key: str
@@ -153,8 +165,19 @@ class Completion:
     kind: Failure | None = None
     detail: str = ""
     reasoning: str = ""
+    replaced: Usage = Usage(0, 0)
     truncated_tokens: int = 0
     asked: str = ""
+
+    def after(self, earlier: Completion) -> Completion:
+        """Return the completion with what the answer that it replaces took."""
+        cut = earlier.usage.completion_tokens if earlier.finish_reason == "length" else 0
+        return replace(
+            self,
+            cost=self.cost + earlier.cost,
+            replaced=self.replaced + earlier.usage + earlier.replaced,
+            truncated_tokens=self.truncated_tokens + earlier.truncated_tokens + cut,
+        )
 
     @property
     def failed_by_model(self) -> bool:

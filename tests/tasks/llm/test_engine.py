@@ -16,6 +16,7 @@ import sqlalchemy
 
 from storage.ledger import Call, Ledger, LedgerError
 from tasks.llm.budget import Budget, BudgetExceeded
+from tasks.llm.costs import RoleCosts
 from tasks.llm.endpoint import Endpoint, EngineLimits
 from tasks.llm.engine import Engine
 from tasks.llm.pending import check_by
@@ -248,6 +249,29 @@ def test_a_failing_check_is_asked_again_once(engine: Engine, model: Model) -> No
     assert sum(model.asked.values()) == before
     never = list(engine.run([ask(4)], lambda completion: "no"))
     assert (never[0].text, never[0].error) == ("yes", "rejected: no")
+
+
+def test_the_costs_of_an_answer_have_those_of_the_answers_that_it_replaces(
+    engine: Engine, model: Model, ledger: Ledger
+) -> None:
+    costs = RoleCosts.of(ENDPOINT)
+    for done in engine.run(
+        [ask(3), ask(4)], lambda completion: None if completion.text == "re: 3" else "only yes will do"
+    ):
+        costs.add(done)
+    ledger.flush()
+    (bill,) = costs.facts()["bills"]
+    paid = ledger.stats()
+    assert (bill["completions"], paid.calls) == (2, 3)
+    assert (
+        (bill["prompt_tokens"], bill["completion_tokens"])
+        == (
+            paid.prompt_tokens,
+            paid.completion_tokens,
+        )
+        == (30, 60)
+    )
+    assert bill["usd"] == pytest.approx(paid.cost)
 
 
 def test_a_check_that_raises_fails_its_caller(engine: Engine) -> None:

@@ -86,6 +86,11 @@ def test_a_reply_cut_while_thinking_is_asked_once_more_with_the_limit_of_thinkin
     assert known.cached
     assert (known.text, known.reasoning, known.truncated_tokens) == (done.text, done.reasoning, 100)
     assert known.cost == pytest.approx(done.cost)
+    costs = RoleCosts.of(Endpoint("reasoner", "m"))
+    costs.add(done)
+    costs.add(known)
+    (sums,) = total([costs.facts()])
+    assert (sums["prompt_tokens"], sums["completion_tokens"], sums["truncated_tokens"]) == (40, 1200, 200)
 
 
 def test_a_role_that_reasons_has_the_limit_at_once_and_books_what_is_cut(ledger: Ledger) -> None:
