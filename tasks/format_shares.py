@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.rows import column, failed
-from tasks.routing import computation
+from tasks.routing import computation, in_turn
 from tasks.seeding import rng_of
 
 FORMATS = "formats"  # key of the lineage
@@ -199,10 +199,4 @@ def shared_out(shares: Mapping[str, float], samples: int, problem_id: str) -> li
         until = samples if kind == max(shares) else int(reached + start)
         counts[kind] = until - before
         before = until
-    order = []
-    while any(counts.values()):
-        for kind in sorted(counts, key=lambda kind: (-shares[kind], kind)):
-            if counts[kind]:
-                order.append(kind)
-                counts[kind] -= 1
-    return order
+    return in_turn(counts, shares)

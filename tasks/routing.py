@@ -11,6 +11,7 @@ the calibrated votes.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from storage.interleaved import TIR
 from tasks.seeding import rng_of
@@ -43,6 +44,7 @@ _MEAN = 0.12  # of the scores without this term, over the questions of all probl
 _EACH = 0.25  # per different word of either list, of which two count
 _NUMBERS = re.compile(r"\d+(?:\.\d+)?")
 _MANY = 6  # numbers from which on a question is computation
+_WHOLE = 1e-9  # numbers of samples that are so near are the same
 _TEXT = 4_000  # characters that are looked at
 
 
@@ -56,18 +58,39 @@ def computation(question: str, subdomain: str | None = None) -> float:
     return max(-1.0, min(1.0, score))
 
 
-def formats(samples: int, pot_share: float) -> list[str]:
+def formats(samples: int, pot_share: float, problem_id: str = "") -> list[str]:
     """Return the format of each of `samples` solutions: `pot_share` of them programs, spread evenly (4 at 0.5: cot pot cot
-    pot)."""
-    return ["pot" if int((i + 1) * pot_share) > int(i * pot_share) else "cot" for i in range(samples)]
+    pot). Where that is no whole number, a hash of the question says which of them begin, so that the mean over questions is the share."""
+    marks = _spread(samples, pot_share, "formats", problem_id)
+    return ["pot" if mark else "cot" for mark in marks]
 
 
-def with_interleaved(kinds: list[str], share: float) -> list[str]:
-    """Return the formats with a share of them interleaved (`tir`), at even distances; the others keep their order and their
-    proportions."""
-    marks = formats(len(kinds), share)
+def with_interleaved(kinds: list[str], share: float, problem_id: str = "") -> list[str]:
+    """Return the formats with a share of them interleaved (`tir`), at even distances and rounded as in `formats`; the others keep
+    their order and their proportions."""
+    if not share:
+        return kinds
     others = iter(kinds)
-    return [TIR if mark == "pot" else next(others) for mark in marks] if share else kinds
+    marks = _spread(len(kinds), share, TIR, problem_id)
+    return [TIR if mark else next(others) for mark in marks]
+
+
+def _spread(samples: int, share: float, *seed: str) -> list[bool]:
+    """Return which of the samples are marked: a share of them, at even distances (systematic sampling)."""
+    whole = abs(samples * share - round(samples * share)) < _WHOLE
+    start = _WHOLE if whole else rng_of(*seed).random()
+    return [int((i + 1) * share + start) > int(i * share + start) for i in range(samples)]
+
+
+def in_turn(counts: Mapping[str, int], shares: Mapping[str, float]) -> list[str]:
+    """Return so many of each format: in turn as long as there are several, the one with the largest share first."""
+    left, order = dict(counts), []
+    while any(left.values()):
+        for kind in sorted(left, key=lambda kind: (-shares[kind], kind)):
+            if left[kind]:
+                order.append(kind)
+                left[kind] -= 1
+    return order
 
 
 def rule_shares(pot_share: float, tir_share: float, spread: float, score: float) -> dict[str, float]:
@@ -89,7 +112,7 @@ def routed(
     """
     score = computation(question, subdomain)
     if not score or not spread or pot_share in (0.0, 1.0):
-        return formats(samples, pot_share)
+        return formats(samples, pot_share, problem_id)
     share = max(0.0, min(1.0, pot_share + spread * score))
     programs = int(share * samples + rng_of("route", problem_id).random())
     expected, other = ("pot", "cot") if score > 0 else ("cot", "pot")

@@ -16,7 +16,7 @@ from prompts.schemas.split_problem import ProblemPart
 from storage.interleaved import TIR
 from tasks.documents.quotations import find_quotation
 from tasks.replies.items import listed
-from tasks.routing import computation
+from tasks.routing import computation, in_turn
 from tasks.seeding import rng_of
 
 PROMPT: Final = "split"
@@ -93,7 +93,7 @@ def shares_of_formats(computing: float) -> dict[str, float]:
 
 
 def formats_of_split(marks: Sequence[MarkedPart], samples: int, problem_id: str) -> list[str] | None:
-    """Return the formats of the samples of a question, the expected one first; None if nothing is marked.
+    """Return the formats of the samples of a question in turn, the expected one first; None if nothing is marked.
 
     What is left of a whole sample goes to the formats by a hash of the question, in proportion to what each lacks.
     """
@@ -108,5 +108,4 @@ def formats_of_split(marks: Sequence[MarkedPart], samples: int, problem_id: str)
         kind = rng.choices(list(lacks), [value + 1e-9 for value in lacks.values()])[0]
         counts[kind] += 1
         lacks[kind] = 0.0
-    order = sorted(shares, key=lambda kind: (-shares[kind], kind))
-    return [kind for kind in order for _ in range(counts[kind])]
+    return in_turn(counts, shares)

@@ -121,7 +121,7 @@ def formats_of(
         shares = learnt.shares(rule, (subdomain or "", score_range(score)))
         return shared_out(shares, settings.samples, problem_id)
     kinds = routed(settings.samples, settings.pot_share, settings.route, question, problem_id, subdomain)
-    return with_interleaved(kinds, settings.tir_share)
+    return with_interleaved(kinds, settings.tir_share, problem_id)
 
 
 def strategy(problem_id: str, kinds: Sequence[str], index: int) -> str:

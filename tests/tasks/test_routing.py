@@ -6,8 +6,9 @@ from collections import Counter
 
 import pytest
 
+from storage.interleaved import TIR
 from tasks.problems.machinery.family import families, make
-from tasks.routing import computation, formats, routed
+from tasks.routing import computation, formats, in_turn, routed, with_interleaved
 from tasks.seeding import rng_of
 from tasks.stages.solve import SolveSettings, formats_of
 from tasks.taxonomy import SUBDOMAINS
@@ -79,6 +80,28 @@ def test_a_question_has_the_same_formats_in_every_run() -> None:
     question, subdomain = COMPUTES[0]
     assert len({tuple(routed(5, 0.4, 0.3, question, "p", subdomain)) for _ in range(20)}) == 1
     assert len({tuple(routed(5, 0.4, 0.3, question, str(n), subdomain)) for n in range(20)}) > 1
+
+
+@pytest.mark.parametrize(
+    ("samples", "share"), [(4, 0.2), (4, 0.3), (1, 0.5), (2, 0.9), (3, 1 / 3), (10, 0.7)]
+)
+def test_a_share_that_is_no_whole_number_is_kept_on_average(samples: int, share: float) -> None:
+    problems = [f"p{n}" for n in range(3000)]
+    words = ["cot"] * samples
+    for mark, kinds in (
+        ("pot", [formats(samples, share, problem) for problem in problems]),
+        (TIR, [with_interleaved(words, share, problem) for problem in problems]),
+    ):
+        counts = [one.count(mark) for one in kinds]
+        assert sum(counts) / len(counts) == pytest.approx(samples * share, abs=0.04)
+        assert max(counts) - min(counts) <= 1
+        assert all(len(one) == samples for one in kinds)
+
+
+def test_formats_come_in_turn_the_largest_share_first() -> None:
+    shares = {"cot": 0.2, "pot": 0.5, TIR: 0.3}
+    assert in_turn({"cot": 1, "pot": 3, TIR: 1}, shares) == ["pot", TIR, "cot", "pot", "pot"]
+    assert in_turn({"cot": 0, "pot": 1}, shares) == ["pot"]
 
 
 def test_every_subdomain_has_a_score_and_long_texts_take_no_longer() -> None:

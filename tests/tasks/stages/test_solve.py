@@ -39,8 +39,7 @@ ENDPOINT = Endpoint("reasoner", "model")
         (4, 0.5, ["cot", "pot", "cot", "pot"]),
         (4, 0.0, ["cot"] * 4),
         (4, 1.0, ["pot"] * 4),
-        (3, 0.34, ["cot", "cot", "pot"]),
-        (1, 0.5, ["cot"]),
+        (10, 0.3, ["cot", "cot", "cot", "pot", "cot", "cot", "pot", "cot", "cot", "pot"]),
     ],
 )
 def test_formats_are_spread_evenly(samples: int, share: float, expected: list[str]) -> None:
