@@ -116,12 +116,13 @@ class Planner:
         """
         generate, method = self.config.generate, generation_method(name)
         documents = method.takes == "documents"
-        rows = self.material.unused(name, self._rows(name, pool))
+        rows = self._rows(name, pool)
         judged = [*([self.base] if self.base else []), *self.material.versions]
         if takes_wrong_answers(name):
             rows = with_wrong_answers(rows, self.line, judged)
         if takes_wrong_solutions(name):
             rows = with_wrong_solutions(rows, self.line, judged)
+        rows = self.material.unused(name, rows)  # a wrong solution that was used takes its problem with it
         plan = plan_of(name, self.line.tools.settings.overlay(), generate.settings.get(name))
         if drawing := draws_from_graphs(name):
             graphs = drawing.graphs(
@@ -174,7 +175,7 @@ class Planner:
         given = self.material.of_kind("rows").select(columns)
         if given.num_rows and uses_up(name):
             return given
-        rows = self.line.kept(pool, [*columns, "rejected"]).select(columns)
+        rows = self.line.kept(pool, list(dict.fromkeys([*columns, "rejected"]))).select(columns)
         return pa.concat_tables([rows, self.remembered.select(columns), given])
 
 

@@ -9,6 +9,7 @@ import multiprocessing as mp
 import os
 import subprocess
 import sys
+import traceback
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
@@ -95,6 +96,9 @@ def _command(
             main()
         else:
             exec(program, {"__name__": "__main__"})
+    except Exception:
+        traceback.print_exc()  # the exit functions end the process before multiprocessing prints it
+        raise
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
