@@ -2,7 +2,8 @@
 
 Rows of one question (k samples, in words and as programs) are not duplicates of each other by their
 question. Questions are therefore compared across problem_ids, and a duplicate question takes all its rows
-with it. Within one problem_id, solutions of the same format are compared.
+with it. Within one problem_id, solutions of the same format are compared, each with the reasoning before it: equal
+solutions after different reasoning are different rows.
 """
 
 from __future__ import annotations
@@ -101,15 +102,15 @@ def _has_entry(column: pa.ChunkedArray, key: str, item: str, count: int) -> F64:
 
 
 def repeated_solutions(rows: pa.Table, quality: F64, settings: DedupSettings) -> list[Reason | None]:
-    """Compare solutions of one question and one format: equal canonical text, or a Jaccard of at least
-    solution_jaccard.
+    """Compare solutions of one question and one format, with their reasoning: equal canonical text, or a Jaccard of at
+    least solution_jaccard.
     """
     ids = rows.column("id").to_pylist()
     reasons: list[Reason | None] = [None] * len(rows)
     solved = np.flatnonzero(pc.is_valid(rows.column("solution")).to_numpy())
     with_solution = rows.take(pa.array(solved))
     group = _groups(with_solution)
-    texts = canonical_array(with_solution.column("solution"))
+    texts = canonical_array(_with_reasoning(with_solution))
     keys = pa.table({"group": group, "text": texts})
     quality, ids = quality[solved], [ids[k] for k in solved.tolist()]
     rank = rank_of(quality, ids)
@@ -135,6 +136,14 @@ def repeated_solutions(rows: pa.Table, quality: F64, settings: DedupSettings) ->
             "dedup", Code.NEAR, measure="jaccard", score=f"{score:.2f}", other=ids[other]
         )
     return reasons
+
+
+def _with_reasoning(rows: pa.Table) -> pa.ChunkedArray:
+    """Return each solution behind the reasoning that was written before it, where there is some."""
+    solutions, reasonings = rows.column("solution"), pc.fill_null(rows.column("reasoning"), "")
+    return pc.if_else(
+        pc.equal(reasonings, ""), solutions, pc.binary_join_element_wise(reasonings, solutions, "\n")
+    )
 
 
 def _groups(rows: pa.Table) -> I64:

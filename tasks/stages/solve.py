@@ -406,7 +406,7 @@ def _row_of_interleaving(
         endpoint,
         solution=done.solution or None,
         solution_format=TIR,
-        id=content_id(record["language"], record["question"], done.solution or key),
+        id=_sample_id(record, done.solution or key, done.reasoning),
         reasoning=done.reasoning,
         answer=done.answer,
         prompt=prompt.ref,
@@ -527,7 +527,7 @@ def row_of_sample(
     return _sample(
         record,
         endpoint,
-        id=content_id(record["language"], record["question"], text or completion.key),
+        id=_sample_id(record, text or completion.key, reply.thinking),
         reasoning=reply.thinking,
         solution=text or None,
         solution_format=kind,
@@ -536,6 +536,13 @@ def row_of_sample(
         params=orjson.dumps({"completion": completion.key, "temperature": temperature}).decode(),
         sample_index=index,
         reason=rejected,
+    )
+
+
+def _sample_id(record: dict[str, Any], text: str, reasoning: str | None) -> str:
+    """Return the id of a sample: equal solutions after different reasoning are different rows."""
+    return content_id(
+        record["language"], record["question"], text, *([reasoning] if reasoning is not None else [])
     )
 
 

@@ -100,6 +100,29 @@ def test_repeated_solutions_of_one_question() -> None:
     assert kinds(dedup(to_table(rows), settings=DedupSettings(solution_jaccard=0.95)))[2] == "kept"
 
 
+def test_equal_solutions_after_different_reasoning_are_different_rows() -> None:
+    """The selector `traces` chooses among them later."""
+    thoughts = [
+        "Count on from three, five times: four, five, six, seven, eight.",
+        "Take two of the five to fill up to five, and add the other three: eight.",
+        "Count on from three,  five times: four, five, six, seven, eight.",
+        None,
+    ]
+    rows = [
+        Row(
+            "Q?",
+            "en",
+            id=name,
+            solution="3 + 5 = 8",
+            solution_format="cot",
+            reasoning=thought,
+            correctness=quality,
+        )
+        for name, thought, quality in zip("abcd", thoughts, (0.9, 0.8, 0.7, 0.6), strict=True)
+    ]
+    assert reasons(dedup(to_table(rows))) == [None, None, "dedup: exact of a", None]
+
+
 def test_a_duplicate_question_takes_all_its_rows_and_the_best_stays() -> None:
     first, second = "Compute  $2+2$ for me.", "Compute $2 + 2$ for me"
     rows = [

@@ -318,6 +318,23 @@ def test_thinking_is_a_column_and_never_the_solution(
     assert (row.reason.code if row.reason else None) == why
 
 
+def test_equal_solutions_after_different_thinking_have_ids_of_their_own() -> None:
+    (question,) = to_table(questions(1)).to_pylist()
+    ids = [
+        _row(
+            question,
+            "cot",
+            index,
+            Completion(f"key {index}", "So \\boxed{4}", "stop", Usage(1, 1), reasoning=thought),
+            ENDPOINT,
+            Removed(),
+        ).id
+        for index, thought in enumerate(("2 + 2 is 4", "count to four", "count to four", ""))
+    ]
+    assert len(set(ids)) == 3
+    assert ids[1] == ids[2]
+
+
 def test_samples_in_words_use_different_strategies() -> None:
     kinds = ["cot", "pot"] * 4
     ways = [[strategy(f"problem {i}", kinds, index) for index in range(0, 8, 2)] for i in range(40)]
