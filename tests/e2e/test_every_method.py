@@ -74,12 +74,9 @@ def calls_of(home: Home, method: str) -> int:
     if not file.exists():
         return 0
     with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=30)) as ledger:
-        try:
-            (count,) = ledger.execute("SELECT count(*) FROM calls WHERE tag = ?", (method,)).fetchone()
-        except sqlite3.OperationalError as error:  # its tables are being created
-            assert "no such table" in str(error)
+        if not ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'calls'").fetchone():
             return 0
-    return int(count)
+        return int(ledger.execute("SELECT count(*) FROM calls WHERE tag = ?", (method,)).fetchone()[0])
 
 
 def shingles(question: str) -> frozenset[str]:
