@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -103,12 +104,14 @@ def run_night(config: Nightly) -> str:
         with Live(tools, config.dataset):
             try:
                 produce(night)
+                night.accepted = chosen_of_all(night)
+                night.finish()
             except LIMITS as limit:
                 night.stop(limit)  # what is accepted is published if it is enough; else the run ends here
-            try:
-                night.accepted = selected(night, night.accepted, "all waves", whole=True)
-            except LIMITS as limit:
-                night.stop(limit, publish=False)  # nothing is published that was not selected
+                try:
+                    night.accepted = selected(night, night.accepted, "all waves", whole=True)
+                except LIMITS as again:
+                    night.stop(again, publish=False)  # nothing is published that was not selected
         (taken,) = night.line.run(
             MIX,
             partial(
@@ -152,7 +155,6 @@ def produce(night: Night) -> None:
     if reserved:
         aim_at_weaknesses(night, seeds, reserved)
         write(night, seeds, until=config.target)
-    night.finish()
 
 
 def calibrated(night: Night, seeds: list[Ref]) -> None:
@@ -278,6 +280,25 @@ def selected(night: Night, shards: list[Ref], title: str, *, whole: bool = False
             reads={"parents": night.ancestors()} if selector(name).parents else {},
         )
     return shards
+
+
+def chosen_of_all(night: Night) -> list[Ref]:
+    """Return the accepted rows that the selectors take which compare rows with each other.
+
+    Where they leave fewer rows than the target, more are written, as many as will leave enough at the share that was kept, and the selectors
+    choose among all rows again. That ends with the waves, with the material, or when more rows did not leave more.
+    """
+    target, before = night.config.target, 0
+    while True:
+        first = len(night.line.funnel)
+        chosen = selected(night, night.accepted, "all waves", whole=True)
+        accepted, left = night.worth(), night.worth(chosen)
+        if left >= min(target, accepted) or left <= before or night.used_up:
+            return chosen
+        before = left
+        needed = math.ceil(target * accepted / left)
+        night.line.withdraw(first)
+        write(night, night.seeds, until=needed)
 
 
 def generating(plan: Plan) -> StageCall:

@@ -33,7 +33,7 @@ from flows.runner.progress import Bars
 from flows.runner.rebuild_base import base_of, origin, refuse_unknown_values
 from flows.runner.rebuild_publication import publish, twin_of, unchanged
 from flows.runner.rebuild_state import RebuildState
-from flows.runner.resources import Tools, opened
+from flows.runner.resources import Tools, is_model, opened
 from flows.runner.run_notes import RunNote, ended
 from flows.runner.stages import Line, Stage, Step
 from flows.runner.task_runners import task_runner
@@ -44,15 +44,19 @@ from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.errors import Conflict
 from storage.rows import reasons_of, unrejected
-from storage.stage_cache.shards import digest_of
+from storage.stage_cache.shards import Ref, digest_of
 from tasks.arrays import Mask
+from tasks.selection import ANCESTOR, selector
 from tasks.stages import rejudge
 from tasks.stages.mix import mix
+from tasks.stages.select import select
 from tasks.voting import Calibration
 
 MOST_RACES = 10  # attempts to publish while other runs publish to the same dataset
-# what selectors and the last comparison with the benchmarks dropped is dropped again where decontamination decides
-AFTERWARDS = {SELECT.name: DECONTAMINATE.name, CERTIFY.name: DECONTAMINATE.name}
+# what the last comparison with the benchmarks dropped is dropped again where decontamination decides
+AFTERWARDS = {CERTIFY.name: DECONTAMINATE.name}
+# the stages whose candidates rows may be made from
+ORIGINS = ("ingest", "similarity", MIX.name, "published")
 COMPARED = ["id", "problem_id", "question", "language"]  # what de-duplication reads of the rows beside
 
 
@@ -81,6 +85,7 @@ def rebuild(config: Rebuild = Rebuild()) -> str:
         for attempt in range(MOST_RACES):
             state = gather(config, tools, bars)
             decide(state)
+            select_again(state)
             choose(state)
             if config.what_if:
                 return what_if_text(state.pool, state.unjudged, state.base, tools.store, config.target)
@@ -146,7 +151,7 @@ def steps_of(stages: Judging) -> list[Step]:
 
 def order(stages: Judging) -> list[str]:
     """Return the names of the stages that a solution passes, in order, with "published" as the last."""
-    return [*(step.stage.name for step in steps_of(stages)), MIX.name, "published"]
+    return [*(step.stage.name for step in steps_of(stages)), SELECT.name, MIX.name, "published"]
 
 
 def decide(state: RebuildState) -> None:
@@ -174,10 +179,6 @@ def decide(state: RebuildState) -> None:
 def drop_as_before(state: RebuildState, stage: Stage) -> None:
     """Drop the rows that the stage dropped in an earlier run and would drop again."""
     pool, config, name, title = state.pool, state.config, stage.name, f"{stage.title}, as before"
-    if (
-        name == AFTERWARDS[SELECT.name]
-    ):  # no selector judges again, even where the comparison with the benchmarks does
-        rejudge.not_selected(pool, SELECT.name, f"{SELECT.title}, as before", name)
     if judges_all(state, name) or name in state.rules.score.scorers:
         return  # what a scorer dropped follows from the stored scores, see below
     if name == VERIFY.name:
@@ -238,6 +239,48 @@ def judge(state: RebuildState, step: Step) -> None:
         state.certificate = (
             examine(line.tools, [], state.against(), line.bars.say)[0].over(line.facts()).to_dict()
         )
+
+
+def select_again(state: RebuildState) -> None:
+    """Show the selectors of the base the rows that come back, which they have never seen. The other rows are selected as before.
+
+    A selector that looks at rows one by one sees all rows of the questions of these rows. One that compares rows with each other
+    chooses among all rows again, also among those that it did not take before.
+    """
+    pool, config, settings = state.pool, state.config, state.rules.select
+    step = pool.step(SELECT.name)
+    new = pool.alive & (pool.reached < step)
+    names = [*settings.names(whole=False), *settings.names(whole=True)] if new.any() else []
+    stages = {name: SELECT.of_selector(name, settings.by[name]) for name in names}
+    if config.what_if:  # no model is called
+        stages = {name: stage for name, stage in stages.items() if not stage.needs}
+    again = rejudge.not_taken_by(pool, [name for name, stage in stages.items() if stage.whole])
+    before = pool.alive & (pool.reached == step) & ~again
+    if before.any():
+        pool.drop(SELECT.name, f"{SELECT.title}, as before", before)
+    for name, stage in stages.items():
+        questions = pool.rows.column("problem_id")
+        shown = pc.is_in(questions, value_set=pc.unique(questions.filter(pa.array(new & pool.alive))))
+        rows = pool.alive if stage.whole else pool.alive & np.asarray(shown.to_numpy(), dtype=bool)
+        if not rows.any():
+            continue
+        for tool in stage.needs.values():
+            if is_model(tool):
+                state.line.tools.engine(tool).check()
+        call = partial(select, name=name, settings=settings.by[name], seed=config.seed)
+        state.through(
+            Step(stage, lambda call=call: call),  # type: ignore[misc]
+            rows.copy(),
+            of="all rows" if stage.whole else "what is new",
+            reads={"parents": ancestors(state)} if selector(name).parents else {},
+        )
+
+
+def ancestors(state: RebuildState) -> list[Ref]:
+    """Return the rows that the candidates may be made from, with the columns ANCESTOR."""
+    runs, _ = origin(state.base, state.line.tools.store)
+    among = pc.field("run").isin(runs) & pc.field("stage").isin(ORIGINS)
+    return [state.line.put("ancestors", state.candidates.to_table(columns=ANCESTOR, filter=among))]
 
 
 def choose(state: RebuildState) -> None:

@@ -22,12 +22,14 @@ class Demand:
     """The rows that a run needs and the questions it has requested.
 
     per_problem: the most rows per question that the mixture takes. best: the most rows that one question can give.
-    at_least: domain -> its least share of the rows. requested: domain -> questions requested so far.
+    at_least: domain -> its least share of the rows. most: questions that are requested for each missing row at most, however few of
+    the earlier ones gave a row. requested: domain -> questions requested so far.
     """
 
     per_problem: int
     best: int
     at_least: Mapping[str, float]
+    most: float
     requested: Counter[str] = field(default_factory=Counter)
 
     def usable(self, rows: pa.Table) -> Counter[str]:
@@ -55,13 +57,15 @@ class Demand:
         return {**missing, ANY: rest} if rest > 0 else missing
 
     def questions(self, missing: int, usable: Counter[str], domain: str = ANY) -> int:
-        """Return how many questions to request so that `missing` rows are accepted at the acceptance measured so far."""
+        """Return how many questions to request so that `missing` rows are accepted at the acceptance measured so far, at most
+        `most` for each."""
         measured = 0.0
         if domain != ANY and usable[domain] and self.requested[domain]:
             measured = usable[domain] / self.requested[domain]
         elif self.requested.total():
             measured = usable.total() / self.requested.total()
-        return math.ceil(missing / (measured or self.best * FIRST_GUESS) * MARGIN - 1e-9)
+        each = min(MARGIN / (measured or self.best * FIRST_GUESS), self.most)
+        return math.ceil(missing * each - 1e-9)
 
     def count_requests(self, quota: Mapping[tuple[str, str], int]) -> None:
         """Count the questions of a quota, (language, subdomain) -> number, as requested."""

@@ -67,7 +67,9 @@ class Night:
         line = Line(tools, bars)
         base = inputs.base
         per_question = min(config.mix.per_problem, config.solve.samples)
-        demand = Demand(config.mix.per_problem, per_question, config.mix.at_least)
+        demand = Demand(
+            config.mix.per_problem, per_question, config.mix.at_least, config.generate.per_missing
+        )
         planner = Planner(
             config,
             line,
@@ -122,18 +124,24 @@ class Night:
         strength = self.inputs.solve.learn
         return LearntShares(self.formats, strength) if strength and self.formats.asked else None
 
-    def usable(self) -> Counter[str]:
-        """Return the accepted rows that the mixture can take, by domain."""
-        accepted = self.line.kept(self.accepted, ["problem_id", "domain", "rejected"])
-        return self.planner.demand.usable(accepted)
+    def usable(self, shards: list[Ref] | None = None) -> Counter[str]:
+        """Return the accepted rows, or the kept ones of the shards, that the mixture can take, by domain."""
+        refs = self.accepted if shards is None else shards
+        rows = self.line.kept(refs, ["problem_id", "domain", "rejected"])
+        return self.planner.demand.usable(rows)
 
-    def worth(self) -> int:
-        """Return how many of the accepted rows the mixture can take."""
-        return self.planner.demand.worth(self.usable())
+    def worth(self, shards: list[Ref] | None = None) -> int:
+        """Return how many of the accepted rows, or of the kept ones of the shards, the mixture can take."""
+        return self.planner.demand.worth(self.usable(shards))
 
     def missing(self, until: int) -> dict[str, int]:
         """Return the rows by domain that are missing to have `until`; empty when there are enough."""
         return self.planner.demand.missing(self.usable(), until)
+
+    @property
+    def used_up(self) -> bool:
+        """Whether no wave is left, or no material, to write more rows of."""
+        return self.planner.wave >= self.config.generate.waves or self.ended == "material"
 
     def stop(self, limit: BaseException, *, publish: bool = True) -> None:
         """End at a limit: return if enough is accepted to be published and it may be (`publish`), or raise Stopped."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
+from pydantic import ValidationError
 
 from flows.config.loading import ConfigError
 from flows.config.nightly import Nightly
@@ -16,7 +17,7 @@ from storage.datasets.versions import Version
 from tasks.plugins import checked, module, scores_of
 
 # sections of the configuration that a rebuild takes from its base
-INHERITED = ("verify", "score", "similarity", "decontaminate", "mix")
+INHERITED = ("verify", "score", "similarity", "decontaminate", "select", "mix")
 
 
 def base_of(config: Rebuild, store: Store) -> tuple[Version, Nightly]:
@@ -70,7 +71,15 @@ def origin(base: Version, store: Store) -> tuple[list[str], set[str]]:
 
 def inherited(config: Rebuild, base: Version) -> Nightly:
     """Return the rules by which the base was judged, with what the rebuild changes."""
-    known = Nightly.model_validate({name: _section(base, name) for name in INHERITED})
+    try:
+        known = Nightly.model_validate({name: _section(base, name) for name in INHERITED})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigError(
+            f"{base} was made with a setting {where} that cannot be used: {first['msg']}. "
+            "Fix: put the plug-in or file that it names back, or rebuild an older version with --base"
+        ) from None
     score = known.score.model_copy(
         update={
             "thresholds": known.score.thresholds | config.thresholds,

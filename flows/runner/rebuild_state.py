@@ -107,15 +107,23 @@ class RebuildState:
             places
         )
 
-    def through(self, step: Step, mask: Mask, *, reads: Mapping[str, Sequence[Ref]] | None = None) -> None:
-        """Send the rows of the mask through a stage. What it drops is dropped from the pool, with its reason."""
+    def through(
+        self,
+        step: Step,
+        mask: Mask,
+        *,
+        of: str = "what is new",
+        reads: Mapping[str, Sequence[Ref]] | None = None,
+    ) -> None:
+        """Send the rows of the mask through a stage. What it drops is dropped from the pool, with its reason. of: what they are, for
+        the title."""
         line, pool = self.line, self.pool
         shards = [
             shard
             for table in self.tables(mask)
             for shard in line.shards("rework", table, self.config.shard_rows)
         ]
-        title = f"{step.stage.title}, what is new"
+        title = f"{step.stage.title}, {of}"
         results = line.run(step.stage, step.call(), shards, title=title, reads=reads)
         pool.lines.append(funnel_line(line.funnel[-1]))
         ids = pool.rows.column("id").combine_chunks()

@@ -39,6 +39,8 @@ from tasks.stages.score import PLUGINS
 # the tools that it needs as keywords besides. mypy checks the bound keywords against the function's signature.
 StageCall = partial[pa.Table] | partial[Outcome]
 
+COSTS = ("bills", "deferred")  # the facts of a shard that say what it cost
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -103,6 +105,8 @@ class Line:
     tools: Tools
     bars: Bars
     funnel: list[FunnelEntry] = field(default_factory=list)
+    # what withdrawn entries have cost, which is part of the run's costs
+    _withdrawn: list[dict[str, Any]] = field(default_factory=list)
     # address -> the task runs it came from, so that Prefect's graph shows what became of what
     _runs: dict[str, set[PrefectFuture[Any]]] = field(default_factory=dict)
 
@@ -134,7 +138,13 @@ class Line:
 
     def facts(self) -> list[dict[str, Any]]:
         """Return the facts that each shard of each stage recorded beside its rows."""
-        return [ref.facts for entry in self.funnel for ref in entry.refs]
+        return [ref.facts for entry in self.funnel for ref in entry.refs] + self._withdrawn
+
+    def withdraw(self, first: int) -> None:
+        """Take back the entries of the funnel from place `first` on: their rows are decided on again. Their costs stay."""
+        for ref in (ref for entry in self.funnel[first:] for ref in entry.refs):
+            self._withdrawn.append({name: ref.facts[name] for name in COSTS if name in ref.facts})
+        del self.funnel[first:]
 
     def store_candidates(self, run: str, *, whole: Sequence[str] = (), without: Sequence[str] = ()) -> None:
         """Append the rows that each stage dropped to the candidates, once per run, stage and shard; of the stages in `whole`

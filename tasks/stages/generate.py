@@ -79,6 +79,11 @@ class GenerateSettings(Section, title="Generate"):
         2_000, ge=0, description="rows of the last version, at most, that may be shown as examples"
     )
     waves: int = Field(4, ge=1, le=50, description="rounds of generation at most, until the target is met")
+    per_missing: float = Field(
+        5.0,
+        gt=0,
+        description="questions of a round for each missing row at most, however few rows earlier ones gave",
+    )
 
     @field_validator("settings")
     @classmethod

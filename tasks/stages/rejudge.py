@@ -19,6 +19,8 @@ from storage.datasets.quality import scores_of
 from storage.reasons import Code, Reason, reason
 from storage.rows import SOLUTION_BY, failed, reasons_of
 from tasks.arrays import Mask
+from tasks.stages.select import SELECTOR
+from tasks.stages.select import STAGE as SELECT
 
 STAGE = "rebuild"
 # the columns that are read of every candidate; texts are not read
@@ -180,13 +182,12 @@ def decided(pool: CandidateArrays, stage: str, title: str) -> None:
     pool.drop(stage, title, gone)
 
 
-def not_selected(pool: CandidateArrays, stage: str, title: str, counted_as: str) -> None:
-    """Drop the rows that the selectors, `stage`, dropped and no run published; their decision counts as that of `counted_as`. Where
-    there are none, the funnel has no line about them."""
-    gone = pool.alive & (pool.reached == pool.step(counted_as))
-    gone &= _mask(pc.fill_null(pc.equal(pool.rows.column("stage"), stage), False))
-    if gone.any():
-        pool.drop(stage, title, gone)
+def not_taken_by(pool: CandidateArrays, selectors: Collection[str]) -> Mask:
+    """Return the mask of the rows that one of these selectors dropped."""
+    name = pc.map_lookup(pc.struct_field(pool.rows.column("reason"), "values"), SELECTOR, "first")
+    by_them = pc.fill_null(pc.is_in(name, value_set=pa.array(sorted(selectors), pa.string())), False)
+    dropped: Mask = _mask(by_them) & (pool.reached == pool.step(SELECT))
+    return dropped
 
 
 def below(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from tasks.settings import Section
 from tasks.stages.outcome import Outcome, Tick
 
 STAGE = "select"
+SELECTOR = "selector"  # the value of every reason that names the selector
 # selectors that read the pass rates which an earlier one has measured
 BY_PASS_RATE = ("mirrored_j",)
 
@@ -72,7 +74,8 @@ def select(
     )
     reasons: list[Reason | None] = [None] * rows.num_rows
     for place, why in zip(places, chosen.reasons, strict=True):
-        reasons[place] = why
+        if why is not None:
+            reasons[place] = dataclasses.replace(why, values={**why.values, SELECTOR: name})
     columns = {
         of: _extended(rows, of, places, added)
         for of, added in (("scores", chosen.scores), ("verdicts", chosen.verdicts))

@@ -114,7 +114,7 @@ def test_every_method_in_one_night_that_is_killed_in_the_middle_of_one(
     wait_for(lambda: calls_of(killed_home, KILLED) >= calls // 4, LONG_S, f"calls of {KILLED}", process, 0.02)
     end(process, signal.SIGKILL)
     assert calls_of(killed_home, KILLED) < calls
-    assert [one["dataset"] for one in killed_home.json("datasets")] == ["problems"]
+    assert Store(killed_home.path).datasets() == ["problems"]
     resumed = killed_home.json(*night())
     assert resumed["digest"] == whole["digest"]
     assert calls_of(killed_home, KILLED) <= calls + IN_FLIGHT

@@ -13,12 +13,13 @@ import pytest
 from flows import nightly
 from flows.config.nightly import Nightly
 from flows.config.rebuild import Rebuild
-from flows.rebuild import AFTERWARDS, choose, drop_as_before, order, steps_of, to_judge
+from flows.rebuild import AFTERWARDS, choose, drop_as_before, order, select_again, steps_of, to_judge
 from flows.runner.rebuild_state import RebuildState
 from flows.runner.stages import Stage, Step
 from storage.reasons import Code, Reason, reason
 from storage.rows import Row, to_table
 from tasks.stages.rejudge import columns, gather
+from tasks.stages.select import SELECTOR
 from tasks.voting import prior
 
 STAGES = ["verify", "heuristics", "critique", "weigh", "dedup", "decontaminate"]
@@ -53,7 +54,7 @@ def those_of(state: Any, mask: Any) -> list[str]:
 
 
 def test_a_rebuild_takes_its_order_from_the_night_and_reads_no_benchmark_for_it() -> None:
-    assert order(judging()) == [*STAGES, "mix", "published"]
+    assert order(judging()) == [*STAGES, "select", "mix", "published"]
     assert [step.stage for step in steps_of(judging()) if step.stage.whole] == [nightly.DEDUP]
 
 
@@ -66,18 +67,63 @@ def test_what_a_stage_dropped_is_dropped_again(stage: str) -> None:
     assert (line["stage"], line["title"], line["rejected"]) == (stage, f"{stage.title()}, as before", 1)
 
 
-@pytest.mark.parametrize("config", [Rebuild(), Rebuild(benchmarks=[])])
-def test_what_selectors_dropped_is_dropped_again_under_their_own_title(config: Rebuild) -> None:
-    """Also where all rows are compared with the benchmarks again: no selector judges them then."""
-    rebuilt = state(order(judging()), ["decontaminate", "select", "certify", "published"], config)
-    drop_as_before(rebuilt, nightly.DECONTAMINATE)
-    again = config.benchmarks is not None
-    assert those_of(rebuilt, rebuilt.pool.alive) == [*["decontaminate", "certify"] * again, "published"]
-    lines = [(line["stage"], line["title"], line["rejected"]) for line in rebuilt.pool.lines]
-    assert lines == [
-        ("select", "Select, as before", 1),
-        *[("decontaminate", "Decontaminate, as before", 2)] * (not again),
+def unselected(by: str) -> Reason:
+    return Reason("select", Code.COVERED, values={"other": "x", "score": "0.90", SELECTOR: by})
+
+
+def selected(
+    stages: dict[str, Reason | None], by: dict[str, dict[str, Any]]
+) -> tuple[Any, list[tuple[str, list[str]]]]:
+    """Return the state after its selection, and which rows each selector was shown, by the names of their questions."""
+    rows = [Row(name, "en", solution="s", reason=why) for name, why in stages.items()]
+    table = to_table(rows).append_column("stage", pa.array([name.split()[0] for name in stages]))
+    table = table.append_column("run", pa.array(["one"] * len(rows)))
+    pool = gather(pads.dataset(table).to_table(columns=columns()), ["one"], order(judging()), AFTERWARDS)
+    rebuilt: Any = SimpleNamespace(
+        pool=pool, config=Rebuild(), rules=Nightly.model_validate({"select": {"by": by}})
+    )
+    shown = []
+    rebuilt.through = lambda step, mask, *, of, reads: shown.append(
+        (f"{step.stage.title}, {of}", sorted(table.column("question").filter(pa.array(mask)).to_pylist()))
+    )
+    select_again(rebuilt)
+    rebuilt.left = sorted(table.column("question").filter(pa.array(pool.alive)).to_pylist())
+    return rebuilt, shown
+
+
+SELECTORS: dict[str, dict[str, Any]] = {"quality": {}, "consistency": {}}
+
+
+def test_what_selectors_dropped_is_dropped_again_under_their_own_title() -> None:
+    """Where no row comes back, no selector chooses again."""
+    stages = {"published": None, "select one": unselected("consistency"), "select two": unselected("quality")}
+    rebuilt, shown = selected(stages, SELECTORS)
+    assert shown == []
+    assert rebuilt.left == ["published"]
+    (line,) = rebuilt.pool.lines
+    assert (line["stage"], line["title"], line["rejected"]) == ("select", "Select, as before", 2)
+
+
+def test_rows_that_come_back_are_shown_to_the_selectors() -> None:
+    """One that compares rows with each other chooses also among those that it did not take before."""
+    stages = {
+        "published": None,
+        "select one": unselected("consistency"),
+        "select two": unselected("quality"),
+        "select old": dropped_by("select"),  # stored before reasons named the selector
+        "weigh": dropped_by("weigh"),
+    }
+    rebuilt, shown = selected(stages, SELECTORS)
+    assert shown == [
+        ("Select by consistency, what is new", ["weigh"]),
+        ("Select by quality, all rows", ["published", "select two", "weigh"]),
     ]
+    assert rebuilt.left == ["published", "select two", "weigh"]
+
+
+def test_a_rebuild_of_a_version_without_selectors_selects_nothing() -> None:
+    rebuilt, shown = selected({"published": None, "weigh": dropped_by("weigh")}, {})
+    assert (shown, rebuilt.left, rebuilt.pool.lines) == ([], ["published", "weigh"], [])
 
 
 @pytest.mark.parametrize(
@@ -121,7 +167,7 @@ def test_a_stage_that_is_added_to_the_night_is_a_stage_of_every_rebuild(
     votes = nightly.Judging.votes
     monkeypatch.setattr(nightly.Judging, "votes", lambda self: [*votes(self), added])
     steps = order(judging())
-    assert steps == [*STAGES[:3], "proofread", *STAGES[3:], "mix", "published"]
+    assert steps == [*STAGES[:3], "proofread", *STAGES[3:], "select", "mix", "published"]
     rebuilt = state(steps, ["critique", "proofread", "weigh", "published"])
     drop_as_before(rebuilt, added.stage)
     assert those_of(rebuilt, ~rebuilt.pool.alive) == ["proofread"]

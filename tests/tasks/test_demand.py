@@ -27,12 +27,12 @@ def rows(**solutions: list[int]) -> pa.Table:
 
 
 def test_a_question_gives_some_solutions_no_more() -> None:
-    demand = Demand(2, 2, {})
+    demand = Demand(2, 2, {}, 20)
     assert demand.usable(rows(algebra=[1, 2, 5], calculus=[3])) == {"algebra": 5, "calculus": 2}
 
 
 def test_what_is_missing_is_of_the_domains_that_are_short() -> None:
-    demand = Demand(2, 2, {"algebra": 0.5, "calculus": 0.1})
+    demand = Demand(2, 2, {"algebra": 0.5, "calculus": 0.1}, 20)
     usable = Counter({"algebra": 30, "calculus": 20})
     assert demand.worth(usable) == 50
     assert demand.missing(usable, 100) == {"algebra": 20, ANY: 30}
@@ -42,13 +42,20 @@ def test_what_is_missing_is_of_the_domains_that_are_short() -> None:
 
 
 def test_questions_follow_the_acceptance_measured() -> None:
-    demand = Demand(2, 2, {})
+    demand = Demand(2, 2, {}, 20)
     assert demand.questions(30, Counter()) == 22  # 30 / (2 x 0.75), and a tenth more
     demand.count_requests({("en", "linear equations"): 10, ("en", "limits"): 30})
     usable = Counter({"algebra": 10, "calculus": 3})
     assert demand.questions(100, usable, "algebra") == 110  # one row per question
     assert demand.questions(100, usable, "calculus") == 1100  # a tenth of a row
     assert demand.questions(13, usable) == 44  # all together: 13 of 40
+
+
+def test_a_low_share_of_accepted_rows_makes_no_huge_wave() -> None:
+    demand = Demand(2, 2, {}, 5)
+    demand.count_requests({("en", "limits"): 1000})
+    assert demand.questions(100, Counter({"calculus": 2})) == 500  # 55,000 at the share that was measured
+    assert demand.questions(100, Counter({"calculus": 400})) == 275
 
 
 @given(
@@ -59,7 +66,7 @@ def test_questions_follow_the_acceptance_measured() -> None:
 def test_nothing_missing_means_worth_the_target(
     have: dict[str, int], least: dict[str, float], until: int
 ) -> None:
-    demand, usable = Demand(2, 2, least), Counter(have)
+    demand, usable = Demand(2, 2, least, 20), Counter(have)
     missing = demand.missing(usable, until)
     assert all(rows > 0 for rows in missing.values())
     usable.update(missing)

@@ -51,7 +51,7 @@ class Quotas(Planner):
 
 def quotas(missing: dict[str, int], **settings: object) -> dict[str, Quota]:
     config = Nightly.model_validate({"target": 100, **settings})
-    planner = Quotas(config, None, 1, Demand(1, 1, {}), None, None, 1)  # type: ignore[arg-type]
+    planner = Quotas(config, None, 1, Demand(1, 1, {}, 20), None, None, 1)  # type: ignore[arg-type]
     return {plan.method: plan.quota for plan in planner.plan_wave(missing, Counter(), [])}
 
 
