@@ -111,6 +111,7 @@ def plan_of(inputs: ForecastInputs) -> NightPlan:
     plan = NightPlan(
         target=inputs.target,
         waves=generate.waves,
+        per_missing=generate.per_missing,
         per_call=generate.per_call,
         cells=len(generate.languages) * len(generate.subdomains or SUBDOMAINS),
         samples=inputs.solve.samples,

@@ -115,7 +115,7 @@ def error_of(name: str, logs: Sequence[float], *, guessed: bool) -> Error:
 @dataclass(frozen=True, slots=True)
 class Selecting:
     """A selector. calls: completions that it requests per question that comes to it. kept: the share of rows that it keeps. whole: it
-    chooses after the last wave, so that no wave writes rows in place of those that it drops."""
+    chooses after the waves for the target, and waves that are left write rows in place of those that it drops."""
 
     name: str
     calls: float
@@ -129,6 +129,7 @@ class NightPlan:
 
     cells: topics that questions are requested for, each in separate calls.
     shares: KeptShare by stage: written, novel, solved, verified, scored, and judged (what the critic is asked about).
+    per_missing: questions of a wave for each missing row at most.
     usable: rows that the mixture can take per novel question, as a share of `best`.
     known: questions with known answers on which the votes are calibrated.
     writers: method -> weight; those without `prices` call no model.
@@ -158,6 +159,7 @@ class NightPlan:
     usable: KeptShare
     writers: Mapping[str, float]
     prices: Mapping[str, Sequence[Price]]
+    per_missing: float = 5.0
     judged: bool = True
     in_flight: int = 64
     overhead: float = 0.01
@@ -214,7 +216,7 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
             thinned = thinned * share_kept
         else:
             per_question = per_question * share_kept
-    questions, orders, batches, short = _waves(plan, per_question, novel)
+    questions, orders, batches, short = _waves(plan, per_question, novel, thinned)
     weights = sum(plan.writers.values())
     open_ = (
         1 - sum(plan.writers[name] for name in plan.solvers) / weights
@@ -332,7 +334,7 @@ def _measured(plan: NightPlan, name: str) -> Error:
 
 
 def _waves(
-    plan: NightPlan, per_question: Floats, novel: Floats
+    plan: NightPlan, per_question: Floats, novel: Floats, thinned: Floats
 ) -> tuple[Floats, Floats, Floats, npt.NDArray[np.bool_]]:
     """Return the questions that the flow would request in all, the calls for them, the batches of the critic, and whether the
     waves were used up before the target, each (DRAWS,)."""
@@ -341,17 +343,18 @@ def _waves(
     parts = [plan.target * (1 - plan.reserved)] + [float(plan.target)] * (
         plan.waves if plan.reserved else plan.waves - 1
     )
-    for until in parts[: plan.waves + bool(plan.reserved)]:
+    for part in parts[: plan.waves + bool(plan.reserved)]:
+        until = np.where(accepted < plan.target - 1, part, plan.target / np.maximum(thinned, 1e-9))
         missing = np.maximum(0.0, until - accepted)
         measured = np.where(questions > 0, accepted / np.maximum(questions, 1), 0.0)
         rate = np.where(measured > 0, measured, plan.best * FIRST_GUESS)
-        more = np.where(missing >= 1, np.ceil(missing / rate * MARGIN), 0.0)
+        more = np.where(missing >= 1, np.ceil(missing * np.minimum(MARGIN / rate, plan.per_missing)), 0.0)
         orders = orders + np.minimum(more, plan.cells) * np.ceil(
             np.maximum(more / plan.cells, 1) / plan.per_call
         )
         batches = batches + np.ceil(more * novel / plan.shard_rows)
         questions, accepted = questions + more, accepted + more * per_question
-    return questions, orders, batches, accepted < plan.target - 1
+    return questions, orders, batches, accepted * thinned < plan.target - 1
 
 
 def _limits(

@@ -12,6 +12,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from tasks.problems.machinery.family import Worked, recognise
+from tasks.problems.machinery.typesetting import typeset
 from tasks.teacher.comparing import same_answer
 from tasks.teacher.compound import Compound, split
 from tasks.teacher.equations import worked_text
@@ -25,8 +26,12 @@ TRIED = range(2, 400)  # whole numbers that are put in place of a letter
 def worked_compound(question: str) -> Worked | None:
     """Return the worked solution of a compound question; None for other questions, and where a part cannot be worked."""
     compound = split(question)
-    if compound is None:
-        return None
+    worked = _worked(compound) if compound is not None else None
+    return typeset(worked, question, compound.language) if compound is not None and worked else None
+
+
+def _worked(compound: Compound) -> Worked | None:
+    """Return the solution, in which the steps that join the parts are plain."""
     if "letter" in compound.slots:
         return _by_trial(compound)
     first = worked_question(compound.slots["first"], compound.language)

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from tasks.problems.machinery.family import Worked
 from tasks.text.arithmetic import Coefficients, number, polynomial, written
+from tasks.problems.machinery.typesetting import typeset
 from tasks.text.expressions import NotAnExpression
 
 LONGEST = 400  # characters of a question that are read
@@ -43,7 +44,13 @@ def worked_text(question: str, language: str) -> Worked | None:
     if len(formulas) != 1 or any(run.isdigit() for run in runs):
         return None
     formula = formulas[0]
-    return _equation(formula, language) if "=" in formula else _expression(formula, language)
+    worked = _equation(formula, language) if "=" in formula else _expression(formula, language)
+    return typeset(worked, question, language) if worked else None
+
+
+def _formula(text: str) -> str:
+    """Return a formula as it stands in a step: between dollar signs if it is LaTeX already."""
+    return f"${text}$" if "\\" in text else text
 
 
 def _plain(text: str) -> bool:
@@ -78,7 +85,8 @@ def _expression(text: str, language: str) -> Worked | None:
     if value is None:
         return None
     answer = written(value, text)
-    steps = (f"计算：{text} = {answer}。",) if language == "zh" else (f"Compute {text} = {answer}.",)
+    formula = _formula(f"{text} = {answer}")
+    steps = (f"计算：{formula}。",) if language == "zh" else (f"Compute {formula}.",)
     return Worked(answer, steps, _program(text, value))
 
 
@@ -122,15 +130,16 @@ def _quadratic(poly: Coefficients, unknown: str, language: str) -> Worked | None
         return None
     roots = sorted({(-b - root) / (2 * a), (-b + root) / (2 * a)})
     answer = ", ".join(written(value, "frac") for value in roots)
+    roots_are = _formula(f"{unknown} = {answer}")
     steps = (
         (
             f"判别式为 {written(under, '/')}，其平方根为 {written(root, '/')}。",
-            f"由求根公式得 {unknown} = {answer}。",
+            f"由求根公式得 {roots_are}。",
         )
         if language == "zh"
         else (
             f"The discriminant is {written(under, '/')}, with square root {written(root, '/')}.",
-            f"By the quadratic formula, {unknown} = {answer}.",
+            f"By the quadratic formula, {roots_are}.",
         )
     )
     listed = ", ".join(f"Fraction({value.numerator}, {value.denominator})" for value in roots)
@@ -177,11 +186,16 @@ _PYTHON = (
 )
 
 
+def as_python(text: str) -> str:
+    """Return an expression, plain or in LaTeX, in the notation of Python where it has one."""
+    for pattern, python in _PYTHON:
+        text = pattern.sub(python, text)
+    return text
+
+
 def _program(text: str, value: Fraction) -> str:
     """Return a program that computes the expression, or prints the value if it cannot be written as plain Python."""
-    code = text
-    for pattern, python in _PYTHON:
-        code = pattern.sub(python, code)
+    code = as_python(text)
     if re.fullmatch(r"(?:[\d.+\-*/()!\s]|sqrt)+", code):
         return f"from sympy import sympify\nprint(sympify({code!r}, rational=True))"
     return f"from fractions import Fraction\nprint(Fraction({value.numerator}, {value.denominator}))"

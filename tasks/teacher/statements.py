@@ -126,8 +126,9 @@ def _left(text: str, low: int, high: int, *, chained: bool) -> tuple[Fraction, i
         return None
     if run.startswith(("(", r"\left")) and re.search(r"(?<![A-Za-z])[A-Za-z]$", spaced):
         return None  # a function's argument
-    whole = (start == low and chained) or not spaced
-    if _NUMBER.fullmatch(run) and not whole and spaced[-1] not in ",:;.(，。：；、（→⇒=":
+    ahead = spaced.rstrip("$ \t\n")  # a formula may begin between the words and the number
+    whole = (start == low and chained) or not ahead
+    if _NUMBER.fullmatch(run) and not whole and ahead[-1] not in ",:;.(，。：；、（→⇒=":
         return None  # a lone number after a word or a sign belongs to that
     value = number(run)
     return None if value is None else (value, start)

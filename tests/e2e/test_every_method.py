@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -18,6 +19,7 @@ from storage.datasets.store import Store
 from storage.rows import to_table
 from tasks.methods import PLUGINS, method
 from tasks.plugins import names
+from tasks.problems.machinery.family import recognise
 from tests.e2e.processes import Home, Teacher, balanced, end, wait_for
 from tests.tasks.methods.derived_rows import drawn
 
@@ -100,9 +102,17 @@ def test_every_method_in_one_night_that_is_killed_in_the_middle_of_one(
     home: Callable[..., Home], teacher: Callable[[], Teacher]
 ) -> None:
     def prepared() -> Home:
-        """A home with problems that the embedded teacher knows, which methods on single problems work on."""
+        """A home with problems that the embedded teacher knows, some with their programs, which methods on single problems work on."""
         one = home(MATHMILL_TEACHER__MODEL="embedded", MATHMILL_TEACHER__BASE_URL=teacher().url)
-        Store(one.path).publish("problems", [to_table(drawn("every method"))], lineage={})
+        solved = [
+            replace(
+                row, id="", solution=known.worked.program, solution_format="pot", answer=known.worked.answer
+            )
+            for row in drawn("programs", every=3)
+            if (known := recognise(row.question, row.language))
+        ]
+        rows = [*drawn("every method"), *solved]
+        Store(one.path).publish("problems", [to_table(rows)], lineage={})
         return one
 
     whole_home, killed_home = prepared(), prepared()

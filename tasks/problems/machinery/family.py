@@ -33,6 +33,7 @@ from types import ModuleType
 from tasks import problems
 from tasks.problems.machinery.notation import Unworkable
 from tasks.problems.machinery.slots import Number, Slot, compact
+from tasks.problems.machinery.typesetting import typeset
 
 Values = dict[str, int | str]
 
@@ -269,6 +270,7 @@ def _problem(
     family: Family, language: str, level: int, question: str, values: Mapping[str, int | str], worked: Worked
 ) -> Problem:
     items = tuple(sorted(values.items()))
+    worked = typeset(worked, question, language)
     return Problem(family.name, family.subdomain, language, level, question, items, worked, family.concepts)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tasks.problems.machinery.family import Problem
 from tasks.teacher.character import Character
-from tasks.teacher.equations import worked_text
+from tasks.teacher.equations import as_python, worked_text
 from tasks.teacher.error_injection import inject_error
 from tasks.teacher.jobs import Prompted
 from tasks.teacher.reading import PromptRequest, known, undressed
@@ -84,7 +84,7 @@ def _check(step: str, language: str) -> str:
 
 def _python(text: str) -> str | None:
     """Return a text as an arithmetic expression of Python, None if it is none."""
-    code = text.strip().replace("^", "**").replace("×", "*").replace("÷", "/").replace("−", "-")
+    code = as_python(text.strip())
     try:
         tree = ast.parse(code, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -108,7 +108,7 @@ def _planned(worked: Worked, strategy: str, language: str, character: Character,
     return text if rng.random() < character.rates.malformed else f"{plan}\n{text}"
 
 
-_PRODUCT_OR_SUM = re.compile(r"(\d{1,9}) ?(\*|\\times|\+) ?(\d{1,9})")
+_PRODUCT_OR_SUM = re.compile(r"(\d{1,9}) ?(\*|\\times|\\cdot|\+) ?(\d{1,9})")
 
 
 def _checks(step: str, language: str) -> list[str]:
@@ -125,5 +125,7 @@ def _checks(step: str, language: str) -> list[str]:
             check = f"{statement.right} / {second} = {first}"
         else:
             continue
+        if "$" in step:
+            check = f"${check}$"
         checks.append(f"检验：{check}。" if language == "zh" else f"Check: {check}.")
     return checks

@@ -221,9 +221,19 @@ def test_a_selector_is_asked_about_every_new_question_and_more_are_written_for_w
     assert stage_calls(both, "two_models") == pytest.approx(stage_calls(both, "pass_rate") / 8, rel=0.05)
 
 
-def test_a_selector_of_whole_nights_leaves_fewer_rows_and_no_more_are_written() -> None:
+def test_a_selector_of_whole_nights_is_given_more_rows_by_the_waves_that_are_left() -> None:
     thinned = replace(PLAN, selectors=[Selecting("naturalness", 0, KeptShare(5e5, 1e6), whole=True)])
     before, after = likely(PLAN), likely(thinned)
-    assert after["questions"] == pytest.approx(before["questions"], rel=0.02)
-    assert after["calls"] == pytest.approx(before["calls"], rel=0.02)
-    assert 480 < after["accepted"] < 600
+    assert after["questions"] == pytest.approx(2 * before["questions"], rel=0.1)
+    assert after["accepted"] == pytest.approx(1000, rel=0.02)
+    (only,) = (likely(replace(one, waves=1)) for one in (thinned,))
+    assert only["questions"] < 1.2 * before["questions"]
+    assert 400 < only["accepted"] < 650
+
+
+def test_a_low_share_of_kept_rows_makes_no_huge_wave() -> None:
+    hardly = Selecting("pass_rate", 0, KeptShare(1e4, 1e6), whole=False)
+    free, bound = (
+        likely(replace(PLAN, selectors=[hardly], per_missing=most))["questions"] for most in (1e9, 5)
+    )
+    assert bound <= 5 * PLAN.target * PLAN.waves < free

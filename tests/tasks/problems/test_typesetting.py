@@ -1,0 +1,78 @@
+"""Formulas of worked steps in LaTeX: what becomes one, and that a critic reads the same calculations in them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tasks.problems.machinery.family import families, make
+from tasks.problems.machinery.notation import Unworkable
+from tasks.problems.machinery.typesetting import has_latex, typeset_text
+from tasks.seeding import rng_of
+from tasks.teacher.error_injection import inject_error
+from tasks.teacher.statements import statements
+
+
+@pytest.mark.parametrize(
+    ("question", "latex"),
+    [
+        ("Solve $2x + 1 = 5$.", True),
+        (r"What is \(\frac{1}{2}\) of 10?", True),
+        ("Ann has $20 and spends $5. How many dollars are left?", False),
+        ("What is 3 + 4?", False),
+    ],
+)
+def test_dollars_of_money_are_no_latex(question: str, latex: bool) -> None:
+    assert has_latex(question) == latex
+
+
+@pytest.mark.parametrize(
+    ("plain", "language", "set_"),
+    [
+        ("So x = 8 / 7 = 8/7.", "en", r"So $x = 8 / 7 = \frac{8}{7}$."),
+        ("The side: 2 * 18 * 6 = 216 times pi.", "en", r"The side: $2 \cdot 18 \cdot 6 = 216$ times $\pi$."),
+        ("A shot misses; 3 of 5 are left, see a.", "en", "A shot misses; 3 of 5 are left, see a."),
+        ("(sqrt(4x^2 - 1) + 2x) is positive.", "en", r"$(\sqrt{4x^2 - 1} + 2x)$ is positive."),
+        ("The edges are (-5, 0, 13), (-1, 4, 13).", "en", "The edges are $(-5, 0, 13)$, $(-1, 4, 13)$."),
+        ("u'v + uv' gives 2^10; it's done.", "en", "$u'v + uv'$ gives $2^{10}$; it's done."),
+        (
+            "因为 x = 3，所以 2 * cos(120°) 等于 -1。",
+            "zh",
+            r"因为 $x = 3$，所以 $2 \cdot \cos(120^\circ)$ 等于 -1。",
+        ),
+        (r"That is $22\sqrt{3}$, and y = 2.", "en", r"That is $22\sqrt{3}$, and $y = 2$."),
+    ],
+)
+def test_formulas_stand_between_dollar_signs(plain: str, language: str, set_: str) -> None:
+    assert typeset_text(plain, language) == set_
+    assert typeset_text(set_, language) == set_
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_solution_has_the_notation_of_its_question_and_its_calculations_are_read(language: str) -> None:
+    """Every calculation that is read in plain steps is read in LaTeX, with the same value, and an error is still carried to the answer."""
+    changed = written = 0
+    for name, family in families().items():
+        for number in range(3):
+            rng = rng_of("typesetting", name, language, number)
+            try:
+                values = family.draw(rng, 1 + number)
+                plain = family.work(values, language)
+            except Unworkable:
+                continue
+            problem = make(family, rng_of("typesetting", name, language, number), 1 + number, language)
+            if not has_latex(problem.question):
+                assert problem.worked == plain
+                continue
+            steps = problem.worked.steps
+            written += any("$" in step for step in steps)
+            for step, as_latex in zip(plain.steps, steps, strict=True):
+                read = [(one.left, one.right) for one in statements(as_latex)]
+                assert all(left == right for left, right in read), as_latex
+                missed = [one for one in statements(step) if (one.left, one.right) not in read]
+                assert missed == [], (step, as_latex)
+            wrong, answer = inject_error(steps, problem.worked.answer, rng)
+            assert answer != problem.worked.answer
+            false = [i for i, step in enumerate(wrong) if any(not one.true for one in statements(step))]
+            first = [i for i, (a, b) in enumerate(zip(steps, wrong, strict=True)) if a != b]
+            changed += bool(false) and false[0] == first[0]
+    assert changed >= 0.8 * written > 50
