@@ -8,8 +8,8 @@ import re
 from fractions import Fraction
 
 from tasks.problems.machinery.family import Worked
-from tasks.text.arithmetic import Coefficients, number, polynomial, written
 from tasks.problems.machinery.typesetting import typeset
+from tasks.text.arithmetic import Coefficients, number, polynomial, written
 from tasks.text.expressions import NotAnExpression
 
 LONGEST = 400  # characters of a question that are read

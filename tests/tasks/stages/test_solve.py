@@ -321,13 +321,15 @@ def test_thinking_is_a_column_and_never_the_solution(
 def test_equal_solutions_after_different_thinking_have_ids_of_their_own() -> None:
     (question,) = to_table(questions(1)).to_pylist()
     ids = [
-        _row(
+        row_of_sample(
             question,
             "cot",
             index,
             Completion(f"key {index}", "So \\boxed{4}", "stop", Usage(1, 1), reasoning=thought),
             ENDPOINT,
             Removed(),
+            prompts.load("solve_cot"),
+            stage="solve",
         ).id
         for index, thought in enumerate(("2 + 2 is 4", "count to four", "count to four", ""))
     ]
