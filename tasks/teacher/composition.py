@@ -27,7 +27,9 @@ def worked_compound(question: str) -> Worked | None:
     """Return the worked solution of a compound question; None for other questions, and where a part cannot be worked."""
     compound = split(question)
     worked = _worked(compound) if compound is not None else None
-    return typeset(worked, question, compound.language) if compound is not None and worked else None
+    if compound is None or worked is None:
+        return None
+    return replace(worked, steps=typeset(worked.steps, question, compound.language))
 
 
 def _worked(compound: Compound) -> Worked | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+from dataclasses import replace
 from fractions import Fraction
 
 from tasks.problems.machinery.family import Worked
@@ -45,7 +46,7 @@ def worked_text(question: str, language: str) -> Worked | None:
         return None
     formula = formulas[0]
     worked = _equation(formula, language) if "=" in formula else _expression(formula, language)
-    return typeset(worked, question, language) if worked else None
+    return replace(worked, steps=typeset(worked.steps, question, language)) if worked else None
 
 
 def _formula(text: str) -> str:

@@ -27,7 +27,7 @@ import re
 import string
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 from tasks import problems
@@ -270,7 +270,7 @@ def _problem(
     family: Family, language: str, level: int, question: str, values: Mapping[str, int | str], worked: Worked
 ) -> Problem:
     items = tuple(sorted(values.items()))
-    worked = typeset(worked, question, language)
+    worked = replace(worked, steps=typeset(worked.steps, question, language))
     return Problem(family.name, family.subdomain, language, level, question, items, worked, family.concepts)
 
 

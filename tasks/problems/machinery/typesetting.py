@@ -8,12 +8,7 @@ signs already is left alone, so that typesetting twice changes nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tasks.problems.machinery.family import Worked
+from collections.abc import Iterator, Sequence
 
 _LATEX = re.compile(r"\\(?:\(|\[|[a-zA-Z]{2,})|\$[a-zA-Z]\$|\$[^$\n]{1,200}?[\\^_=]")
 _INSIDE = re.compile(r"(\$[^$\n]*\$)")
@@ -34,11 +29,9 @@ def has_latex(question: str) -> bool:
     return _LATEX.search(question) is not None
 
 
-def typeset(worked: Worked, question: str, language: str) -> Worked:
-    """Return the solution with the formulas of its steps in LaTeX if the question has LaTeX."""
-    if not has_latex(question):
-        return worked
-    return replace(worked, steps=tuple(typeset_text(step, language) for step in worked.steps))
+def typeset(steps: Sequence[str], question: str, language: str) -> tuple[str, ...]:
+    """Return the steps with their formulas in LaTeX if the question has LaTeX."""
+    return tuple(typeset_text(step, language) for step in steps) if has_latex(question) else tuple(steps)
 
 
 def typeset_text(text: str, language: str) -> str:
