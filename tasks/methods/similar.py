@@ -35,10 +35,14 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
     near to in `parent_ids` (see tasks.stages.retrieve.retrieve).
     """
     neighbours_by_failure: dict[str, list[tuple[str, str]]] = {}
-    rows = pool.select(["id", "question", "parent_ids"]).to_pylist()
+    rows = pool.select(["id", "question", "language", "parent_ids"]).to_pylist()
+    language_of = {row["id"]: row["language"] for row in rows}
     for row in rows:
         for failure in row["parent_ids"]:
-            neighbours_by_failure.setdefault(failure, []).append((row["id"], row["question"]))
+            if row["language"] == language_of.get(
+                failure
+            ):  # an example of another language is answered in that
+                neighbours_by_failure.setdefault(failure, []).append((row["id"], row["question"]))
     failures = examples_by_topic(
         pool.filter(pa.compute.equal(pa.compute.list_value_length(pool["parent_ids"]), 0))
     )

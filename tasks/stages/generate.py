@@ -46,6 +46,7 @@ from tasks.sandbox import Sandbox
 from tasks.settings import Section, Share
 from tasks.stages.outcome import Outcome, Tick
 from tasks.taxonomy import SUBDOMAINS, domain_of
+from tasks.text.cleaning import other_language
 
 # the conditions of a call that are stored with its questions; concepts have their own column
 STATED = ("kind", "context", "level", "answer_type")
@@ -349,12 +350,20 @@ def _in_order(
     ask: Ask, items: Sequence[Item], key: str, params: Mapping[str, Any], common: Mapping[str, Any]
 ) -> list[Row]:
     """Return the rows of the usable items, then those of the others, whose ids are made from `key`."""
+    items = [_in_its_language(item, ask.language) for item in items]
     usable = [_row(ask, item, "", params, common) for item in items if item.code is None]
     others = [item for item in items if item.code is not None]
     return usable + [
         _row(ask, item, content_id(key, ask.method, str(index)), params, common)
         for index, item in enumerate(others)
     ]
+
+
+def _in_its_language(item: Item, language: str) -> Item:
+    """Return the item, or the reason that its question is not in the language that was asked for: one that is shown examples of
+    another language may write in that."""
+    written = other_language(item.question, language) if item.code is None else None
+    return item if written is None else Item(code=Code.OTHER_LANGUAGE, values={"language": written})
 
 
 def _row(ask: Ask, item: Item, row_id: str, params: Mapping[str, Any], common: Mapping[str, Any]) -> Row:

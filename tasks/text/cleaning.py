@@ -84,6 +84,9 @@ def printable(text: str, longest: int = 1000) -> str:
     return _CONTROL.sub("\ufffd", text)
 
 
+FEWEST_WORDS = 5  # words and Chinese characters from which a text is in a language
+
+
 def language_of(text: str) -> str | None:
     """Return `zh` or `en` by the share of Chinese characters among the words outside formulas, None for other scripts.
 
@@ -97,3 +100,12 @@ def language_of(text: str) -> str | None:
     if foreign > max(han, latin):
         return None
     return "zh" if han and 2 * han >= latin else "en"
+
+
+def other_language(text: str, language: str) -> str | None:
+    """Return the language that a text is in if that is not `language`, None if it is or if it has too few words to tell."""
+    written = language_of(text)
+    if written is None or written == language:
+        return None
+    words = _FORMULA.sub(" ", text)
+    return written if len(_HAN.findall(words)) + len(_LATIN.findall(words)) >= FEWEST_WORDS else None

@@ -11,6 +11,7 @@ import orjson
 import pyarrow as pa
 import pytest
 
+from storage.reasons import Code
 from storage.rows import STATED_DIFFICULTY, Row, column, kept, to_table
 from tasks.answers import Judge
 from tasks.llm.endpoint import Endpoint
@@ -216,3 +217,24 @@ def test_a_prompt_that_states_no_conditions_stores_none(
     row, *_ = _rows_of(ask, done, replace(teacher.endpoint, prompts=former), source="s", license="l")
     assert row.concepts == []
     assert "conditions" not in orjson.loads(row.params or "")
+
+
+def test_a_question_in_another_language_than_the_requested_one_is_dropped() -> None:
+    (ask,) = self_instruct.plan(pool(), {("en", "linear equations"): 2}, per_call=5, examples=0, seed=1)
+    written = [
+        {"question": "一元一次方程 $2x + 3 = 11$ 的解是多少？", "difficulty": 2},
+        {"question": "What is the solution of $2x + 3 = 11$?", "difficulty": 2},
+    ]
+    done = Completion("key", orjson.dumps({"problems": written}).decode(), "stop", Usage(1, 1))
+    rows = _rows_of(ask, done, Endpoint(role="teacher", model="m"), source="s", license="l")
+    assert [(row.question, row.reason and row.reason.code) for row in rows] == [
+        ("What is the solution of $2x + 3 = 11$?", None),
+        ("", Code.OTHER_LANGUAGE),
+    ]
+
+
+def test_neighbours_in_another_language_are_no_examples() -> None:
+    failure = Row("failed", "en", subdomain="limits")
+    near = [Row(f"near {i}", "zh" if i else "en", parent_ids=[failure.id]) for i in range(4)]
+    (ask,) = similar.plan(to_table([failure, *near]), {("en", "limits"): 2}, per_call=2, examples=3, seed=1)
+    assert [one["question"] for one in ask.variables["examples"]] == ["near 0"]
