@@ -16,12 +16,12 @@ from flows.runner.decontamination import CERTIFY, ENCODER, READERS, Decontaminat
 from flows.runner.events import on_failure
 from flows.runner.limits import LIMITS
 from flows.runner.night import Night
-from flows.runner.night_inputs import probe_file, seed_files
 from flows.runner.planning import Plan
 from flows.runner.progress import Bars
 from flows.runner.publication import publish
 from flows.runner.resources import opened
 from flows.runner.run_notes import ended
+from flows.runner.seed_files import probe_file, seed_files
 from flows.runner.service_table import Live
 from flows.runner.stages import Stage, StageCall, Step
 from flows.runner.start_delay import stagger
@@ -38,6 +38,7 @@ from tasks.selection import selector
 from tasks.stages.calibrate import CalibrateSettings, calibrate, shortfall
 from tasks.stages.decontaminate import DecontaminateSettings
 from tasks.stages.dedup import dedup
+from tasks.stages.extract_concepts import extract_concepts
 from tasks.stages.generate import GenerateSettings, generate
 from tasks.stages.ingest import SeedSettings
 from tasks.stages.mix import MixSettings, mix
@@ -55,6 +56,9 @@ from tasks.voting import Calibration, StoppingRule
 # The stages, in the order in which rows pass them. A stage has one name: the constant, its id, its module in
 # tasks/stages/ and its function there. Ids enter addresses, seeds and stored reasons, and never change.
 INGEST = Stage("ingest", "Ingest", SeedSettings)
+EXTRACT_CONCEPTS = Stage(
+    "extract_concepts", "Extract concepts", GenerateSettings, needs={"engine": "teacher"}
+)
 GENERATE = Stage("generate", "Write questions", GenerateSettings, needs={"engine": "teacher"})
 SIMILARITY = Stage("similarity", "Drop similar questions", SimilaritySettings, whole=True)
 SEMANTIC = Stage("semantic", "Look for paraphrases", SimilaritySettings, needs=ENCODER, whole=True)
@@ -143,18 +147,41 @@ def run_night(config: Nightly) -> str:
 def produce(night: Night) -> None:
     """Produce accepted rows until the target is met or a limit is reached."""
     config = night.config
-    night.seeds = seeds = night.ingest(INGEST, seed_files(config), "seeds")
+    night.seeds = seeds = with_concepts(night, night.ingest(INGEST, seed_files(config), "seeds"), "seeds")
+    describe_material(night)
     if any(method(name).makes != "texts" for name in config.generate.methods):
         calibrated(night, seeds)
     if config.seeds.distill:
         rows = solve_and_judge(night, seeds, "seeds", pool=[])
-        night.accepted += selected(night, rows, "seeds")
+        night.accepted += with_concepts(night, selected(night, rows, "seeds"), "seeds")
     # a part of the target is kept for what the student's failures ask for
     reserved = round(config.target * config.weakness.share)
     write(night, seeds, until=config.target - reserved)
     if reserved:
         aim_at_weaknesses(night, seeds, reserved)
         write(night, seeds, until=config.target)
+
+
+def with_concepts(night: Night, rows: list[Ref], title: str) -> list[Ref]:
+    """Return the rows with the concepts of their texts, where a method draws from graphs of concepts: the teacher names those of the
+    texts that have none."""
+    texts = night.planner.texts(night.line.kept(rows))
+    if texts.num_rows:
+        shards = night.line.shards("texts", texts, night.planner.shard_rows, of=rows)
+        stage = EXTRACT_CONCEPTS
+        named = night.line.run(stage, partial(extract_concepts), shards, title=f"{stage.title}, {title}")
+        night.planner.learn(named)
+    return night.planner.described(rows) if night.planner.extracted else rows
+
+
+def describe_material(night: Night) -> None:
+    """Have the concepts named of the rows and passages of the material, and of the rows that are remembered from earlier nights."""
+    planner, line = night.planner, night.line
+    material, remembered = (
+        line.rows(with_concepts(night, [line.put(name, rows)], name))
+        for name, rows in (("material", planner.material.rows), ("remembered", planner.remembered))
+    )
+    planner.material.rows, planner.remembered = material, remembered
 
 
 def calibrated(night: Night, seeds: list[Ref]) -> None:
@@ -189,7 +216,7 @@ def write(night: Night, seeds: list[Ref], *, until: int) -> None:
         title = f"wave {planner.wave + 1}"
         for makes, rows in rows_of_plans(night, plans).items():
             rows = judged(night, rows, makes, title, pool=seeds + night.questions)
-            night.accepted += selected(night, rows, title)
+            night.accepted += with_concepts(night, selected(night, rows, title), title)
         planner.wave += 1
         if not plans:
             night.ended = "material"

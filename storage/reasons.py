@@ -84,6 +84,7 @@ class Code(StrEnum):
     NOT_A_TEMPLATE = "not_a_template"  # a program that gives no further problems; `why`
     # methods on documents
     NOTHING_TO_ASK = "nothing_to_ask"  # the model finds no question in the passage
+    NO_CONCEPTS = "no_concepts"  # the model finds no concept of mathematics in the text
     NO_PARTS = "no_parts"  # the completion does not have the parts that were requested
     NO_END = "no_end"  # the completion does not have the mark of its end
     NOT_QUOTED = "not_quoted"  # the `quote` that the model rests on is not in the passage
@@ -213,6 +214,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.NOT_A_TEMPLATE: "{why}",
     Code.MISSING_ITEM: "item missing from the completion",
     Code.NOTHING_TO_ASK: "no question in the passage",
+    Code.NO_CONCEPTS: "no concept of mathematics in the text",
     Code.NO_PARTS: "the parts of the text are not marked as requested",
     Code.NO_END: "no mark of the end",
     Code.NOT_QUOTED: "the passage does not have the quoted words: {quote}",

@@ -7,14 +7,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import pyarrow as pa
+
 from flows.config.nightly import Nightly
 from flows.runner.resources import Tools
+from flows.runner.seed_files import seed_files
 from flows.settings import NIGHT_ROLES, Settings
 from storage.counting import counted
 from storage.ledger import UsageTotals
+from tasks.concepts.extraction import PROMPT as EXTRACTION
+from tasks.concepts.extraction import without_concepts
 from tasks.forecast import Forecast, ForecastInputs, forecast
+from tasks.methods import texts_to_index
 from tasks.points_in_time import moment
 from tasks.selection import calls_of
+from tasks.stages.ingest import ingest
 
 MOST_NIGHTS = 10  # past nights that count, the newest ones
 
@@ -28,6 +35,7 @@ def forecast_of(config: Nightly, tools: Tools) -> Forecast:
         nights=past_nights(tools),
         calls=tools.ledger().history(),
         published=versions[-1].rows if versions else 0,
+        texts=_texts(config, tools),
     )
     return forecast(inputs, seed=config.seed)
 
@@ -39,8 +47,10 @@ def inputs_of(
     nights: Sequence[Mapping[str, Any]],
     calls: Sequence[UsageTotals],
     published: int = 0,
+    texts: int = 0,
 ) -> ForecastInputs:
-    """Return what the forecast of a night is computed from. `published`: rows of the version that it builds on."""
+    """Return what the forecast of a night is computed from. `published`: rows of the version that it builds on. texts: those whose
+    concepts the teacher is asked for."""
     selecting = {
         model
         for name, given in config.select.by.items()
@@ -65,10 +75,30 @@ def inputs_of(
         seconds=_until(config.budget.deadline),
         batch=config.answers == "batch",
         published=published,
+        texts=texts,
         canaries=config.score.canaries,
         least_canaries=config.score.least_canaries,
         shard_rows=config.shard_rows,
     )
+
+
+def _texts(config: Nightly, tools: Tools) -> int:
+    """Return how many texts of the seeds and the material have no concepts, no more than the night may ask about. Those that earlier
+    nights asked about are answered by the ledger."""
+    most = texts_to_index(config.generate.methods, config.generate.settings)
+    if not most:
+        return 0
+    versions = [tools.store.resolve(name) for name in config.material.versions]
+    tables = [ingest(seed_files(config), default_license=config.seeds.license).table]
+    tables += [tools.store.sample(one, config.material.most, 0, tables[0].column_names) for one in versions]
+    asked: int = sum(
+        line["kept"] + line["rejected"]
+        for night in past_nights(tools)
+        for line in night["funnel"]
+        if line["stage"] == EXTRACTION
+    )
+    texts = without_concepts(pa.concat_tables(tables)).num_rows
+    return int(max(0, min(most, texts - asked)))
 
 
 def past_nights(tools: Tools) -> list[Mapping[str, Any]]:

@@ -20,7 +20,8 @@ from flows.runner.material import Material
 from flows.runner.progress import Bars
 from flows.runner.resources import Tools
 from flows.runner.run_notes import RunNote
-from flows.settings import EMBEDDED, NIGHT_ROLES, ROOT, Settings
+from flows.runner.seed_files import probe_file, seed_files
+from flows.settings import EMBEDDED, NIGHT_ROLES, Settings
 from prompts.overlay import overlaid
 from storage.datasets.versions import Version
 from storage.rows import to_table
@@ -36,7 +37,6 @@ from tasks.selection import selector, settings_of
 from tasks.stages.solve import SolveSettings
 from tasks.taxonomy import SUBDOMAINS, domain_of
 
-SEEDS = ROOT / "seeds"
 RUNS = {"nightly": "night", "make": "make"}  # flow -> the beginning of the names of its runs
 
 
@@ -112,18 +112,6 @@ class Inputs:
         columns = columns_of(config.generate.methods)
         remembered = tools.store.sample(base, rows, seed, columns) if base else to_table([]).select(columns)
         return cls(run, seed, base, solve, against, remembered, material, gains, note)
-
-
-def seed_files(config: Nightly) -> list[Path]:
-    files = [SEEDS / "en.jsonl", SEEDS / "zh.jsonl"] if config.seeds.own else []
-    files += [Path(path) for path in config.seeds.files]
-    if not files:
-        raise ConfigError("seeds: there are none. Fix: give --seeds FILE, or set seeds.own=true")
-    return files
-
-
-def probe_file(config: Nightly) -> Path:
-    return Path(config.weakness.probe) if config.weakness.probe else SEEDS / "probe.jsonl"
 
 
 def file_digest(path: Path) -> str:

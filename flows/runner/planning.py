@@ -19,6 +19,7 @@ from flows.runner.stages import Line
 from flows.runner.wrong_answers import with_wrong_answers, with_wrong_solutions
 from storage.datasets.versions import Version
 from storage.stage_cache.shards import Ref
+from tasks.concepts.extraction import Extracted, with_concepts, without_concepts
 from tasks.concepts.graph import ConceptGraph
 from tasks.concepts.stored import StoredGraphs
 from tasks.demand import ANY, Demand
@@ -34,6 +35,7 @@ from tasks.methods import (
     subdomains_of,
     takes_wrong_answers,
     takes_wrong_solutions,
+    texts_to_index,
     uses_up,
 )
 from tasks.methods import method as generation_method
@@ -71,6 +73,8 @@ class Planner:
     wave: int = 0
     # the graphs that asks were drawn from, as the lineage names them
     graphs: list[dict[str, Any]] = field(default_factory=list)
+    extracted: dict[str, Extracted] = field(default_factory=dict)  # problem id -> what the teacher named
+    asked_about: int = 0  # texts whose concepts the teacher was asked for
 
     @property
     def shard_rows(self) -> int:
@@ -88,6 +92,36 @@ class Planner:
     def quota(self, questions: int, topics: Sequence[str]) -> Quota:
         """Share `questions` out over the subdomains, in each language of the configuration."""
         return shared_out(self.config.generate.languages, topics, questions, self.seed + self.wave)
+
+    def texts(self, rows: pa.Table) -> pa.Table:
+        """Return the texts of the rows whose concepts the teacher is to be asked for, as `without_concepts`: none unless a method draws from
+        graphs of concepts, and no more than its setting `extract` says for the night."""
+        most = texts_to_index(self.config.generate.methods, self.config.generate.settings) - self.asked_about
+        if most <= 0:
+            return without_concepts(rows.slice(0, 0))
+        texts = without_concepts(rows)
+        new = [problem not in self.extracted for problem in texts["problem_id"].to_pylist()]
+        texts = texts.filter(pa.array(new, pa.bool_())).slice(0, most)
+        self.asked_about += texts.num_rows
+        return texts
+
+    def learn(self, named: Sequence[Ref]) -> None:
+        """Remember the concepts that the stage `extract_concepts` has named."""
+        for row in self.line.kept(named).select(["problem_id", "concepts", "subdomain"]).to_pylist():
+            self.extracted[row["problem_id"]] = Extracted(tuple(row["concepts"]), row["subdomain"])
+
+    def described(self, shards: Sequence[Ref]) -> list[Ref]:
+        """Return the shards with the remembered concepts of their texts."""
+        result = []
+        for ref in shards:
+            rows = self.line.rows([ref])
+            described = with_concepts(rows, self.extracted)
+            result += (
+                [ref]
+                if described is rows
+                else self.line.shards("described", described, max(1, described.num_rows), of=[ref])
+            )
+        return result
 
     def plan_wave(self, missing: Mapping[str, int], usable: Counter[str], pool: Sequence[Ref]) -> list[Plan]:
         """Plan questions for the `missing` rows by domain: an equal quota for each of its subdomains in each language,
@@ -125,8 +159,9 @@ class Planner:
         rows = self.material.unused(name, rows)  # a wrong solution that was used takes its problem with it
         plan = plan_of(name, self.line.tools.settings.overlay(), generate.settings.get(name))
         if drawing := draws_from_graphs(name):
+            passages = self.material.of_kind("documents").select(rows.column_names)
             graphs = drawing.graphs(
-                rows,
+                pa.concat_tables([rows, passages]),
                 quota,
                 encode=self.line.tools.encoder(),
                 settings=settings_of(name, generate.settings.get(name, {})),

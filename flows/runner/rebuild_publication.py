@@ -105,6 +105,10 @@ def lineage(state: RebuildState) -> dict[str, Any]:
         "funnel": pool.lines,
         "costs": total(state.line.facts()),
         "canaries": canary_totals(state.line.facts()),
-        **{name: value for name, value in state.base.lineage.items() if name in (TOKEN_LIMITS, FORMATS)},
+        **{
+            name: value
+            for name, value in state.base.lineage.items()
+            if name in (TOKEN_LIMITS, FORMATS, "concepts")
+        },
         **made_with(state.line.tools),
     }

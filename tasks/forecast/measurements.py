@@ -74,7 +74,7 @@ class ForecastInputs:
 
     known: share of the target that is solved to calibrate the votes. usd, tokens, seconds: the limits; None: there is
     none. in_flight: most calls in flight per role. endpoints: by role or checkpoint, each of its models with its weight. nights: lineages of published nights, oldest
-    first. calls: those of the ledger. published: rows of the version that the night builds on.
+    first. calls: those of the ledger. published: rows of the version that the night builds on. texts: those whose concepts are extracted.
     canaries: those in each batch of the critic, of `shard_rows` questions. least_canaries: those in a night, at least.
     """
 
@@ -96,6 +96,7 @@ class ForecastInputs:
     seconds: float | None = None
     batch: bool = False
     published: int = 0
+    texts: int = 0
     canaries: int = 0
     least_canaries: int = 0
     shard_rows: int = 256
@@ -131,7 +132,18 @@ def plan_of(inputs: ForecastInputs) -> NightPlan:
         sampled=_sampled(nights) if inputs.solve.adaptive else None,
         writers=dict(generate.methods),
         solvers=frozenset(name for name in generate.methods if method(name).makes == "solutions"),
-        prices={tag: _prices(tag, inputs) for tag in (*asking, "solve", "critique", "decontaminate", "probe")}
+        texts=inputs.texts,
+        prices={
+            tag: _prices(tag, inputs)
+            for tag in (
+                *asking,
+                "solve",
+                "critique",
+                "decontaminate",
+                "probe",
+                *(["extract_concepts"] if inputs.texts else []),
+            )
+        }
         | {name: _selector_prices(name, asked, inputs) for name, asked in asked_by.items()},
         selectors=[
             Selecting(name, sum(asked.values()), _selected(name, nights), selector(name).whole)

@@ -135,6 +135,7 @@ class NightPlan:
     writers: method -> weight; those without `prices` call no model.
     solvers: writers whose rows are solutions of questions that exist, so that `solve` requests no others for them.
     per_row: the calls of methods per row that they are asked for, instead of one per `per_call` rows; and of `solve` per sample.
+    texts: those whose concepts the teacher is asked for, one call each.
     measured: near pairs that the critic reads once, to measure what the decontamination rules find.
     unchecked: published rows that are compared with benchmarks for the first time.
     near: near pairs per compared row; None if the critic is not asked about any.
@@ -175,6 +176,7 @@ class NightPlan:
     canaries: int = 0
     least_canaries: int = 0
     known_questions: int = 0
+    texts: int = 0
     solvers: frozenset[str] = frozenset()
     per_row: Mapping[str, CallsPerRow] = field(default_factory=dict)
     shard_rows: int = 256
@@ -250,6 +252,8 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
     for one in plan.selectors:
         if one.calls:
             calls[one.name] = questions * novel * comes[one.name] * one.calls
+    if plan.texts:
+        calls["extract_concepts"] = np.full(DRAWS, float(plan.texts))
     if plan.probes:
         calls["probe"] = np.full(DRAWS, float(plan.probes))
     guessed = {

@@ -181,7 +181,8 @@ class HasSettings(Method, Protocol):
 
 
 class DrawsFromGraphs(HasSettings, Protocol):
-    """A method with settings whose asks are drawn from graphs of concepts. The planner of a night stores the graphs and names them in the lineage."""
+    """A method with settings whose asks are drawn from graphs of concepts. The planner of a night stores the graphs and names them in the
+    lineage. Its setting `extract` says for how many texts without concepts the night asks the teacher for them."""
 
     def graphs(
         self,
@@ -191,7 +192,7 @@ class DrawsFromGraphs(HasSettings, Protocol):
         encode: StoredEncoder | None = None,
         settings: Section | None = None,
     ) -> dict[str, ConceptGraph]:
-        """Return the graph of each language of the quota. `encode`: by which concepts of one meaning are merged; None: none are.
+        """Return the graph of each language of the quota. `encode`: by which concepts of one meaning are merged, beside those whose words agree.
         `settings`: as in HasSettings."""
         ...
 
@@ -302,6 +303,13 @@ def draws_from_graphs(name: str) -> DrawsFromGraphs | None:
     """Return the method `name` if its asks are drawn from graphs of concepts, else None. Raises as `method`."""
     plugin = _method(name)
     return cast(DrawsFromGraphs, plugin) if hasattr(plugin, "graphs") else None
+
+
+def texts_to_index(methods: Iterable[str], settings: Mapping[str, Mapping[str, Any]]) -> int:
+    """Return for how many texts without concepts the teacher is asked for them, at most, by the settings of the methods that draw from
+    graphs of concepts; 0 if none of them does. Raises as `settings_of`."""
+    drawing = [name for name in methods if draws_from_graphs(name)]
+    return max((settings_of(name, settings.get(name, {})).extract for name in drawing), default=0)  # type: ignore[attr-defined]
 
 
 def subdomains_of(name: str) -> tuple[str, ...]:

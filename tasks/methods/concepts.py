@@ -1,11 +1,11 @@
 """Questions for sets of concepts that occur together, with a rationale first, after SynthLLM (Qin et al. 2025, arXiv:2503.19551) and
 PromptCoT (Zhao et al. 2025, arXiv:2503.02324).
 
-The concepts are those of the column `concepts` of the pool. Random walks on the graph of what occurs together (tasks/concepts/graph.py)
+The concepts are those of the column `concepts` of the pool. A model names those of rows and of passages that have none, once per
+text (tasks/concepts/extraction.py). Random walks on the graph of what occurs together (tasks/concepts/graph.py)
 give each call its set, which may reach over subdomains. The graphs are stored (tasks/concepts/stored.py), and rows name theirs by its
 digest. The writer states the rationale before the question: what connects the concepts and why
-the problem needs all of them. Concepts of one meaning are
-merged by their embeddings (tasks/concepts/merging.py). Not here: concepts that a model extracts from documents or rows.
+the problem needs all of them. Concepts of one meaning are merged by their words and their embeddings (tasks/concepts/merging.py).
 """
 
 from __future__ import annotations
@@ -32,12 +32,17 @@ read = written_questions
 
 
 class ConceptsSettings(Section):
+    extract: int = Field(
+        1_000,
+        ge=0,
+        description="texts without concepts (seeds, accepted questions, rows and passages of the material) that the teacher is asked about, at most; 0: none",
+    )
     fewest: int = Field(2, ge=2, le=8, description="concepts that a question needs, at least")
     merge: float | None = Field(
         0.88,
         gt=0.5,
         le=1,
-        description="least cosine of the embeddings of two concepts that are merged; null: none are",
+        description="least cosine of the embeddings of two concepts that are merged, beside those whose words agree; null: none are",
     )
     most: int = Field(4, ge=2, le=8, description="concepts that a question needs, at most")
 
@@ -52,8 +57,8 @@ own_settings = ConceptsSettings
 def graphs(
     pool: pa.Table, quota: Quota, *, encode: StoredEncoder | None = None, settings: Section | None = None
 ) -> dict[str, ConceptGraph]:
-    """Return the graph of each language of the quota, of the concepts of the pool. Concepts of one meaning are merged by `encode` in the
-    languages that it was trained on; None: none are."""
+    """Return the graph of each language of the quota, of the concepts of the pool. Concepts of one meaning are merged by their words, and by
+    `encode` in the languages that it was trained on."""
     own = settings if isinstance(settings, ConceptsSettings) else ConceptsSettings()
     names = ("language", "problem_id", "subdomain", "concepts")
     rows = list(zip(*(column(pool, name) for name in names), strict=True))
@@ -61,10 +66,11 @@ def graphs(
     for language in sorted({language for language, _ in quota}):
         own_rows = [(problem, subdomain, points) for of, problem, subdomain, points in rows if of == language and points]  # fmt: skip
         graph = ConceptGraph(own_rows)
-        if encode is not None and own.merge is not None and graph.concepts and encode.trained_on(language):
+        if own.merge is not None and graph.concepts:
             named = graph.named()
-            same = merged(named, encode([one.name for one in named]), own.merge)
-            graph = ConceptGraph(own_rows, same)
+            embeds = encode is not None and encode.trained_on(language)
+            vectors = encode([one.name for one in named]) if encode is not None and embeds else None
+            graph = ConceptGraph(own_rows, merged(named, language, own.merge, vectors))
         built[language] = graph
     return built
 

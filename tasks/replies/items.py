@@ -80,6 +80,32 @@ def single(text: str, model: type[Model], *, key: str) -> Model | str:
     )
 
 
+def names(text: str, key: str) -> list[str] | str:
+    """Return the strings of the list `key` of a completion, or the reason why it has no such list. An item that is an object counts with
+    its first string; a string that is cut off or broken is left out."""
+    text = _readable(text)
+    start = _items_start(text, key, (key,))
+    if start is None:
+        return f"no JSON list of {key} in the completion"
+    strings = []
+    for item in _items(text, start):
+        if isinstance(item, dict):
+            item = next((value for value in item.values() if isinstance(value, str)), None)
+        if isinstance(item, str) and not unfit(item):
+            strings.append(without_hidden(item)[0].strip())
+    return strings
+
+
+def text_of(text: str, key: str) -> str | None:
+    """Return the last string that a completion has under `key`; None if there is none."""
+    text = _readable(text)
+    for match in reversed(list(re.finditer(rf'"{key}"\s*:\s*(?=")', text))):
+        value, _ = _decode(text, match.end())
+        if isinstance(value, str) and not unfit(value):
+            return without_hidden(value)[0].strip()
+    return None
+
+
 @functools.cache
 def _chinese_key() -> re.Pattern[str]:
     return re.compile(rf'(?<!\\)"({"|".join(map(re.escape, chinese_keys().values()))})"(\s*)[:：]')

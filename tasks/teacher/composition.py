@@ -7,14 +7,17 @@ out. Only whole numbers are tried.
 from __future__ import annotations
 
 import functools
+import random
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
 from tasks.problems.machinery.family import Worked, recognise
 from tasks.problems.machinery.typesetting import typeset
+from tasks.rewriting.numbers import hideable
 from tasks.teacher.comparing import same_answer
-from tasks.teacher.compound import Compound, split
+from tasks.teacher.compound import Compound, split, write
 from tasks.teacher.equations import worked_text
 from tasks.text.arithmetic import number
 
@@ -40,9 +43,37 @@ def _worked(compound: Compound) -> Worked | None:
     value = number(first.answer) if first else None
     if first is None or value is None:
         return None
+    if "third" in compound.slots:
+        return _summed(compound)
     if "second" in compound.slots:
         return _joined(compound, first, value)
     return _carried_on(compound, first, value)
+
+
+def joined(first: str, second: str, manner: str, language: str, rng: random.Random) -> str:
+    """Return two questions as one: in `sequence`, where the first has a whole number as its answer and the second a number to replace;
+    else `parallel`, or compared (`condition`)."""
+    worked = worked_question(first, language)
+    value = number(worked.answer) if worked else None
+    numbers = [one for one in hideable(second) if one.value.denominator == 1]
+    if manner == "sequence" and value is not None and value.denominator == 1 and numbers:
+        spot = rng.choice(numbers)
+        shift = int(spot.value - value)
+        given = f"(A {'+' if shift >= 0 else '-'} {abs(shift)})"
+        return write(
+            "sequence", language, first=first, second=second[: spot.start] + given + second[spot.end :]
+        )
+    return write("parallel" if manner == "sequence" else manner, language, first=first, second=second)
+
+
+def side_by_side(questions: Sequence[str], language: str) -> str:
+    """Return three or four questions as one, whose answer is the sum of theirs."""
+    form, slots = (
+        ("three", ("first", "second", "third"))
+        if len(questions) == 3
+        else ("four", ("first", "second", "third", "fourth"))
+    )
+    return write(form, language, **dict(zip(slots, questions, strict=True)))
 
 
 def worked_question(text: str, language: str) -> Worked | None:
@@ -121,6 +152,22 @@ def _joined(compound: Compound, first: Worked, value: Fraction) -> Worked | None
         )
         program = f"{programs}\nprint(max(Fraction(str(first())), Fraction(str(second()))))"
     return Worked(str(result), (*first.steps, *second.steps, step), program)
+
+
+def _summed(compound: Compound) -> Worked | None:
+    """Return the solution of three or four parts side by side."""
+    parts = {name: worked_question(text, compound.language) for name, text in compound.slots.items()}
+    worked = {name: part for name, part in parts.items() if part is not None}
+    values = [number(part.answer) for part in worked.values()]
+    if len(worked) < len(parts) or None in values:
+        return None
+    known = [value for value in values if value is not None]
+    result = sum(known, Fraction())
+    shown = [f"({one})" if one < 0 or one.denominator != 1 else str(one) for one in known]
+    step = f"{' + '.join(shown)} = {result}{'。' if compound.language == 'zh' else '.'}"
+    terms = " + ".join(f"Fraction(str({name}()))" for name in worked)
+    steps = [line for part in worked.values() for line in part.steps]
+    return Worked(str(result), (*steps, step), f"{_functions(**worked)}\nprint({terms})")
 
 
 def _by_trial(compound: Compound) -> Worked | None:

@@ -1,5 +1,5 @@
 """Questions that are put together from other questions, as the embedded teacher writes them, and reads them again: one step further, a
-remainder, two parts in sequence, side by side or compared, and questions backwards.
+remainder, two parts in sequence, side by side or compared, three or four side by side, and questions backwards.
 
 Writing and reading are inverse: each form is compiled to an expression over the text, so that a compound is recognised by its words alone.
 """
@@ -35,6 +35,14 @@ FORMS: dict[str, dict[str, str]] = {
         "en": "There are two parts. Part one: {first} Part two: {second} What is the larger of the two results?",
         "zh": "分为两部分。第一部分：{first}第二部分：{second}两个结果中较大的是多少？",
     },
+    "three": {
+        "en": "There are three parts. Part one: {first} Part two: {second} Part three: {third} What is the sum of the three results?",
+        "zh": "分为三部分。第一部分：{first}第二部分：{second}第三部分：{third}三个结果之和是多少？",
+    },
+    "four": {
+        "en": "There are four parts. Part one: {first} Part two: {second} Part three: {third} Part four: {fourth} What is the sum of the four results?",
+        "zh": "分为四部分。第一部分：{first}第二部分：{second}第三部分：{third}第四部分：{fourth}四个结果之和是多少？",
+    },
     # as tasks/methods/backward.py asks, and as the job self_verification writes
     "backward": {
         "en": "{first}\n\nThe answer to this question is known to be {answer}. What is the value of the unknown {letter}?",
@@ -48,6 +56,8 @@ FORMS: dict[str, dict[str, str]] = {
 _SLOTS = {
     "first": ".+",
     "second": ".+",
+    "third": ".+",
+    "fourth": ".+",
     "answer": r"[^\n]{1,80}?",
     "letter": "[a-z]",
     "factor": r"\d{1,9}",

@@ -195,6 +195,16 @@ def scale_in(text: str) -> int | None:
 
 
 @functools.cache
+def vocabulary() -> dict[str, tuple[str, str]]:
+    """Return the concepts that the teacher knows: the English name -> (Chinese name, subdomain)."""
+    entries: dict[str, tuple[str, str]] = {}
+    for subdomain, points in conditions().concepts.items():
+        for en, zh in points:
+            entries.setdefault(en, (zh, subdomain))
+    return entries
+
+
+@functools.cache
 def _concepts() -> dict[str, str]:
     """Return the English name of every concept that the teacher knows, by its English and its Chinese names."""
     pairs = [pair for points in conditions().concepts.values() for pair in points]
@@ -210,8 +220,18 @@ def concepts_in(text: str) -> frozenset[str]:
 
 def concept_names(english: Iterable[str], *, zh: bool) -> str:
     """Return concepts as a list in words, in Chinese where the teacher knows their Chinese names."""
-    chinese = {en: name for points in conditions().concepts.values() for en, name in points}
-    return "、".join(chinese.get(name, name) for name in english) if zh else ", ".join(english)
+    return "、".join(vocabulary().get(name, (name,))[0] for name in english) if zh else ", ".join(english)
+
+
+@functools.cache
+def families_of(concept: str) -> tuple[Family, ...]:
+    """Return the families that need a concept, by its English name in lower case; of one that no family needs those of its subdomain, the
+    nearest that there is; none for a concept that the teacher does not know."""
+    needing = tuple(one for one in families().values() if concept in map(str.lower, one.concepts))
+    if needing:
+        return needing
+    subdomain = next((its for en, (_, its) in vocabulary().items() if en.lower() == concept), None)
+    return tuple(of_subdomain(subdomain)) if subdomain else ()
 
 
 def level_in(text: str) -> int | None:

@@ -12,10 +12,14 @@ from prompts.schemas import chinese_keys
 from tasks.problems.machinery.family import Family, Problem, families, make
 from tasks.problems.machinery.notation import Unworkable
 from tasks.teacher.character import Character
+from tasks.teacher.composition import joined, side_by_side, worked_question
+from tasks.teacher.compound import split
 from tasks.teacher.reading import PromptRequest, known, undressed
-from tasks.teacher.topics import choose_families, concept_names
+from tasks.teacher.topics import choose_families, concept_names, families_of
+from tasks.text.arithmetic import number
 
 DRAWS = 20
+MOST_PARTS = 4  # of a question for a set of concepts
 
 
 def problems(job: PromptRequest, character: Character, rng: random.Random, *, valid_json: bool) -> str:
@@ -53,8 +57,26 @@ def _planned(job: PromptRequest, question: str, level: int, rng: random.Random) 
     a careless writer does not look again.
     """
     zh = job.language == "zh"
-    problem = next((one for text in undressed(question) if (one := known(text)) is not None), None)
-    if problem is None:
+    compound = worked_question(question, job.language) if split(question) else None
+    problem = (
+        None
+        if compound
+        else next((one for text in undressed(question) if (one := known(text)) is not None), None)
+    )
+    if compound is not None:
+        points = concept_names(sorted(job.concepts), zh=zh)
+        plan = (
+            f"{points}：各部分先后用到，前面的结果用在后面。"
+            if zh
+            else f"The parts need {points}, and their results are brought together."
+        )
+        sound = True
+        check = (
+            f"条件齐全，唯一的结果是 {compound.answer}。"
+            if zh
+            else f"All data are given; the only answer is {compound.answer}."
+        )
+    elif problem is None:
         plan = "取几个数，写成一道小题。" if zh else "Take a few numbers and build a short problem on them."
         sound = rng.random() < 0.5
         check = {
@@ -97,10 +119,57 @@ def _one(
         return rng.choice(pool)
     if pool and drawn < rates.repeat + rates.near_duplicate:
         return _near_duplicate(rng.choice(pool), rng)
-    question = _drawn(job, rng, level)
+    question = _for_concepts(job, rng, level) or _drawn(job, rng, level)
     if rates.repeat + rates.near_duplicate <= drawn < rates.repeat + rates.near_duplicate + rates.flawed:
         return flawed(question, rng)
     return question
+
+
+def _for_concepts(job: PromptRequest, rng: random.Random, level: int) -> str:
+    """Return a question that needs every concept that is asked for and that the teacher knows, joined from those of several families where
+    none needs them all; empty if one concept or none is asked for. Of a family whose answers are no numbers nothing can be joined."""
+    if len(job.concepts) < 2:
+        return ""
+    chosen = _covering(job.concepts, job.subdomain, rng)
+    if len(chosen) == 1:
+        return _part(chosen[0], rng, level, job.language, numeric=False)
+    drawn = (_part(family, rng, level, job.language, numeric=True) for family in chosen)
+    parts = [part for part in drawn if part][:MOST_PARTS]
+    if len(parts) < 2:
+        return "".join(parts)
+    if len(parts) > 2:
+        return side_by_side(parts, job.language)
+    first, second = parts
+    return joined(first, second, rng.choice(("sequence", "parallel", "condition")), job.language, rng)
+
+
+def _part(family: Family, rng: random.Random, level: int, language: str, *, numeric: bool) -> str:
+    """Return a question of the family, empty if there is none in DRAWS draws."""
+    for _ in range(DRAWS):
+        try:
+            problem = make(family, rng, level, language)
+        except Unworkable:
+            continue
+        if not numeric or number(problem.worked.answer) is not None:
+            return problem.question
+    return ""
+
+
+def _covering(concepts: frozenset[str], subdomain: str | None, rng: random.Random) -> list[Family]:
+    """Return families that need all of the concepts together, as few as a greedy choice finds; those of the subdomain come first."""
+    missing = {name for name in concepts if families_of(name)}
+    chosen: list[Family] = []
+    while missing:
+        candidates = sorted({one.name for name in missing for one in families_of(name)})
+        rng.shuffle(candidates)
+        covers = {
+            name: {one for one in missing if name in {f.name for f in families_of(one)}}
+            for name in candidates
+        }
+        best = max(candidates, key=lambda name: (len(covers[name]), families()[name].subdomain == subdomain))
+        chosen.append(families()[best])
+        missing -= covers[best]
+    return chosen
 
 
 def _drawn(job: PromptRequest, rng: random.Random, level: int) -> str:

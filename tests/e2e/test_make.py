@@ -201,3 +201,29 @@ def test_the_graphs_of_concepts_are_stored_named_and_drawn(home: Callable[..., H
     named = {orjson.loads(row["params"])["graph"] for row in store.read(version).to_pylist()}
     assert named
     assert named <= {record["digest"] for record in lineage["concepts"]}
+
+
+def test_concepts_of_rows_without_any_are_extracted_once_and_kept(home: Callable[..., Home]) -> None:
+    """The project's seeds name no concepts, nor do passages of a book: the teacher is asked about each text once, ever."""
+    one = home()
+    with_passages(one, 4)
+    words = ("make", "concepts", "books", "--dataset", "sets", "--target", "8", "--set", "verify.known=0")
+    seeds = ("--set", "seeds.own=true")
+    first = one.json(*words, *QUICK, *seeds)["lineage"]
+    (line, material) = [line for line in first["funnel"] if line["stage"] == "extract_concepts"]
+    assert line["kept"] > 0.7 * line["asked"] > 0
+    assert material["asked"] == 8
+    for entry in (line, material):
+        assert entry["asked"] == entry["kept"] + entry["rejected"] + entry["failed"]
+    assert {record["language"] for record in first["concepts"]} == {"en", "zh"}
+    graphs = [StoredGraphs(one.path).read(record["digest"]) for record in first["concepts"]]
+    assert all(graph is not None and graph.pairs > 5 for graph in graphs)
+    again = one.json(*words, *QUICK, *seeds, "--target", "12")["lineage"]
+    asked = [entry for entry in again["service"] if entry["tag"] == "extract_concepts"]
+    assert sum(entry["calls"] for entry in asked) == 0
+    assert (
+        next(entry["kept"] for entry in again["funnel"] if entry["stage"] == "extract_concepts")
+        == line["kept"]
+    )
+    rebuilt = one.json("rebuild", "sets", "--set", "force=true")["lineage"]
+    assert rebuilt["concepts"] == again["concepts"]

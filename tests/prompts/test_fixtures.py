@@ -18,6 +18,7 @@ import prompts
 from prompts.schemas.critique import Assessment, Critique
 from storage.datasets.steps import FLAW
 from tasks.answers import Judge, extract
+from tasks.concepts.extraction import extracted
 from tasks.conversations import WRITER
 from tasks.decontamination.judge import verdict
 from tasks.documents import transcripts
@@ -94,6 +95,11 @@ def of_turn(text: str, language: str, cut: bool, judge: Judge) -> Any:
         "lack": lack and str(lack),
         "thinking": thinking is not None,
     }
+
+
+def of_concepts(text: str, language: str, cut: bool, judge: Judge) -> Any:
+    read = extracted(text)
+    return read if isinstance(read, str) else {"field": read.subdomain, "concepts": list(read.concepts)}
 
 
 SPLIT = {
@@ -238,6 +244,7 @@ READERS: dict[str, Callable[[str, str, bool, Judge], Any]] = {
     "solve_tir": of_turn,
     "tree_search": of_steps,
     "split": of_split,
+    "extract_concepts": of_concepts,
     "solve_choice": of_choice,
     "solve_roles": of_roles,
     "same_problem": of_comparison,

@@ -9,12 +9,9 @@ import random
 import re
 from dataclasses import dataclass
 
-from tasks.rewriting.numbers import hideable
 from tasks.teacher.character import Character
-from tasks.teacher.composition import worked_question
-from tasks.teacher.compound import write
+from tasks.teacher.composition import joined, worked_question
 from tasks.teacher.jobs import Prompted, in_chinese, names_key, written
-from tasks.text.arithmetic import number
 
 _SEQUENCE = re.compile(r"\bin sequence\b|先后。")
 _PARALLEL = re.compile(r"\bin parallel\b|并列。")
@@ -50,7 +47,7 @@ def answer(
     text = (
         requested.first
         if rng.random() < character.rates.near_duplicate
-        else _joined(requested, language, rng)
+        else joined(requested.first, requested.second, requested.manner, language, rng)
     )
     worked = worked_question(text, language)
     zh = language == "zh"
@@ -66,17 +63,3 @@ def answer(
         "difficulty": rng.randint(3, 4),
     }
     return written(record, [record], character, rng, valid_json=valid_json, chinese=requested.chinese_keys)
-
-
-def _joined(requested: FusionRequest, language: str, rng: random.Random) -> str:
-    first = worked_question(requested.first, language)
-    value = number(first.answer) if first else None
-    numbers = [one for one in hideable(requested.second) if one.value.denominator == 1]
-    if requested.manner == "sequence" and value is not None and value.denominator == 1 and numbers:
-        spot = rng.choice(numbers)
-        shift = int(spot.value - value)
-        given = f"(A {'+' if shift >= 0 else '-'} {abs(shift)})"
-        second = requested.second[: spot.start] + given + requested.second[spot.end :]
-        return write("sequence", language, first=requested.first, second=second)
-    manner = "parallel" if requested.manner == "sequence" else requested.manner
-    return write(manner, language, first=requested.first, second=requested.second)

@@ -77,6 +77,13 @@ def test_methods_call_per_row_per_call_or_not_at_all() -> None:
     assert "families" not in calls
 
 
+def test_the_concepts_of_each_text_without_any_are_a_call() -> None:
+    indexed = replace(PLAN, texts=120, prices=dict(PLAN.prices) | {"extract_concepts": [price("teacher")]})
+    calls = {stage["stage"]: stage["calls"] for stage in simulate(indexed).record()["stages"]}
+    assert calls["extract_concepts"] == pytest.approx(120, rel=0.03)
+    assert likely(indexed)["calls"] == pytest.approx(likely(PLAN)["calls"] + 120, rel=0.03)
+
+
 def test_every_range_holds_its_likely_value_and_guesses_widen_it() -> None:
     sure = simulate(PLAN)
     guesses = {name: KeptShare(80, 100, guessed=True) for name in PLAN.shares}

@@ -17,7 +17,15 @@ BACKWARD = (
     "second roll, which then counts. Find the expected value of the number that counts.\n\n"
     "The answer to this question is known to be $\\frac{125}{12}$. What is the value of the unknown x?"
 )
-SLOTS = {"factor": "3", "addend": "7", "divisor": "4", "answer": "42", "letter": "k"}
+SLOTS = {
+    "third": "What is 2 + 3?",
+    "fourth": "What is 4 + 5?",
+    "factor": "3",
+    "addend": "7",
+    "divisor": "4",
+    "answer": "42",
+    "letter": "k",
+}
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -37,6 +45,8 @@ def test_reading_is_the_inverse_of_writing(form: str, language: str) -> None:
         ("remainder", "2"),
         ("parallel", "47"),
         ("condition", "42"),
+        ("three", "52"),
+        ("four", "61"),
         ("backward", "12"),
         ("stated", "12"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 
@@ -14,7 +15,9 @@ from tasks.replies.items import problems
 from tasks.seeding import rng_of
 from tasks.taxonomy import SUBDOMAINS, domain_of, local_name
 from tasks.teacher.answering import Forced, answer
-from tasks.teacher.character import STRONG
+from tasks.teacher.character import PERFECT, STRONG, Character
+from tasks.teacher.composition import worked_question
+from tasks.teacher.compound import split
 from tasks.teacher.reading import PromptRequest
 
 Say = Callable[..., list[str]]
@@ -137,3 +140,36 @@ def test_malformed_json_comes_at_the_stated_rate_but_never_where_json_is_forced(
         assert len(forced["problems"]) == 3
     rate = STRONG.rates.malformed
     assert abs(broken - 600 * rate) <= 4.5 * (600 * rate * (1 - rate)) ** 0.5
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_question_for_a_set_of_concepts_needs_all_of_them(language: str) -> None:
+    """One family where it needs all, else parts of several, each concept in one of them."""
+    perfect = Character("perfect", PERFECT)
+    sets = (
+        ("percentages", "greatest common divisor"),
+        ("combinations", "arithmetic mean", "definite integrals"),
+        ("laws of logarithms", "logarithmic equations"),
+    )
+    for number, named in enumerate(sets * 4):
+        job = PromptRequest("write", language, concepts=frozenset(named), subdomain="counting")
+        (item,) = problems(answer(job, perfect, rng_of("sets", number), Forced(json=True)))
+        assert item.question is not None
+        assert worked_question(item.question, language) is not None
+        parts = [item.question]
+        while any(compounds := [split(part) for part in parts]):
+            parts = [
+                text
+                for part, compound in zip(parts, compounds, strict=True)
+                for text in (
+                    [part]
+                    if compound is None
+                    else [re.sub(r"\(A [+-] \d+\)", "7", compound.slots[slot]) for slot in compound.slots]
+                )
+            ]
+        needed = set()
+        for part in parts:
+            problem = recognise(part, language)
+            assert problem is not None, part
+            needed |= {name.lower() for name in families()[problem.family].concepts}
+        assert set(named) <= needed

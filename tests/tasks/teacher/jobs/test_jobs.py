@@ -17,6 +17,7 @@ PROMPTS = {
     "refine": f"Rewrite it for school students.\n<passage>\n{PASSAGE}\n</passage>\n==Main Body==\n...",
     "diagnose": 'Name the skills.\n<problem>\n| What is 2 + 3?\n</problem>\nThe form: {"cause": "...", "skills": ["..."]}',
     "pose": "Set one new problem of difficulty 2 of 5 with a program.\n==Posed Problem==\n==Search==\n==End==",
+    "extract_concepts": 'Name its concepts.\n<text>\n| Find the slope.\n</text>\nThe form: {"field": "", "concepts": [""]}',
     "compare": "Answer SAME or DIFFERENT.\n<first>\n| What is 2 + 3?\n</first>\n<second>\n| What is 3 + 4?\n</second>",
 }
 
