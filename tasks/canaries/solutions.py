@@ -21,11 +21,11 @@ import pyarrow as pa
 
 from storage.rows import Row, content_id
 from tasks.answers import extract
+from tasks.critics.error_injection import inject_error
 from tasks.problems.machinery.family import Family, Problem, families, make, of_subdomain, recognise
 from tasks.problems.machinery.slots import Coefficient, Number, Signed
 from tasks.seeding import rng_of
 from tasks.teacher.comparing import same_answer
-from tasks.teacher.error_injection import inject_error
 from tasks.teacher.solving import LAYOUTS, laid_out_program, laid_out_words
 
 SURE = 0.95  # correctness from which a row counts as right, and 1 - SURE up to which it counts as wrong

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, NamedTuple
 
+from tasks.answers.units import UNITS
 from tasks.text.arithmetic import number
 from tasks.text.expressions import (
     Beside,
@@ -42,7 +43,7 @@ _TOKENS: Final = 160  # tokens of one side
 
 SIGNS: Final = {
     "×": "*", "·": "*", "∙": "*", "•": "*", "✕": "*", "✖": "*", "∗": "*", "*": "*", "÷": "/", "/": "/", "−": "-", "–": "-", "-": "-",
-    "+": "+", "^": "^", "**": "^", "±": "±", "\\times": "*", "\\cdot": "*", "\\ast": "*", "\\div": "/", "\\pm": "±", "乘以": "*",
+    "+": "+", "^": "^", "**": "^", "±": "±", "\\times": "*", "\\cdot": "*", "\\div": "/", "\\pm": "±", "乘以": "*",
     "乘": "*", "加上": "+", "加": "+", "减去": "-", "减": "-", "除以": "/",
     "times": "*", "plus": "+", "minus": "-", "divided by": "/", "multiplied by": "*", "over": "/",
 }  # fmt: skip
@@ -54,10 +55,10 @@ RELATIONS: Final = {
 _TOKEN: Final = re.compile(
     r"(?P<a><<[^<>\n]{0,200}>>)"
     r"|(?P<n>\d{1,3}(?:(?:,|\{,\}|,\\!)\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|(?<![\d.])\.\d+)"
-    r"|(?P<r>\\(?:approx|simeq|leq?|geq?|neq?|lt|gt)(?![a-zA-Z])|<=|>=|==|!=|(?<![-=])>(?!>)|(?<!<)<(?![-a-zA-Z/<])|[=＝≈≒≤≥⩽⩾≠]|约?等于|约为"
+    r"|(?P<r>\\(?:approx|simeq|leq?|geq?|neq?|lt|gt)(?![a-zA-Z])|<=|>=|==|(?<=\s)!=|(?<![-=])>(?!>)|(?<!<)<(?![-a-zA-Z/<])|[=＝≈≒≤≥⩽⩾≠]|约?等于|约为"
     r"|\bequals\b|\b(?:is )?equal to\b)"
-    r"|(?P<s>(?:\\(?:left|right|displaystyle|quad|qquad)(?![a-zA-Z])|\\[,;:! ]|&|(?<![\w)\]])\*\*|\*\*(?![\w(\[])))"
-    r"|(?P<o>\*\*|[-+/^×·∙•✕✖∗*÷−–±]|\\(?:times|cdot|div|pm|ast)(?![a-zA-Z])|乘以?|加上?|减去?|除以"
+    r"|(?P<s>(?:\\(?:left|right|displaystyle)(?![a-zA-Z])|\\[,;:! ]|&|(?<![\w)\]])\*\*|\*\*(?![\w(\[])))"
+    r"|(?P<o>\*\*|[-+/^×·∙•✕✖∗*÷−–±]|\\(?:times|cdot|div|pm)(?![a-zA-Z])|乘以?|加上?|减去?|除以"
     r"|\b(?:times|plus|minus|divided by|multiplied by)\b)"
     r"|(?P<f>\\[dt]?frac(?![a-zA-Z]))"
     r"|(?P<q>\\sqrt(?![a-zA-Z])|√|\bsqrt(?=\())"
@@ -70,7 +71,7 @@ _TOKEN: Final = re.compile(
     r"|(?P<w>(?<!\\)[a-zA-Z]{2,}(?:['’-][a-zA-Z]{1,20})*\.?(?=/[a-zA-Z])|(?<!\\)[a-zA-Z]{2,}(?:['’][a-z]{1,3})?(?:-[a-zA-Z]{1,20})*)"
     r"|(?P<b>[(\[（{]|\\\{)|(?P<e>[)\]）}]|\\\})"
     r"|(?P<h>[\u4e00-\u9fff])"
-    r"|(?P<m>!(?=\s*[-+*/^=)<>\\×·÷$]))"
+    r"|(?P<m>!(?=\s*[-+*/^=)(<>\\×·÷$]))"
     r"|(?P<j>\n|\\\\(?![a-zA-Z]))"
     r"|(?P<x>\\[a-zA-Z]+|\\.|\.\.\.|[^\s\w]|\w)"
 )
@@ -165,7 +166,7 @@ def _float_node(node: Node) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """An expression at text[start:end].
+    """An expression at text[start:end]; what is counted behind its last number is not in it.
 
     key: the expression in one spelling, "" if it has no value. letters: the variables in it, "" for none. operations: how many it has. nouns:
     what stands behind its numbers, in their order, "" behind a number alone. decimals: the digits behind the point if it is one number.
@@ -216,11 +217,12 @@ def scanned_side(tokens: list[ReadToken], at: int, end: int, text: str) -> tuple
         tuple[str, int]
     ] = []  # what ends each open bracket, and how many arguments of a fraction follow it
     operand, operations, loose, currency = False, 0, False, ""
-    begin = tokens[at].start
+    in_words = in_signs = False  # "3 times 6 / 2" may be 3 times what follows
+    begin = value_end = next((token.start for token in tokens[at:end] if token.kind != "c"), tokens[at].start)
     best: tuple[int, int, int, int, str, bool, int] | None = None
     stop = min(end, at + _TOKENS)
     while at < stop:
-        kind, written, start, finish = tokens[at]
+        kind, written, start, _ = tokens[at]
         at += 1
         if not operand:
             if kind == "n":
@@ -284,17 +286,23 @@ def scanned_side(tokens: list[ReadToken], at: int, end: int, text: str) -> tuple
             sign = SIGNS[written]
             following = tokens[at] if at < stop else None
             if sign == "±" or following is None:
+                loose = True  # an expression that is broken over lines
                 break
-            if sign == "/" and following.kind in "wht":  # 10 dollars/hour
-                at += 1
+            if written[0].isalpha() and _is_factor(tokens, at, stop):
+                break
+            if sign == "/" and (following.kind in "wht" or (following.kind == "l" and nouns and nouns[-1])):
+                at += 1  # 10 dollars/hour
                 nouns[-1:] = [f"{nouns[-1] if nouns else ''}/{following.text}".strip()]
+                if not closers:
+                    best = (at, len(pieces), len(nouns), operations, letters, loose, value_end)
                 continue
             if following.kind not in "nfqpbcl" and not (
                 following.kind == "o" and SIGNS[following.text] == "-"
             ):
-                if following.kind == "t" or following.kind == "w" or following.kind == "h":
-                    loose = True
+                loose |= following.kind in "twh" and not written[0].isalpha()  # 6 apples - Bob's
                 break
+            word = written[0].isalpha()
+            in_words, in_signs = in_words or word, in_signs or not word
             pieces.append(sign)
             operations += 1
             operand = False
@@ -322,7 +330,7 @@ def scanned_side(tokens: list[ReadToken], at: int, end: int, text: str) -> tuple
             # the end of a formula, or the currency of what follows an operation
             continue
         elif kind == "b":
-            if start == tokens[at - 2].end or tokens[at - 2].kind == "e":
+            if text[tokens[at - 2].end : start] in ("", "\\left") or tokens[at - 2].kind == "e":
                 pieces.append("*(")
                 closers.append((")", 0))
                 operations += 1
@@ -366,9 +374,14 @@ def scanned_side(tokens: list[ReadToken], at: int, end: int, text: str) -> tuple
             if scale is not None and tokens[at - 2].kind == "n":
                 pieces[-1:] = [f"({pieces[-1]}*{scale})"]
                 best = (
-                    (at, len(pieces), len(nouns), operations, letters, loose, finish) if not closers else best
+                    (at, len(pieces), len(nouns), operations, letters, loose, value_end)
+                    if not closers
+                    else best
                 )
                 continue
+            if is_name(tokens, at - 1):
+                loose = True
+                break
             behind = _noun(tokens, at - 1, stop)
             if behind is None:
                 break
@@ -405,11 +418,13 @@ def scanned_side(tokens: list[ReadToken], at: int, end: int, text: str) -> tuple
             at = behind
         else:
             break
+        if kind not in "wth":
+            value_end = tokens[at - 1].end
         if operand and not closers:
-            best = (at, len(pieces), len(nouns), operations, letters, loose, tokens[at - 1].end)
+            best = (at, len(pieces), len(nouns), operations, letters, loose, value_end)
     if best is None:
         return None
-    at, count, named, operations, letters, _, finish = best
+    at, count, named, operations, letters, loose_before, value_end = best
     while at < end and tokens[at].kind == "c" and tokens[at].text[-1] == "$":
         at += 1  # the end of a formula
     key = "".join(pieces[:count])
@@ -417,7 +432,16 @@ def scanned_side(tokens: list[ReadToken], at: int, end: int, text: str) -> tuple
     if operations == 0 and not letters:
         digits = key.rstrip("%").lstrip("-(").rstrip(")")
         decimals = len(digits.partition(".")[2]) if digits.replace(".", "", 1).isdigit() else None
-    return at, Side(begin, finish, key, letters, operations, tuple(nouns[:named]), decimals, loose)
+    return at, Side(
+        begin,
+        value_end,
+        key,
+        letters,
+        operations,
+        tuple(nouns[:named]),
+        decimals,
+        loose or loose_before or (in_words and in_signs),
+    )
 
 
 def _digits(written: str) -> str:
@@ -469,6 +493,27 @@ def _is_part(pieces: list[str]) -> bool:
         or pieces[-1] == "))"
         or (len(pieces) > 2 and pieces[-2] == "/" and pieces[-3].isdigit())
     )
+
+
+def _is_factor(tokens: list[ReadToken], at: int, stop: int) -> bool:
+    """Whether tokens[at] is pi or a root, as in "2 * 31 = 62 times $\\pi$", where the words give the result its factor."""
+    if tokens[at].kind == "c" and at + 1 < stop:
+        at += 1
+    return tokens[at].kind in "pq"
+
+
+def is_name(tokens: list[ReadToken], at: int) -> bool:
+    """Whether the word tokens[at] is a product of variables or the name of a segment: the ab of 2ab, the BC of 4BC."""
+    word = tokens[at].text
+    if word in UNITS or word.lower() in UNITS or word.lower() in WORD_ENDS or word.lower() in SCALES:
+        return False
+    if len(word) < 3 or (len(word) < 5 and word.isupper()) or not _VOWEL.search(word):
+        return True
+    before = tokens[at - 1] if at else None
+    return len(word) < 5 and before is not None and before.end == tokens[at].start and before.kind in "ne"
+
+
+_VOWEL: Final = re.compile(r"[aeiouyAEIOUY]")
 
 
 def _noun(tokens: list[ReadToken], at: int, stop: int) -> int | None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import functools
 import math
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Literal
 
 from tasks.answers.units import UNITS, Unit
 from tasks.critics.expressions import ExactOrFloat, Side, value_of
-from tasks.critics.statements import StepStatement
+from tasks.critics.statements import StepStatement, read
 
 StepVerdict = Literal["right", "wrong", "unchecked"]
 
@@ -24,14 +26,56 @@ _FINE: Final = 0.005  # relative error up to which a decimal may come from round
 _SCALED: Final = re.compile(r"\((\d+(?:\.\d+)?)\*(?:12|100|1000{1,11})\)")
 _PERCENT_MORE: Final = re.compile(r"(.+)([-+])(\d+(?:\.\d+)?)%")
 _BY_A_FRACTION: Final = re.compile(r"/(\d+)/(\d+)(?![\d.])")
+_BY_LAST_FRACTION: Final = re.compile(r"(.+)/(\d+)/(\d+)")  # 7/12 / 1/12
 _REPEATS: Final = re.compile(r"\.\d*(?:33|66|67|333|666|667|142|143|857|11|22|44|55|77|88|99)$|\.\d{3,}$")
-_LEADING: Final = re.compile(r"\(?(-?\d+(?:\.\d+)?)\)?[-+*/^]")
+_OPERATION: Final = re.compile(r"(?<=[\d)!%])[-+*/]")
+
+
+@dataclass(frozen=True, slots=True)
+class Calculation:
+    """The equation `left = right` of two exact values at text[start:end]; its right side is text[right_at:end]."""
+
+    start: int
+    right_at: int
+    end: int
+    left: Fraction
+    right: Fraction
+    left_text: str
+    right_text: str
+    true: bool
+
+
+def calculations(text: str) -> Iterator[Calculation]:
+    """Yield the equations of a text that have exact values and can be read in one way only, from left to right."""
+    for statement in read(text):
+        left, right = value_of(statement.left.key), value_of(statement.right.key)
+        if (
+            statement.relation != "="
+            or statement.doubtful
+            or not isinstance(left, Fraction)
+            or not isinstance(right, Fraction)
+        ):
+            continue
+        judged = verdict(statement)
+        if judged != "unchecked":
+            yield Calculation(
+                statement.start,
+                statement.right.start,
+                statement.end,
+                left,
+                right,
+                statement.left_text,
+                statement.right_text,
+                judged == "right",
+            )
 
 
 def verdict(
     statement: StepStatement, rounded: frozenset[Fraction] | set[Fraction] = frozenset()
 ) -> StepVerdict:
     """Return whether a statement is right, wrong, or cannot be decided. `rounded`: values that the solution has rounded before."""
+    if statement.left.letters or statement.right.letters:
+        return "unchecked"
     left, right = value_of(statement.left.key), value_of(statement.right.key)
     if left is None or right is None:
         return "unchecked"
@@ -42,6 +86,8 @@ def verdict(
     readings = _other_readings(statement, left, right)
     if readings != "wrong" or statement.doubtful:
         return readings if readings != "wrong" else "unchecked"
+    if statement.left.lone and not statement.chained and _measured(statement, left, right) is None:
+        return "unchecked"  # 12 socks = 6 pairs
     if _is_rounding(statement, left, right, rounded):
         return "unchecked"
     return "wrong"
@@ -110,6 +156,12 @@ def _other_readings(statement: StepStatement, left: ExactOrFloat, right: ExactOr
         ]
     if _BY_A_FRACTION.search(a):
         ways.append((_BY_A_FRACTION.sub(r"/(\1/\2)", a), b))
+    by_fraction = _BY_LAST_FRACTION.fullmatch(a)
+    if by_fraction:
+        ways += [
+            (f"({by_fraction[1]})/({by_fraction[2]}/{by_fraction[3]})", b),
+            (f"({by_fraction[1]})*{by_fraction[2]}/{by_fraction[3]}", b),
+        ]
     if _BY_A_FRACTION.search(b):
         ways.append((a, _BY_A_FRACTION.sub(r"/(\1/\2)", b)))
     for one, other in ways:
@@ -121,10 +173,27 @@ def _other_readings(statement: StepStatement, left: ExactOrFloat, right: ExactOr
         return measured
     if percent and ("%" in a) != ("%" in b) and statement.right.operations:
         return "unchecked"
-    running = _LEADING.match(b)
-    if running and statement.right.operations and value_of(running[1]) == left:
-        return "unchecked"  # 5 + 3 = 8 * 2 = 16: calculations that are continued
+    if _is_other_scale(statement, left, right):
+        return "unchecked"
+    if statement.right.operations and any(
+        value_of(b[: sign.start()]) == left for sign in _OPERATION.finditer(b)
+    ):
+        return "unchecked"  # 5 + 3 = 8 * 2 = 16: a calculation that is continued
     return "wrong"
+
+
+def _is_other_scale(statement: StepStatement, left: ExactOrFloat, right: ExactOrFloat) -> bool:
+    """Whether the sides differ only by thousands, or by hundreds where cents or percentages may be meant: 5 * 3 = $15,000."""
+    if not left or not right:
+        return False
+    a, b = abs(float(left)), abs(float(right))
+    ratio = round(max(a / b, b / a), 9)
+    if ratio in (1000, 10**6, 10**9):
+        return True
+    named = " ".join((*statement.left.nouns, *statement.right.nouns))
+    return ratio == 100 and (
+        "%" in statement.left.key + statement.right.key or "$" in named or "cent" in named
+    )
 
 
 @functools.lru_cache(maxsize=4096)
@@ -144,6 +213,8 @@ def _measured(statement: StepStatement, left: ExactOrFloat, right: ExactOrFloat)
     """Return the verdict where the sides name different units of one dimension, None where they do not."""
     named = [(_unit(noun), noun) for side in (statement.left, statement.right) for noun in side.nouns if noun]
     units = [unit for unit, _ in named if unit is not None]
+    if units and right == 1:
+        return "unchecked"  # 60 minutes / 1 hour = 1
     if not units or len({unit.factor for unit in units}) < 2:
         return None
     by_dimension: dict[str, set[Fraction]] = {}

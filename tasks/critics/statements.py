@@ -21,6 +21,7 @@ from tasks.critics.expressions import (
     WORD_ENDS,
     ReadToken,
     Side,
+    is_name,
     scanned_side,
     tokenized,
 )
@@ -49,15 +50,17 @@ _HAS_RELATION: Final = re.compile(
     r"[=＝≈≒<>≤≥⩽⩾≠]|\\(?:approx|simeq|leq?|geq?|neq?|lt|gt)(?![a-zA-Z])|等于|约为|\bequals?\b|\d[^.\n]{0,80}\bis\b|(?:[%％]|/\s?\d+)\s?的|\\end"
 )
 # words and signs that make what follows them an operand of something else
-_OPERATED_WORDS = (
-    "of times plus minus mod over than by day days week weeks month months year years step steps "
-    "room rooms page pages grade grades chapter chapters and log ln sin cos tan gcd lcm max min "
-    "exercise question problem case part level from between to until number floor"
+_OPERATED_WORDS = "of times plus minus mod over than log ln sin cos tan gcd lcm max min"
+_NUMBERED_WORDS = (
+    "day days week weeks month months year years step steps room rooms page pages grade grades chapter chapters exercise question "
+    "problem case part level number floor row column between from until"
 )
+_NUMBERED: Final = frozenset(_NUMBERED_WORDS.split())  # "on day 1 * 2"
+_OPERATED_BY: Final = frozenset(("divided", "multiplied", "increased", "decreased", "reduced"))
 _OPERATED: Final = frozenset(_OPERATED_WORDS.split())
 _CLEAN_BEFORE: Final = frozenset(",:;.(（，。：；、→⇒⟹∴[#>-*\"'“$")
 _CONTINUES_WORDS = (
-    "remainder mod modulo rem r R to times plus minus over of thousand million billion trillion hundred"
+    "remainder mod modulo rem r R times plus minus over of thousand million billion trillion hundred"
 )
 _CONTINUES: Final = frozenset(_CONTINUES_WORDS.split())
 _CLOCK: Final = re.compile(r"(?<![\d.])0\d{2,}")  # 0900 - 0130 are times
@@ -122,6 +125,8 @@ def read(text: str) -> list[StepStatement]:
                 or left.loose
                 or side.loose
                 or relation == "is"
+                # 3/8 is equal to $375, 55 is equal to 110% of x
+                or (written[0].isalpha() and ((left.operations == 1 and "/" in left.key) or "%" in side.key))
                 or _CLOCK.search(left.key) is not None,
                 chained,
             )
@@ -200,7 +205,7 @@ def _start(tokens: list[ReadToken], low: int, at: int) -> int:
                 continue
             if (
                 first == low
-                or tokens[first - 1].kind not in "nzedcotl"
+                or not _is_counted(tokens, first - 1)
                 or any(word.lower() in ends and word not in ("a", "的") for word in words)
             ):
                 # words that count nothing: the expression begins behind them, or behind the last of them that ends a phrase
@@ -211,27 +216,78 @@ def _start(tokens: list[ReadToken], low: int, at: int) -> int:
     return at
 
 
+def _is_counted(tokens: list[ReadToken], at: int) -> bool:
+    """Whether words behind tokens[at] can say what it counts: it ends a number, perhaps at the end of a formula."""
+    if tokens[at].kind == "c" and at > 0:
+        at -= 1
+    return tokens[at].kind in "nzedot"
+
+
 def _doubtful_before(tokens: list[ReadToken], low: int, start: int, side: Side, chained: bool) -> bool:
+    """Whether what stands before the left side at tokens[start] makes it a part of something else."""
     first = tokens[start]
-    before = tokens[start - 1] if start > 0 and tokens[start - 1].kind != "j" and start > low - 1 else None
-    if before is None or before.kind == "r":
+    spaced_sign = start + 1 < len(tokens) and tokens[start + 1].start > first.end
+    while start > low and tokens[start - 1].kind == "c":
+        start -= 1  # a formula or an amount begins
+    before = tokens[start - 1] if start > 0 and tokens[start - 1].kind != "j" else None
+    if before is None:  # a line that continues an expression
+        return start > 1 and tokens[start - 1].kind == "j" and tokens[start - 2].kind in "or"
+    if before.kind == "r":
         return False
-    if first.kind == "o" and (before.kind in "nezlfqpthd" or tokens[start + 1].start > first.end):
+    if first.kind == "o" and (before.kind in "nezlfqpd" or spaced_sign):
         return True  # a minus that subtracts from something
+    earlier = tokens[start - 2] if start > 1 else None
     if before.kind == "w":
-        return before.text.lower() in _OPERATED or side.lone
-    if before.kind == "h":
-        return before.text in "的以第每" or side.lone
-    if before.kind == "x":
+        word = before.text.lower()
         if (
-            before.text == ":"
-            and start > 1
-            and tokens[start - 2].kind == "n"
-            and tokens[start - 2].end == before.start
+            before.end == first.start
+            or is_name(tokens, start - 1)
+            or (earlier is not None and earlier.kind == "o")
         ):
-            return True
-        return before.text not in _CLEAN_BEFORE and before.text not in _SEPARATORS
-    return before.kind not in "b"
+            return True  # 25 classmates + his 1 teacher + 1
+        if word == "and":  # 3 and 1/4 * 2
+            return (
+                earlier is not None
+                and earlier.kind == "n"
+                and (side.lone or _is_fraction(tokens, start, len(tokens)))
+            )
+        if word == "by":
+            return side.lone or (earlier is not None and earlier.text.lower() in _OPERATED_BY)
+        return word in _OPERATED or (word in _NUMBERED and first.kind == "n") or side.lone
+    if before.kind == "h":
+        return before.text in "的以每" or (before.text == "第" and first.kind == "n") or side.lone
+    if before.kind == "x":
+        if earlier is not None and earlier.kind in "no" and before.text in ":,.":
+            spaced = first.start > before.end
+            if before.text == ":":
+                return not spaced and earlier.kind == "n"  # 3:4
+            # 0,2 and 13, 200 and . 84 are numbers
+            return (
+                not spaced
+                or earlier.kind == "o"
+                or (before.text == "," and len(first.text) == 3 and first.text.isdigit())
+            )
+        return (before.text == "." and before.end == first.start) or (
+            before.text not in _CLEAN_BEFORE and before.text not in _SEPARATORS
+        )
+    return before.kind != "b" or (earlier is not None and earlier.kind == "o")
+
+
+def _is_fraction(tokens: list[ReadToken], at: int, count: int) -> bool:
+    """Whether tokens[at] begins a proper fraction, as behind the "and" of a mixed number."""
+    if tokens[at].kind == "f":
+        return True
+    one, sign, other = tokens[at : at + 3] if at + 2 < count else (None, None, None)
+    if (
+        one is None
+        or sign is None
+        or other is None
+        or sign.text != "/"
+        or not one.text.isdigit()
+        or not other.text.isdigit()
+    ):
+        return False
+    return len(one.text) < 9 > len(other.text) and int(one.text) < int(other.text)
 
 
 def _doubtful_behind(tokens: list[ReadToken], behind: int, count: int, side: Side) -> bool:
@@ -239,29 +295,45 @@ def _doubtful_behind(tokens: list[ReadToken], behind: int, count: int, side: Sid
     if behind >= count:
         return False
     kind, written, start, _ = tokens[behind]
-    if kind in "rjeh":
+    following = tokens[behind + 1] if behind + 1 < count else None
+    if kind in "rjehc":
         return kind == "h" and written in "余万亿千百半多几"
     if kind == "w":
-        if written.lower() == "and" and behind + 1 < count:
-            return tokens[behind + 1].kind in "nf"
-        if written == "of" and side.key.endswith("%"):
+        if written.lower() == "and" and following is not None:  # 1 and 1/3; 3 and 5
+            return following.kind in "nf" and (
+                _is_fraction(tokens, behind + 1, count) or _is_list(tokens, behind, count)
+            )
+        if is_name(tokens, behind):
+            return True
+        if written == "of":
             return (
-                behind + 1 < count and tokens[behind + 1].kind in OPERAND_FIRST
-            )  # 60 = 75% of 80, and not 20% of the cups
+                following is not None and following.kind in OPERAND_FIRST
+            )  # 60 = 75% of 80, and not 1/2 of the cups
+        if written == "to":
+            return following is not None and following.kind in OPERAND_FIRST
         return written in _CONTINUES
+    if kind == "o" and written[0].isalpha():
+        return following is not None and following.kind in "nfb"  # and not 15 times the size, 62 times pi
     if kind == "b":
-        return start == tokens[behind - 1].end and written != "（"
+        adjacent = start == tokens[behind - 1].end and written != "（"
+        return (
+            adjacent
+            or (following is not None and following.kind in "nfqpclobw" and not following.text.isalpha())
+            or (following is not None and following.kind == "w" and is_name(tokens, behind + 1))
+        )
     if kind == "x":
-        if written == ":" or written == "_":
-            return written == "_" or (behind + 1 < count and tokens[behind + 1].kind == "n")
+        if written == ":":
+            return following is not None and following.kind == "n" and following.start == tokens[behind].end
         if written == ",":
             return (
-                behind + 1 < count
-                and tokens[behind + 1].kind == "n"
+                following is not None
+                and following.kind == "n"
                 and side.lone
                 and _is_list(tokens, behind, count)
             )
-        return written[0] == "\\" and written not in _SEPARATORS and written[1:2].isalpha()
+        return written == "_" or (
+            written[0] == "\\" and written not in _SEPARATORS and written[1:2].isalpha()
+        )
     return True
 
 

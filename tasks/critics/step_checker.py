@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final, Literal
 
@@ -71,11 +71,18 @@ def check(steps: Sequence[str], *, question: str = "", answer: str | None = None
     verdicts: list[StepVerdict] = []
     stated = _stated(steps, answer)
     answer_in_last = False
+    unusual = _UNUSUAL.search(question) is not None
+    continued = False
     for index, step in enumerate(steps):
         statements = read(step)
         of_step: list[CheckedStatement] = []
         for statement in statements:
-            of_step.append(_checked(index, step, statement, rounded))
+            one = _checked(index, step, statement, rounded)
+            if one.verdict == "wrong" and (
+                unusual or (continued and not statement.chained) or _UNUSUAL.search(step)
+            ):
+                one = replace(one, verdict="unchecked")
+            of_step.append(one)
         if "<<" in step:
             of_step += _annotations(index, step, {one.end for one in of_step if one.verdict != "unchecked"})
         numbers = [_number(text) for text in _NUMBER.findall(_ANNOTATION.sub("", step))]
@@ -99,6 +106,7 @@ def check(steps: Sequence[str], *, question: str = "", answer: str | None = None
         )
         checked += of_step
         verdicts.append(_of_step(of_step))
+        continued = step.rstrip()[-1:] in _BROKEN
     derived = None
     if stated is not None and len(steps) > 1:
         derived = answer_in_last or any(_same(value, stated) for value in derived_values | written)
@@ -126,7 +134,7 @@ def known_in(steps: Sequence[str]) -> set[Fraction]:
 def _checked(index: int, step: str, statement: StepStatement, rounded: set[Fraction]) -> CheckedStatement:
     left, right = value_of(statement.left.key), value_of(statement.right.key)
     judged = verdict(statement, rounded)
-    if judged == "wrong" and _HYPOTHETICAL.search(step, max(0, statement.start - 60), statement.end + 30):
+    if judged == "wrong" and _HYPOTHETICAL.search(step, max(0, statement.start - 60), statement.end + 80):
         judged = "unchecked"
     if judged != "wrong" and left != right and isinstance(right, Fraction) and statement.relation in "=≈":
         rounded.add(right)
@@ -136,6 +144,12 @@ def _checked(index: int, step: str, statement: StepStatement, rounded: set[Fract
     )
 
 
+_BROKEN: Final = frozenset("+-*/=×÷·^(,&\\")  # at the end of a line whose expression goes on in the next
+# other arithmetic than that of numbers: in a base, modulo a number, with an operation that the question defines
+_UNUSUAL: Final = re.compile(
+    r"\bbase[- ]?\$?(?:\d|two|three|four|five|six|seven|eight|nine|ten|b\b)|\bin base\b|[\d}]_\{?\d|进制|\\p?mod(?![a-z])|\bmod(?:ulo)?\b|\\equiv"
+    r"|\bdefined?\b[^.]{0,60}(?:[*@#&★◆⊕⊗]|\\(?:ast|star|oplus|otimes|circ|diamond))|\boperation\b|定义[^。]{0,20}运算"
+)
 # what is supposed, asked or denied is not stated
 _HYPOTHETICAL: Final = re.compile(
     r"\b(?:if|whether|suppose|assum\w+|try|trying|guess|not|n['’]t|cannot|contradiction|impossible|incorrect|wrong|false|mistake|instead of)\b"

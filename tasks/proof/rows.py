@@ -8,11 +8,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 from storage.counting import counted
 from storage.rows import Row
+from tasks.critics import recomputing
+from tasks.critics.error_injection import inject_error
 from tasks.problems.machinery.family import Problem, families, make
 from tasks.seeding import rng_of
 from tasks.taxonomy import domain_of
-from tasks.teacher.error_injection import inject_error
-from tasks.teacher.statements import statements
 
 # subdomain -> family, those with the shortest solutions; the common ones first
 FAMILIES = {
@@ -100,7 +100,7 @@ def calculations(rng: random.Random, count: int) -> list[Row]:
         sums += [
             (one.left_text.strip(), step[one.start : one.end].strip())
             for step in problem.worked.steps
-            for one in statements(step)
+            for one in recomputing.calculations(step)
         ]
     rng.shuffle(sums)
     rows: dict[str, Row] = {}

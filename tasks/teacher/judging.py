@@ -11,13 +11,13 @@ import orjson
 
 from prompts.schemas import chinese_keys
 from tasks.answers import Extraction, extract
+from tasks.critics.recomputing import calculations
 from tasks.problems.machinery.family import Worked
 from tasks.replies.programs import program
 from tasks.teacher.character import Character
 from tasks.teacher.comparing import same_answer
 from tasks.teacher.reading import PromptRequest
 from tasks.teacher.solving import LAYOUTS, laid_out_program, solution_of
-from tasks.teacher.statements import statements
 from tasks.teacher.topics import is_mathematical
 
 
@@ -145,7 +145,7 @@ def _lines(job: PromptRequest) -> list[tuple[int, str]]:
 
 def _first_false(lines: list[tuple[int, str]]) -> tuple[int, str] | None:
     for index, line in lines:
-        for statement in statements(line):
+        for statement in calculations(line):
             if not statement.true:
                 return index, f"{statement.left_text} = {statement.right_text}"
     return None

@@ -8,11 +8,11 @@ import random
 import re
 from fractions import Fraction
 
+from tasks.critics.error_injection import inject_error
 from tasks.problems.machinery.family import Problem, Worked
 from tasks.teacher.character import Character
 from tasks.teacher.composition import worked_compound
 from tasks.teacher.equations import worked_text
-from tasks.teacher.error_injection import inject_error
 from tasks.teacher.reading import PromptRequest
 from tasks.text.arithmetic import number
 

@@ -11,14 +11,14 @@ import random
 import re
 from dataclasses import dataclass
 
+from tasks.critics.error_injection import inject_error
+from tasks.critics.recomputing import calculations
 from tasks.problems.machinery.family import Problem
 from tasks.teacher.character import Character
 from tasks.teacher.equations import as_python, worked_text
-from tasks.teacher.error_injection import inject_error
 from tasks.teacher.jobs import Prompted
 from tasks.teacher.reading import PromptRequest, known, undressed
 from tasks.teacher.solving import in_words
-from tasks.teacher.statements import statements
 
 _REQUIRES_CHECKS = re.compile(r"#\s*(?:check:|检查：)")
 _NUMBERED = re.compile(r"^\s*\[\d{1,6}\] ?")
@@ -75,7 +75,7 @@ def answer(
 
 def _check(step: str, language: str) -> str:
     """Return the check behind a step: its first calculation with numbers alone, empty if it has none."""
-    for statement in statements(step):
+    for statement in calculations(step):
         sides = [_python(text) for text in (statement.left_text, statement.right_text)]
         if all(sides) and re.search(r"\d\D+\d", statement.left_text):
             return f"  {_MARK[language]}abs(({sides[0]}) - ({sides[1]})) < 1e-9"

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.critics.error_injection import inject_error
+from tasks.critics.recomputing import calculations
 from tasks.problems.machinery.family import Worked
 from tasks.teacher.character import Character
 from tasks.teacher.equations import worked_text
-from tasks.teacher.error_injection import inject_error
 from tasks.teacher.jobs import Prompted, in_chinese, names_key, written
 from tasks.teacher.reading import known
-from tasks.teacher.statements import statements
 from tasks.teacher.topics import count_in
 
 LONGEST_QUOTE = 300  # characters
@@ -81,7 +81,7 @@ def _worked(passage: str, language: str, rng: random.Random) -> Iterator[tuple[s
             yield sentence, sentence, problem.worked
             continue
         # the bracket of \( would be read as one of the calculation
-        for statement in statements(sentence.replace("\\(", " $").replace("\\)", "$ ")):
+        for statement in calculations(sentence.replace("\\(", " $").replace("\\)", "$ ")):
             left = statement.left_text.strip()
             if not statement.true or not _OPERATION.search(left) or left in asked:
                 continue

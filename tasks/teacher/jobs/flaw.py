@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.answers import extract
+from tasks.critics.error_injection import inject_error
 from tasks.problems.machinery.family import Problem, Worked
 from tasks.teacher.character import Character
 from tasks.teacher.equations import worked_text
-from tasks.teacher.error_injection import inject_error
 from tasks.teacher.jobs import Prompted, in_chinese, names_key, written
 from tasks.teacher.judging import examine
 from tasks.teacher.reading import PromptRequest, known, undressed

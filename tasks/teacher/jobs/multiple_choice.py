@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.critics.error_injection import inject_error
 from tasks.problems.machinery.family import Worked
 from tasks.teacher.character import Character
 from tasks.teacher.composition import worked_question
-from tasks.teacher.error_injection import inject_error
 from tasks.teacher.jobs import Prompted, in_chinese, names_key, written
 from tasks.teacher.topics import count_in
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
+from tasks.critics.error_injection import inject_error
+from tasks.critics.recomputing import calculations
 from tasks.problems.machinery.family import Worked
 from tasks.teacher.character import Character
 from tasks.teacher.composition import worked_question
-from tasks.teacher.error_injection import inject_error
 from tasks.teacher.jobs import Prompted
 from tasks.teacher.reading import PromptRequest, known
 from tasks.teacher.solving import in_words, laid_out_words
-from tasks.teacher.statements import statements
 
 Manner = Literal["thinking", "plan"]
 
@@ -114,7 +114,7 @@ _PRODUCT_OR_SUM = re.compile(r"(\d{1,9}) ?(\*|\\times|\\cdot|\+) ?(\d{1,9})")
 def _checks(step: str, language: str) -> list[str]:
     """Return the checks of the products and sums of a step by the inverse operation."""
     checks = []
-    for statement in statements(step):
+    for statement in calculations(step):
         match = _PRODUCT_OR_SUM.fullmatch(statement.left_text.strip())
         if match is None or not statement.true or statement.right.denominator != 1:
             continue

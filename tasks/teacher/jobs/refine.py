@@ -10,9 +10,9 @@ import random
 import re
 from dataclasses import dataclass
 
+from tasks.critics.recomputing import calculations
 from tasks.teacher.character import Character
 from tasks.teacher.jobs import Prompted
-from tasks.teacher.statements import statements
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[ \t]+(?=[A-Z\\])|(?<=[。！？])")
 _TERM = re.compile(r"\*\*([^*\n]{2,60})\*\*")
@@ -143,7 +143,7 @@ def _reworded(sentence: str, language: str) -> str:
 def _thoughts(passage: str, language: str, rng: random.Random) -> str:
     thoughts = []
     for sentence in (one.strip() for one in _SENTENCE_END.split(passage)):
-        for statement in statements(sentence.replace("\\(", " $").replace("\\)", "$ ")):
+        for statement in calculations(sentence.replace("\\(", " $").replace("\\)", "$ ")):
             if statement.true:
                 thoughts.append(
                     _SURE[language].format(f"${statement.left_text}$", f"${statement.right_text}$")

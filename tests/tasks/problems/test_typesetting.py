@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from tasks.critics.error_injection import inject_error
+from tasks.critics.recomputing import calculations
 from tasks.problems.machinery.family import families, make
 from tasks.problems.machinery.notation import Unworkable
 from tasks.problems.machinery.typesetting import has_latex, typeset_text
 from tasks.seeding import rng_of
-from tasks.teacher.error_injection import inject_error
-from tasks.teacher.statements import statements
 
 
 @pytest.mark.parametrize(
@@ -66,13 +66,13 @@ def test_a_solution_has_the_notation_of_its_question_and_its_calculations_are_re
             steps = problem.worked.steps
             written += any("$" in step for step in steps)
             for step, as_latex in zip(plain.steps, steps, strict=True):
-                read = [(one.left, one.right) for one in statements(as_latex)]
+                read = [(one.left, one.right) for one in calculations(as_latex)]
                 assert all(left == right for left, right in read), as_latex
-                missed = [one for one in statements(step) if (one.left, one.right) not in read]
+                missed = [one for one in calculations(step) if (one.left, one.right) not in read]
                 assert missed == [], (step, as_latex)
             wrong, answer = inject_error(steps, problem.worked.answer, rng)
             assert answer != problem.worked.answer
-            false = [i for i, step in enumerate(wrong) if any(not one.true for one in statements(step))]
+            false = [i for i, step in enumerate(wrong) if any(not one.true for one in calculations(step))]
             first = [i for i, (a, b) in enumerate(zip(steps, wrong, strict=True)) if a != b]
             changed += bool(false) and false[0] == first[0]
     assert changed >= 0.8 * written > 50

@@ -9,6 +9,7 @@ import pytest
 
 from storage.rows import to_table
 from tasks.answers import Judge, extract
+from tasks.critics import recomputing
 from tasks.evaluation.items import of_rows
 from tasks.problems.machinery.family import families
 from tasks.proof.lab import Lab
@@ -30,7 +31,6 @@ from tasks.proof.sizes import QUICK, WHOLE
 from tasks.sandbox import Sandbox
 from tasks.seeding import rng_of
 from tasks.taxonomy import SUBDOMAINS
-from tasks.teacher.statements import statements
 
 
 def test_each_subdomain_is_that_of_its_family() -> None:
@@ -63,7 +63,7 @@ def test_a_spoiled_row_has_a_wrong_step_or_answer_and_states_it_consistently(jud
         assert row.question == problem.question
     pairs = [(row.answer or "", one.worked.answer) for row, one in zip(rows, problems, strict=True)]
     assert "equal" not in judge.equal(pairs)
-    wrong = [not all(one.true for one in statements(row.solution or "")) for row in rows]
+    wrong = [not all(one.true for one in recomputing.calculations(row.solution or "")) for row in rows]
     assert sum(wrong) > 0.8 * len(
         rows
     )  # where no calculation leads to the answer, the answer alone is changed
@@ -102,7 +102,7 @@ def test_calculations_are_true() -> None:
     for row in calculations(rng_of("sums"), 50):
         lines = (row.solution or "").split("\n")
         assert [line.partition(" = ")[0] for line in lines] == row.question.split("; ")
-        assert all([one.true for one in statements(line)] == [True] for line in lines)
+        assert all([one.true for one in recomputing.calculations(line)] == [True] for line in lines)
 
 
 def test_too_many_different_questions_are_refused() -> None:

@@ -9,12 +9,12 @@ import pytest
 
 import prompts
 from prompts.schemas.critique import Assessment
+from tasks.critics.error_injection import inject_error
+from tasks.critics.recomputing import calculations
 from tasks.problems.machinery.family import LANGUAGES, Problem, families, make
 from tasks.replies.items import critique
 from tasks.seeding import rng_of
 from tasks.teacher.character import PERFECT, STRONG, Character
-from tasks.teacher.error_injection import inject_error
-from tasks.teacher.statements import statements
 
 Say = Callable[..., list[str]]
 
@@ -55,7 +55,9 @@ def test_injected_errors_are_found_in_their_line(say: Say) -> None:
             problem.worked.steps, problem.worked.answer, rng_of("planted", problem.question)
         )
         false = [
-            i for i, line in enumerate(steps, 1) if any(not statement.true for statement in statements(line))
+            i
+            for i, line in enumerate(steps, 1)
+            if any(not statement.true for statement in calculations(line))
         ]
         result = judged(say, problem.language, question=problem.question, solution=boxed(steps, answer))
         assert result.answer_score <= 3, (problem, steps, answer, result)

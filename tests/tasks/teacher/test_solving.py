@@ -10,14 +10,14 @@ import pytest
 
 from tasks.answers import extract
 from tasks.answers.exact import decide
+from tasks.critics.error_injection import inject_error
+from tasks.critics.recomputing import calculations
 from tasks.problems.machinery.family import LANGUAGES, Problem, families, make
 from tasks.replies.programs import program
 from tasks.seeding import rng_of
 from tasks.taxonomy import SUBDOMAINS
 from tasks.teacher.character import PERFECT, SMALL, STRONG, Character, Rates
 from tasks.teacher.equations import worked_text
-from tasks.teacher.error_injection import inject_error
-from tasks.teacher.statements import statements
 
 Say = Callable[..., list[str]]
 Run = Callable[[Sequence[str]], list[str | None]]
@@ -171,7 +171,7 @@ def test_wrong_words_show_one_false_step_or_a_misstated_answer(say: Say) -> None
             extraction = extract(text, problem.language)
             assert extraction is not None
             assert extraction.answer != problem.worked.answer
-            false = [line for line in text.split("\n") if any(not s.true for s in statements(line))]
+            false = [line for line in text.split("\n") if any(not s.true for s in calculations(line))]
             assert len(false) <= 2, text
 
 
@@ -182,7 +182,7 @@ def test_an_unknown_problem_gets_an_honest_try_or_none(say: Say) -> None:
     assert 10 <= len(tries) <= 36
     assert all("not sure" in text for text in tries)
     assert all("do not know" in text for text in texts if text not in tries)
-    assert all(statement.true for text in tries for statement in statements(text))
+    assert all(statement.true for text in tries for statement in calculations(text))
     assert say("solve_pot", "zh", question="求证该命题。")[0].startswith("我不会")
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from tasks.critics.recomputing import calculations
 from tasks.seeding import rng_of
-from tasks.teacher.statements import statements
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 
@@ -31,7 +31,7 @@ WRONG = [
 
 
 def accused(text: str) -> bool:
-    return any(not statement.true for line in text.split("\n") for statement in statements(line))
+    return any(not statement.true for line in text.split("\n") for statement in calculations(line))
 
 
 @pytest.mark.parametrize("line", RIGHT)
@@ -60,8 +60,9 @@ def plain(answer: str) -> str:
 @pytest.mark.parametrize(
     ("name", "column", "share"),
     [
-        ("gsm8k/test.a.jsonl.gz", "answer", 0.0),
-        ("gsm8k/train.jsonl.gz", "answer", 0.0025),  # what is left are mistakes of the golds
+        # most of what is left are mistakes of the golds, such as $32 - $20 = $300 and 6*2.5 = $18
+        ("gsm8k/test.a.jsonl.gz", "answer", 0.002),
+        ("gsm8k/train.jsonl.gz", "answer", 0.0038),
         ("math/test.a.jsonl.gz", "solution", 0.004),
     ],
 )
