@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypedDict, cast, get_type_hints
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -225,22 +226,33 @@ def from_columns(count: int, **columns: Any) -> pa.Table:
     are null, or empty lists and maps where a Row has such."""
     arrays: list[pa.Array] = []
     for column in SCHEMA:
-        values = columns.pop(column.name, _EMPTY.get(column.name))
+        values = columns.pop(column.name, None)
         if values is None:
-            arrays.append(pa.nulls(count, column.type))
+            arrays.append(_absent(count, column))
         elif isinstance(values, (pa.Array, pa.ChunkedArray)):
             arrays.append(values)
         elif pa.types.is_map(column.type):
-            arrays.append(_maps(list(values) or [{}] * count, column.type))
+            arrays.append(_maps(list(values), column.type))
         else:
-            arrays.append(pa.array(list(values) or [[]] * count, column.type))
+            arrays.append(pa.array(list(values), column.type))
     if columns:
         raise TypeError(f"no such column: {', '.join(sorted(columns))}")
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
 
 
 # the columns that no row has as null
-_EMPTY: Final[dict[str, tuple[()]]] = dict.fromkeys(("parent_ids", "concepts", "verdicts", "scores"), ())
+_NEVER_NULL: Final = frozenset(("parent_ids", "concepts", "verdicts", "scores"))
+
+
+def _absent(count: int, column: pa.Field) -> pa.Array:
+    """Return a column of rows that lack it: nulls, or empty lists and maps."""
+    if column.name not in _NEVER_NULL:
+        return pa.nulls(count, column.type)
+    offsets = pa.array(np.zeros(count + 1, np.int32))
+    if pa.types.is_map(column.type):
+        keys, items = (pa.array([], kind) for kind in (column.type.key_type, column.type.item_type))
+        return pa.MapArray.from_arrays(offsets, keys, items, type=column.type)
+    return pa.ListArray.from_arrays(offsets, pa.array([], column.type.value_type), type=column.type)
 
 
 def _maps(values: list[dict[str, Any]], kind: pa.MapType) -> pa.Array:

@@ -23,6 +23,7 @@ PACKED = {".gz": b"\x1f\x8b", ".bz2": b"BZh", ".xz": b"\xfd7zXZ\x00", ".zst": b"
 _NAMES = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "Zstandard"}
 DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, pa.ArrowException, OSError)
 _PARQUET = b"PAR1"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # of UTF-8
 
 
 def kind_of(path: Path) -> str | None:
@@ -149,7 +150,7 @@ def numbered_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     while line := file.readline(MAX_LINE + 1):
         number += 1
         if number == 1:
-            line = line.removeprefix(b"\xef\xbb\xbf")
+            line = line.removeprefix(BYTE_ORDER_MARK)
         yield number, line
         while len(line) > MAX_LINE and not line.endswith(b"\n") and line:
             line = file.readline(MAX_LINE + 1)

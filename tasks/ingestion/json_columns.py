@@ -1,14 +1,14 @@
 """Parses one column of many lines of JSON at once, without an object per record.
 
-Arrow's parser is several times as fast as building Python objects. Each line is given to it inside an object of its own,
-`{"record": LINE}`, so that a line is accepted only if it is one JSON object: text behind an object, and an object that continues on
-the next line, are errors. A name that is given twice, half a UTF-16 pair and invalid UTF-8 are errors too. Whatever the parser refuses
-or would read differently from tasks.ingestion.json_records is left to that module.
+Arrow's parser is several times as fast as building Python objects. Lines that all begin with an opening brace and end with a closing
+one are given to it as they are. If it reads as many objects as there are lines, each line is one: an object cannot continue on a
+line that begins with a brace after one that ends with a brace, nor can a text in it. Other lines are given to it inside an
+object of their own, `{"record": LINE}`, with the same effect. A name that is given twice, half a UTF-16 pair and invalid UTF-8 are
+errors too. Whatever the parser refuses or would read differently from tasks.ingestion.json_records is left to that module.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.json as pj
 
 from tasks.ingestion.files import MAX_LINE
+from tasks.ingestion.json_records import LineBatch
 
 # The parser recurses into nested values, and deep ones would overflow its stack. A line with so many opening brackets, those in its
 # texts included, is left out; chats of the usual shape have one per turn.
@@ -31,30 +32,57 @@ class JsonColumn:
     names: tuple[str, ...]
 
 
-def column_of(lines: Sequence[bytes], name: str, kind: pa.DataType) -> JsonColumn | None:
+def column_of(lines: LineBatch, name: str, kind: pa.DataType) -> JsonColumn | None:
     """Return the column `name` of lines of JSON, whose values have the type `kind` and may have further fields in objects; None if
     the lines cannot be read at once."""
-    whole = [line if _is_flat(line) else _LEFT_OUT for line in lines]
-    data = b'{"record":' + b'}\n{"record":'.join(whole) + b"}\n"
-    schema = pa.schema([("record", pa.struct([(name, kind)]))])
+    fields = _fields(lines.data, (name, kind)) if _are_objects(lines) else _fields_inside(lines, (name, kind))
+    if fields is None or len(fields[name]) != len(lines) or not _is_utf8(lines.data):
+        return None
+    if not all(_is_finite(values) for values in fields.values()):
+        return None
+    return JsonColumn(fields[name], tuple(fields))
+
+
+def _are_objects(lines: LineBatch) -> bool:
+    """Return whether all lines begin and end with a brace, and none is left out."""
+    data = np.frombuffer(lines.data, np.uint8)
+    sizes = np.diff(lines.ends, prepend=0)
+    starts = lines.ends - sizes
+    last = data[lines.ends - 2]
+    last = np.where(last == ord("\r"), data[np.maximum(lines.ends - 3, 0)], last)
+    if not ((data[starts] == ord("{")) & (last == ord("}")) & (sizes <= MAX_LINE)).all():
+        return False
+    brackets = np.flatnonzero((data | 0x20) == ord("{"))  # [ differs from { in this bit alone
+    return bool(np.diff(np.searchsorted(brackets, lines.ends), prepend=0).max() <= MOST_BRACKETS)
+
+
+def _fields_inside(lines: LineBatch, field: tuple[str, pa.DataType]) -> dict[str, pa.Array] | None:
+    every = [line.rstrip(b"\r\n") if _is_flat(line) else _LEFT_OUT for line in lines.lines(range(len(lines)))]
+    data = b'{"record":' + b'}\n{"record":'.join(every) + b"}\n"
+    parsed = _fields(data, ("record", pa.struct([field])))
+    if parsed is None or tuple(parsed) != ("record",):
+        return None
+    records = parsed["record"]
+    return dict(zip((one.name for one in records.type), records.flatten(), strict=True))
+
+
+def _fields(data: bytes, field: tuple[str, pa.DataType]) -> dict[str, pa.Array] | None:
+    """Return the columns of lines of JSON by name, of which one has a given type; None if they cannot be read."""
     try:
         table = pj.read_json(
             pa.BufferReader(data),
             pj.ReadOptions(use_threads=False, block_size=len(data) + 1),
-            pj.ParseOptions(explicit_schema=schema, newlines_in_values=False),
+            pj.ParseOptions(explicit_schema=pa.schema([field]), newlines_in_values=False),
         )
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError):
         return None
-    if table.column_names != ["record"] or table.num_rows != len(lines) or not _is_utf8(data):
-        return None
-    records = table.column(0).combine_chunks()
-    if isinstance(records, pa.ChunkedArray):
-        records = pa.concat_arrays(records.chunks)
-    names = tuple(field.name for field in records.type)
-    fields = dict(zip(names, records.flatten(), strict=True))
-    if not all(_is_finite(values) for values in fields.values()):
-        return None
-    return JsonColumn(fields[name], names)
+    columns = [_whole(table.column(number)) for number in range(table.num_columns)]
+    return dict(zip(table.column_names, columns, strict=True))
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    joined = column.combine_chunks()
+    return pa.concat_arrays(joined.chunks) if isinstance(joined, pa.ChunkedArray) else joined
 
 
 def _is_flat(line: bytes) -> bool:

@@ -7,18 +7,21 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import orjson
 
+from tasks.arrays import Indexes
 from tasks.ingestion.column_names import plain
-from tasks.ingestion.files import MAX_LINE, numbered_lines, open_text
+from tasks.ingestion.files import BYTE_ORDER_MARK, MAX_LINE, numbered_lines, open_text
 from tasks.ingestion.record import IngestError, Record, is_unicode, without_nan
 
 MAX_ARRAY = 256 << 20  # bytes; a JSON array must be parsed whole, so a larger one has to become JSON Lines
-_BLOCK = 4 << 20  # bytes of lines that are parsed at once
+_BLOCK = 4 << 20  # bytes of lines that are read, and parsed, at once
+_LINE_FEED = ord("\n")
 _MAY_HOLD_FLOATS = frozenset((dict, list, float))
 # what a number that orjson reads as a float looks like; a text may hold the same
 _NUMBER = re.compile(rb"[:,\[]\s*-?(?:\d+[.eE]|\d{16})")
@@ -59,35 +62,108 @@ def _begins_with_a_value(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class LineBatch:
-    """Lines of JSON Lines that are not blank, with their numbers from 1. They are parsed when they are asked for."""
+    """n lines of JSON Lines that are not blank, with their numbers from 1. They are parsed when they are asked for.
 
-    numbers: Sequence[int]
-    lines: Sequence[bytes]
+    numbers, ends: (n,) int64. data: the lines one behind the other, each with its line feed; ends: where each ends in it.
+    """
+
+    numbers: Indexes
+    data: bytes
+    ends: Indexes
+
+    @classmethod
+    def of(cls, numbers: Sequence[int], lines: Sequence[bytes]) -> LineBatch:
+        """Return lines that are given one by one as a batch."""
+        ended = [line if line.endswith(b"\n") else line + b"\n" for line in lines]
+        ends = np.cumsum(np.fromiter(map(len, ended), np.int64, len(ended)))
+        return cls(np.asarray(numbers, np.int64), b"".join(ended), ends)
 
     def __len__(self) -> int:
-        return len(self.lines)
+        return len(self.ends)
 
-    def records(self, places: Iterable[int]) -> Iterator[Record]:
+    def lines(self, places: Iterable[int]) -> Iterator[bytes]:
+        """Yield the lines at these places in the batch."""
+        return (self.data[self.ends[place - 1] if place else 0 : self.ends[place]] for place in places)
+
+    def records(self, places: Sequence[int]) -> Iterator[Record]:
         """Yield the records of the lines at these places in the batch."""
-        return (_json_line(f"line {self.numbers[place]}", self.lines[place]) for place in places)
+        lines = zip(places, self.lines(places), strict=True)
+        return (_json_line(f"line {self.numbers[place]}", line) for place, line in lines)
+
+    def part(self, first: int, stop: int) -> LineBatch:
+        """Return the lines from `first` to before `stop`."""
+        start = int(self.ends[first - 1]) if first else 0
+        if start == 0 and stop == len(self):
+            return self
+        data = self.data[start : int(self.ends[stop - 1]) if stop else 0]
+        return LineBatch(self.numbers[first:stop], data, self.ends[first:stop] - start)
 
     def blocks(self) -> Iterator[tuple[int, LineBatch]]:
         """Yield parts of the batch of about _BLOCK bytes, each with the place of its first line."""
-        first, size = 0, 0
-        for place, line in enumerate(self.lines):
-            size += len(line)
-            if size > _BLOCK:
-                yield first, LineBatch(self.numbers[first : place + 1], self.lines[first : place + 1])
-                first, size = place + 1, 0
-        if first < len(self):
-            yield first, LineBatch(self.numbers[first:], self.lines[first:])
+        first = 0
+        while first < len(self):
+            start = int(self.ends[first - 1]) if first else 0
+            stop = max(first + 1, int(np.searchsorted(self.ends, start + _BLOCK, "right")))
+            yield first, self.part(first, stop)
+            first = stop
 
 
 def line_batches(file: BinaryIO, lines: int) -> Iterator[LineBatch]:
     """Yield the lines that are not blank, `lines` at a time."""
-    stream = ((number, line) for number, line in numbered_lines(file) if not line.isspace())
-    while batch := list(islice(stream, lines)):
-        yield LineBatch([number for number, _ in batch], [line for _, line in batch])
+    waiting: list[LineBatch] = []
+    count = 0
+    for block in _line_blocks(file):
+        while count + len(block) >= lines:
+            stop = lines - count
+            yield _joined([*waiting, block.part(0, stop)])
+            block, waiting, count = block.part(stop, len(block)), [], 0
+        if len(block):
+            waiting.append(block)
+            count += len(block)
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(parts: Sequence[LineBatch]) -> LineBatch:
+    if len(parts) == 1:
+        return parts[0]
+    before = np.cumsum([0, *(len(part.data) for part in parts[:-1])])
+    return LineBatch(
+        np.concatenate([part.numbers for part in parts]),
+        b"".join(part.data for part in parts),
+        np.concatenate([part.ends + start for part, start in zip(parts, before, strict=True)]),
+    )
+
+
+def _line_blocks(file: BinaryIO) -> Iterator[LineBatch]:
+    """Yield the lines of a file that are not blank, about _BLOCK bytes at a time.
+
+    They are the lines of tasks.ingestion.files.numbered_lines: a byte order mark is left out, and a line over MAX_LINE is cut.
+    """
+    number = 1
+    data = file.read(_BLOCK).removeprefix(BYTE_ORDER_MARK)
+    while data:
+        if not data.endswith(b"\n"):
+            end = file.readline(MAX_LINE + 1)
+            more = end
+            while more and not more.endswith(b"\n"):  # what follows of a line that is cut
+                more = file.readline(MAX_LINE + 1)
+            data += end if end.endswith(b"\n") else end + b"\n"
+        ends = np.flatnonzero(np.frombuffer(data, np.uint8) == _LINE_FEED) + 1
+        yield _usable(LineBatch(number + np.arange(len(ends)), data, ends))
+        number += len(ends)
+        data = file.read(_BLOCK)
+
+
+def _usable(batch: LineBatch) -> LineBatch:
+    """Return the lines that are not blank, without what is over MAX_LINE."""
+    data = np.frombuffer(batch.data, np.uint8)
+    sizes = np.diff(batch.ends, prepend=0)
+    if (data[batch.ends - sizes] > ord(" ")).all() and sizes.max() <= MAX_LINE:
+        return batch
+    cut = (line[: MAX_LINE + 1] for line in batch.lines(range(len(batch))))
+    usable = [one for one in zip(batch.numbers.tolist(), cut, strict=True) if not one[1].isspace()]
+    return LineBatch.of([number for number, _ in usable], [line for _, line in usable])
 
 
 def json_lines(file: BinaryIO) -> Iterator[Record]:
@@ -100,6 +176,7 @@ def json_lines(file: BinaryIO) -> Iterator[Record]:
 def _json_line(place: str, line: bytes) -> Record:
     if len(line) > MAX_LINE:
         return Record(place, None, f"longer than {MAX_LINE >> 20} MiB")
+    line = line.removesuffix(b"\n")
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from storage.rows import CHAT, MESSAGES, ChatTurn, content_id, from_columns
 from storage.visible import CONTROL
-from tasks.arrays import Mask
+from tasks.arrays import Indexes, Mask
 from tasks.ingestion import chats
 from tasks.ingestion.column_names import is_known, plain
 from tasks.ingestion.json_columns import column_of
@@ -31,8 +31,6 @@ _ABSENT = len(ChatTurn.__annotations__) - 2  # fields that a turn lacks beside i
 _USER, _ASSISTANT, _SYSTEM = range(3)
 _ROLES = pa.array(["user", "assistant", "system"])
 _EXCHANGE = 2  # turns of one question and one reply
-
-Indexes = npt.NDArray[np.int64]
 
 
 class Unusual(ValueError):
@@ -187,7 +185,7 @@ def _of_lines(lines: LineBatch, first: int, deciding: frozenset[str]) -> ChatCol
     turn = next(iter(begin[column]), None) if isinstance(begin[column], list) else None
     layout = next((one for one in LAYOUTS if isinstance(turn, dict) and set(one) <= turn.keys()), LAYOUTS[0])
     kind = pa.list_(pa.struct([(name, pa.string()) for name in layout]))
-    parsed = column_of(lines.lines, column, kind)
+    parsed = column_of(lines, column, kind)
     if parsed is None or chat_column(parsed.names, deciding) != column:
         return None
     values = parsed.values
@@ -204,7 +202,7 @@ def _of_lines(lines: LineBatch, first: int, deciding: frozenset[str]) -> ChatCol
     chosen = counts > 0
     inside = np.repeat(np.arange(len(counts)), counts)
     chosen[inside[~fit]] = False
-    numbers = pa.array(lines.numbers, pa.int64()).cast(pa.string())
+    numbers = pa.array(lines.numbers).cast(pa.string())
     whole = ChatColumns(
         first + np.arange(len(counts)),
         pc.binary_join_element_wise("line", numbers, " "),
@@ -238,8 +236,7 @@ def _stored_texts(texts: pa.Array, fit: Mask) -> tuple[pa.Array, Mask]:
     if pa.types.is_null(texts.type):
         return texts.cast(pa.string()), np.zeros(len(texts), np.bool_)
     plain_ones = _mask(pc.fill_null(pc.string_is_ascii(texts), False))
-    data = np.frombuffer(texts.buffers()[2] or b"", np.uint8)
-    if _controls(data).any():
+    if _has_controls(np.frombuffer(texts.buffers()[2] or b"", np.uint8)):
         flagged = pc.match_substring_regex(texts, r"[\x00-\x08\x0b-\x1f\x7f]")
         plain_ones &= ~_mask(pc.fill_null(flagged, False))
     stored = pc.ascii_trim(texts, " \t\n")
@@ -261,9 +258,10 @@ def _stored_texts(texts: pa.Array, fit: Mask) -> tuple[pa.Array, Mask]:
     return stored, usable & (sizes > 0) & (sizes <= MAX_SOLUTION)
 
 
-def _controls(data: npt.NDArray[np.uint8]) -> Mask:
-    """Return which bytes are control characters; tabs and line feeds are none."""
-    return np.asarray(((data < 0x20) & (data != 0x09) & (data != 0x0A)) | (data == 0x7F), dtype=np.bool_)
+def _has_controls(data: npt.NDArray[np.uint8]) -> bool:
+    """Return whether bytes have control characters; tabs and line feeds are none."""
+    low = data[data < 0x20]
+    return bool(((low != 0x09) & (low != 0x0A)).any() or (data == 0x7F).any())
 
 
 def _fitting(chats_: ChatColumns, exchanges: bool) -> Mask:
@@ -345,23 +343,45 @@ def _ids(
     may be another one, each chat is hashed by that function.
     """
     listed = _as_json(part, roles)
-    ids, problems = list[str](), list[str]()
-    ascii_only = _mask(pc.and_(pc.string_is_ascii(questions), pc.string_is_ascii(listed)))
-    head = _prefixed("en")
-    middle = _prefixed("") + _prefixed(CHAT)
-    asked = pc.binary_join_element_wise(head, _sizes(questions), questions.cast(pa.binary()), b"")
-    rest = pc.binary_join_element_wise(middle, _sizes(listed), listed.cast(pa.binary()), b"")
-    for place, (one, more) in enumerate(zip(asked.to_pylist(), rest.to_pylist(), strict=True)):
-        if ascii_only[place]:
-            hashed = hashlib.sha256(one)
-            problems.append(hashed.hexdigest()[:_DIGITS])
-            hashed.update(more)
-            ids.append(hashed.hexdigest()[:_DIGITS])
-        else:
-            question = questions[place].as_py()
-            problems.append(content_id(languages[place], question))
-            ids.append(content_id(languages[place], question, "", CHAT, listed[place].as_py()))
-    return pa.array(ids, pa.string()), pa.array(problems, pa.string())
+    asked = pc.binary_join_element_wise(_prefixed("en"), _sizes(questions), questions.cast(pa.binary()), b"")
+    rest = pc.binary_join_element_wise(
+        _prefixed("") + _prefixed(CHAT), _sizes(listed), listed.cast(pa.binary()), b""
+    )
+    problems, ids = list[bytes](), list[bytes]()
+    for one, more in zip(_pieces(asked), _pieces(rest), strict=True):
+        hashed = hashlib.sha256(one)
+        problems.append(hashed.digest())
+        hashed.update(more)
+        ids.append(hashed.digest())
+    named = [_digits(ids), _digits(problems)]
+    others = np.flatnonzero(~_mask(pc.and_(pc.string_is_ascii(questions), pc.string_is_ascii(listed))))
+    if len(others):
+        replaced = []
+        for place in others.tolist():
+            parts = (languages[place], questions[place].as_py())
+            replaced.append((content_id(*parts, "", CHAT, listed[place].as_py()), content_id(*parts)))
+        mask = np.zeros(len(questions), np.bool_)
+        mask[others] = True
+        named = [
+            pc.replace_with_mask(values, pa.array(mask), pa.array(new, pa.string()))
+            for values, new in zip(named, zip(*replaced, strict=True), strict=True)
+        ]
+    return named[0], named[1]
+
+
+def _pieces(values: pa.Array) -> Iterator[memoryview]:
+    """Return the bytes of each value, without a copy."""
+    ends = np.frombuffer(values.buffers()[1], np.int32)[values.offset :][: len(values) + 1].tolist()
+    data = memoryview(values.buffers()[2] or b"")
+    return map(data.__getitem__, map(slice, ends, ends[1:]))
+
+
+def _digits(digests: Sequence[bytes]) -> pa.Array:
+    """Return the first _DIGITS hex digits of each digest."""
+    whole = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, hashlib.sha256().digest_size)
+    text = np.ascontiguousarray(whole[:, : _DIGITS // 2]).tobytes().hex().encode()
+    ends = np.arange(len(digests) + 1, dtype=np.int32) * np.int32(_DIGITS)
+    return pa.Array.from_buffers(pa.string(), len(digests), [None, pa.py_buffer(ends), pa.py_buffer(text)])
 
 
 _DIGITS = len(content_id(""))
@@ -382,9 +402,9 @@ def _sizes(values: pa.Array) -> pa.Array:
 def _as_json(part: ChatColumns, roles: pa.Array) -> pa.Array:
     """Return the turns of each chat as the JSON that ids are hashed from: lists of the values of ChatTurn."""
     texts = part.texts
-    data = np.frombuffer(texts.buffers()[2] or b"", np.uint8)
+    data = (texts.buffers()[2] or pa.py_buffer(b"")).to_pybytes()
     for character, escape in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\t", "\\t")):
-        if (data == ord(character)).any():
+        if character.encode() in data:
             texts = pc.replace_substring(texts, character, escape)
     nulls = ",null" * _ABSENT
     turns = pc.binary_join_element_wise('["', roles, '","', texts, f'"{nulls}]', "")

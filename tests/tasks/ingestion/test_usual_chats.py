@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.rows import to_table
-from tasks.ingestion import json_records
+from tasks.ingestion import files, json_records
+from tasks.ingestion.files import numbered_lines
 from tasks.ingestion.json_records import LineBatch, json_lines, line_batches
 from tasks.ingestion.record import Record
 from tasks.stages.import_dataset import RecordReading, common_of, rows_of, table_of
@@ -148,12 +149,44 @@ def test_lines_are_given_to_the_parser_in_blocks(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(json_records, "_BLOCK", 10_000)
     lines = [USUAL_LINE.replace(b"2 + 2", b"%d + 2" % number) for number in range(500)]
     lines[7] = b"not JSON"
-    batch = LineBatch(range(1, 501), lines)
+    batch = LineBatch.of(range(1, 501), lines)
     blocks = list(batch.blocks())
     assert len(blocks) > 1
-    assert [line for _, block in blocks for line in block.lines] == lines
+    assert [line.rstrip() for _, block in blocks for line in block.lines(range(len(block)))] == lines
     assert [first for first, _ in blocks] == [block.numbers[0] - 1 for _, block in blocks]
     assert same_as_one_by_one(b"\n".join(lines)) == 500
+
+
+PIECES = st.sampled_from([b"a", b"bb", b"\n", b" ", b"\r\n", b"{}", b"xyz"])
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(PIECES, max_size=30),
+    st.sampled_from([1, 7, 1000]),
+    st.sampled_from([3, 5, 100]),
+    st.integers(1, 5),
+)
+def test_lines_that_are_read_in_blocks_are_those_that_are_read_one_by_one(
+    pieces: list[bytes], block: int, longest: int, size: int
+) -> None:
+    data = b"".join(pieces)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_records, "_BLOCK", block)
+        patch.setattr(json_records, "MAX_LINE", longest)
+        patch.setattr(files, "MAX_LINE", longest)
+        one_by_one = [
+            (number, line.rstrip(b"\n"))
+            for number, line in numbered_lines(io.BytesIO(data))
+            if not line.isspace()
+        ]
+        batches = list(line_batches(io.BytesIO(data), size))
+    assert [
+        (int(number), line[:-1])
+        for batch in batches
+        for number, line in zip(batch.numbers, batch.lines(range(len(batch))), strict=True)
+    ] == one_by_one
+    assert all(len(batch) == size for batch in batches[:-1])
 
 
 @pytest.mark.parametrize("lines", [False, True], ids=["records", "lines"])
@@ -166,7 +199,7 @@ def test_the_usual_shape_needs_no_row_of_its_own(
     turns = [{speaker: role, text: f"{role} speaks"} for role in ("system", "user", "assistant", "user", "assistant")]  # fmt: skip
     fields = [{"id": number, name: turns} for number in range(3)]
     records = (
-        LineBatch(range(3), [json.dumps(one).encode() for one in fields])
+        LineBatch.of(range(3), [json.dumps(one).encode() for one in fields])
         if lines
         else [Record(f"line {number}", one) for number, one in enumerate(fields)]
     )
