@@ -79,6 +79,18 @@ def _extension_symbols() -> dict[int, str]:
 
 EXTENSION_SYMBOLS: Final = _extension_symbols()
 
+# The pieces of tall brackets: the characters of Unicode for them, and the private ones by which fonts of PostScript name them.
+PIECES: Final = {
+    "⎛": "(", "⎜": "(", "⎝": "(", "⎞": ")", "⎟": ")", "⎠": ")", "⎡": "[", "⎢": "[", "⎣": "[", "⎤": "]", "⎥": "]", "⎦": "]",
+    "⎧": r"\{", "⎨": r"\{", "⎩": r"\{", "⎪": "", "⎫": r"\}", "⎬": r"\}", "⎭": r"\}",
+}  # fmt: skip
+_PRIVATE_PIECES: Final = dict(zip(range(0xF8EB, 0xF8F5), "⎛⎜⎝⎡⎢⎣⎧⎨⎩⎪", strict=True)) | dict(
+    zip(range(0xF8F6, 0xF8FF), "⎞⎟⎠⎤⎥⎦⎫⎬⎭", strict=True)
+)
+_EXTENSION_PIECES: Final = dict(zip(range(0x30, 0x3F), "⎛⎞⎡⎤⎣⎦⎢⎥⎧⎫⎩⎭⎨⎬⎪", strict=True)) | dict(
+    zip(range(0x40, 0x44), "⎝⎠⎜⎟", strict=True)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class PrintedFont:
@@ -186,6 +198,10 @@ def _character(code: int, font: PrintedFont) -> str:
     """Return the character of a glyph, without ligatures and width forms; empty if it has none."""
     if font.extension and code in EXTENSION_SYMBOLS:
         return EXTENSION_SYMBOLS[code]
+    if font.extension and code in _EXTENSION_PIECES:
+        return _EXTENSION_PIECES[code]
+    if code in _PRIVATE_PIECES:
+        return _PRIVATE_PIECES[code]
     if code in (0x02, 0xAD, 0x2010, 0xFFFE):
         return "-"  # pdfium's mark of a hyphen at the end of a line
     if not 0x20 < code < 0x110000 or 0xD800 <= code < 0xE000 or code == 0xFFFD:

@@ -71,6 +71,8 @@ class _Assembler:
                 self._close()
                 self._assembly.heading(passage.text, passage.level, passage.number)
                 self._list = section_kind(passage.text)
+            elif passage.kind == "table" and self._open is not None and self._open.items:
+                self._open.texts.append(passage.text)  # of an exercise or a solution
             elif passage.kind is not None:
                 self._close()
                 self._assembly.add(passage.kind, passage.text, page=passage.page)

@@ -3,7 +3,7 @@
 A heading is recognised by the size of its letters, by bold letters with a number, or by the bookmarks of the file. What a printed label
 begins ("Theorem 2.1", "Solution.", "例 3") ends with its paragraph, the formulas after it and the paragraph that goes on after
 them; a proof ends with its sign where it has one; an item of a list of exercises or solutions ends with the next. Print shows no
-more than that: a second paragraph of an example is a paragraph of its own. Footnotes stand where they are printed, tables come as lines.
+more than that: a second paragraph of an example is a paragraph of its own. Footnotes stand where they are printed.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ class _Paragraph:
     lines: list[PrintedLine]
     text: str = ""
     formula: bool = False
+    table: bool = False
     level: int = 0  # of a heading
     number: str | None = None
 
@@ -99,6 +100,7 @@ def document_of_pages(
             formula=one.formula,
             lead=one.first.lead,
             page=one.first.page,
+            kind="table" if one.table else None,
         )
         for one in paragraphs
         if one.level >= 0
@@ -192,8 +194,8 @@ def _paragraphs(lines: Sequence[PrintedLine], body: float) -> list[_Paragraph]:
     for line in lines:
         shown = _is_display(line, body)
         last = paragraphs[-1] if paragraphs else None
-        if last is None or shown or last.formula or _begins(last, line, leading):
-            paragraphs.append(_Paragraph([line], formula=shown))
+        if last is None or shown or line.table or last.formula or last.table or _begins(last, line, leading):
+            paragraphs.append(_Paragraph([line], formula=shown, table=line.table))
         else:
             last.lines.append(line)
     for paragraph in paragraphs:
@@ -207,6 +209,8 @@ def _paragraphs(lines: Sequence[PrintedLine], body: float) -> list[_Paragraph]:
 
 def _is_display(line: PrintedLine, body: float) -> bool:
     """Return whether a line is a displayed formula: nearly all of it is mathematics, and it does not begin at the edge."""
+    if line.table:
+        return False
     if line.tag is not None and line.share > 0.5:
         return True
     return (
@@ -347,7 +351,7 @@ def _key(title: str) -> str:
 def _may_be_heading(paragraph: _Paragraph) -> bool:
     text = paragraph.text
     return (
-        not paragraph.formula
+        not (paragraph.formula or paragraph.table)
         and len(paragraph.lines) <= 3
         and len(text) <= MAX_HEADING
         and _WORDS.search(text) is not None

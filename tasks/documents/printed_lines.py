@@ -2,8 +2,8 @@
 formulas in each line between \\( and \\).
 
 Two columns are recognised by a strip without text in the middle of the page; lines that cross it, such as titles, stand before
-what is under them. Three columns, text around figures, and the cells of tables are not distinguished: their lines come as they are
-printed from left to right.
+what is under them. The rows of a table, and those of a displayed equation of several lines, are one line. Three columns and text
+around figures are not distinguished: their lines come as they are printed from left to right.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from statistics import median
 from typing import Final, Literal
 
 from tasks.documents.glyphs import Rule
+from tasks.documents.printed_displays import aligned, begins_with_relation, common_sign, is_below
 from tasks.documents.printed_math import FUNCTIONS, Box, composed, formula, runs_of
+from tasks.documents.printed_tables import PrintedTable, ruled_parts, table_of, unruled_tables
 
 _WORD_GAP: Final = 0.15  # in sizes of the font
 _BLANK: Final = 0.22  # the least blank after a comma of a sentence; in a formula it is smaller
@@ -39,7 +41,7 @@ class PrintedLine:
 
     text: with formulas between \\( and \\). latex: the whole line as a formula. share: the part of its width that is formulas.
     tag: the number of an equation at its right end. lead: the words at its beginning that are printed in another style than the rest.
-    left, right: the edges of its column.
+    left, right: the edges of its column. table: it is a table, and its text is Markdown.
     """
 
     text: str
@@ -58,6 +60,7 @@ class PrintedLine:
     lead: str = ""
     bold: bool = False
     italic: bool = False
+    table: bool = False
 
 
 def lines_of(boxes: list[Box], rules: Sequence[Rule], page: int) -> list[PrintedLine]:
@@ -69,9 +72,88 @@ def lines_of(boxes: list[Box], rules: Sequence[Rule], page: int) -> list[Printed
         inside = [
             rule for rule in rules if x0 - 5 <= rule.x0 and rule.x1 <= x1 + 5 and y0 <= rule.y <= y1 + 5
         ]
-        printed = [_line(row, page, x0, x1) for row in _rows(composed(column, inside))]
+        parts, rest, rules_left = ruled_parts(column, inside)
+        printed: list[PrintedLine] = []
+        for part in parts:
+            rows = _rows(composed(part.boxes, part.rules))
+            ruled = table_of(rows)
+            printed += [_table(ruled, page, x0, x1)] if ruled else _lines(rows, page, x0, x1)
+        printed += _lines(_rows(composed(rest, rules_left)), page, x0, x1)
+        if parts:
+            printed.sort(key=lambda line: -line.baseline)
         lines.extend(line for line in printed if line.text or line.latex)
     return lines
+
+
+def _lines(rows: list[list[Box]], page: int, left: float, right: float) -> list[PrintedLine]:
+    """Return rows from top to bottom as lines; those of a table, or of one display, as one."""
+    lines: list[PrintedLine] = []
+    single = [_line(row, page, left, right) for row in rows]
+    tables = {first: (stop, one) for first, stop, one in unruled_tables(rows)}
+    number = 0
+    while number < len(rows):
+        stop, table = tables.get(number, (0, None))
+        if table is not None and not _is_shown(single[number], rows[number]):
+            lines.append(_table(table, page, left, right))
+            number = stop
+            continue
+        display, stop = _display(rows, single, number)
+        lines.append(display or single[number])
+        number = stop if display else number + 1
+    return lines
+
+
+def _is_shown(line: PrintedLine, row: list[Box]) -> bool:
+    """Return whether a line may be one of a displayed equation."""
+    mathematical = line.share > 0.5 or begins_with_relation(row)
+    return mathematical and line.x0 - line.left > 1.2 * line.size
+
+
+def _display(rows: list[list[Box]], lines: list[PrintedLine], first: int) -> tuple[PrintedLine | None, int]:
+    """Return the displayed equation of several rows that begins with a row, None if there is none, and the row after it. `lines`
+    are the rows as single lines."""
+    parts: list[list[Box]] = []
+    tags: list[str | None] = []
+    whole_tag: str | None = None  # of all rows; it stands between two of them
+    place: float | None = None
+    number, stop = first, first
+    while number < len(rows):
+        line = lines[number]
+        alone = _EQUATION_NUMBER.fullmatch(line.text) if parts else None
+        if alone and line.text.startswith("(") and whole_tag is None and is_below(rows[number], parts[-1]):
+            whole_tag, number = line.text[1:-1], number + 1
+            continue
+        if not _is_shown(line, rows[number]):
+            break
+        tag, row = _tag(rows[number], line.size)
+        if parts:
+            at = common_sign(row, parts[-1], place)
+            if at is None or not is_below(row, parts[-1]):
+                break
+            place = at
+        parts.append(row)
+        tags.append(tag)
+        number += 1
+        stop = number
+    if len(parts) < 2 or place is None:
+        return None, first + 1
+    boxes = [box for row in parts for box in row]
+    size = _size(boxes)
+    latex = aligned(parts, place, tags)
+    line = lines[first]
+    return PrintedLine(
+        f"\\({latex}\\)", min(box.x0 for box in boxes), max(box.x1 for box in boxes), min(box.y0 for box in boxes),
+        max(box.y1 for box in boxes), _baseline(parts[0]), size, line.page, line.left, line.right, latex, 1.0, whole_tag,
+    ), stop  # fmt: skip
+
+
+def _table(table: PrintedTable, page: int, left: float, right: float) -> PrintedLine:
+    boxes = [box for row in table.rows for box in row]
+    text = table.markdown(lambda cell: _line(cell, page, left, right).text)
+    return PrintedLine(
+        text, min(box.x0 for box in boxes), max(box.x1 for box in boxes), min(box.y0 for box in boxes),
+        max(box.y1 for box in boxes), _baseline(table.rows[0]), _size(boxes), page, left, right, table=True,
+    )  # fmt: skip
 
 
 def columns_of(boxes: list[Box]) -> list[list[Box]]:
@@ -297,21 +379,34 @@ def _tokens(row: list[Box], italic: bool) -> list[_Token]:
                 for other in beside
             ):
                 token.kind = "function"
-    # a letter of a formula that goes on as a word is none ("x-axis" keeps its x), and a script on a word is a mark on it
-    for number, token in enumerate(tokens[1:], 1):
-        previous = tokens[number - 1]
+    return _with_last_letters(tokens)
+
+
+def _with_last_letters(tokens: list[_Token]) -> list[_Token]:
+    """Return the tokens with the last letter of a word, which has a script or is a formula by its style, in its word.
+
+    "x-axis" keeps its x, a script on a word is a mark on it, and one on the name of a function belongs to the function.
+    """
+    joined: list[_Token] = []
+    for token in tokens:
+        last = joined[-1] if joined else None
         box = token.boxes[0]
         if (
-            token.kind == "math"
-            and previous.kind == "word"
-            and not token.apart
-            and len(previous.text) > 1
-            and box.text
-            and not box.math
+            last is None
+            or token.kind != "math"
+            or last.kind != "word"
+            or token.apart
+            or len(last.text) < 2
+            or not box.text
+            or box.math
         ):
-            token.kind = "word"
-            previous.text += box.text
-    return tokens
+            joined.append(token)
+            continue
+        last.text += box.text
+        last.boxes.append(box)
+        if last.text in FUNCTIONS and (box.upper or box.lower):
+            last.kind = "math"
+    return joined
 
 
 def _without_stop(token: _Token) -> list[_Token]:

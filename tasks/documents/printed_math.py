@@ -1,9 +1,9 @@
 """Printed mathematics as LaTeX: from the places and sizes of glyphs on a page.
 
 Fractions are read by their bars, roots and overlines by theirs, scripts by size and height, limits by their place over and under
-an operator, binomials and matrices between tall brackets by their rows. What the place does not tell is left as it is printed, one
-line per row: alignments, cases with a brace on one side only, commutative diagrams, accents over several letters, brackets that
-are put together from pieces.
+an operator, binomials and matrices between tall brackets by their rows, cases by the rows behind a tall brace that is not closed. Tall
+brackets are often put together from pieces. What the place does not tell is left as it is printed, one line per row: commutative
+diagrams, accents over several letters.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tasks.documents.glyphs import Glyph, Rule
+from tasks.documents.glyphs import PIECES, Glyph, Rule
 
 FUNCTIONS: Final = frozenset(
     [
@@ -76,6 +76,9 @@ _TALL: Final = (
 _AXIS: Final = (
     0.25  # height over the baseline of the middle of operators and fraction bars, in sizes of the font
 )
+_TOPS: Final = frozenset("⎛⎞⎡⎤⎧⎫")  # the highest pieces of brackets
+_TALL_SIGNS: Final = frozenset(["(", "[", "|", ")", "]", r"\{"])
+_NUMBER: Final = re.compile(r"\(\d+(?:\.\d+)*[a-z]?\)")  # of an equation
 _BRACKETS: Final = {"(": (")", "pmatrix"), "[": ("]", "bmatrix"), "|": ("|", "vmatrix")}
 _SCRIPT_GAP: Final = 0.35  # the largest gap in a script, in sizes of its font
 _GRID_BOXES: Final = 200  # boxes between two brackets that are looked at as a matrix
@@ -218,7 +221,8 @@ def _encoder() -> Any:
 
 
 def composed(boxes: list[Box], rules: Sequence[Rule]) -> list[Box]:
-    """Return the boxes of a column with fractions, roots, overlines, accents, limits, matrices and scripts put together."""
+    """Return the boxes of a column with fractions, roots, overlines, accents, limits, matrices, cases and scripts put together."""
+    boxes = _whole_brackets(boxes)
     for rule in sorted(rules, key=lambda one: one.x1 - one.x0):
         boxes = _with_rule(boxes, rule)
     boxes = _accented(boxes)
@@ -340,9 +344,39 @@ def _accented(boxes: list[Box]) -> list[Box]:
     return [box for box in boxes if id(box) not in gone]
 
 
+def _whole_brackets(boxes: list[Box]) -> list[Box]:
+    """Put brackets together from their pieces, which stand on each other."""
+    pieces = sorted((box for box in boxes if box.text in PIECES), key=lambda box: box.x0)
+    columns: list[list[Box]] = []
+    for box in pieces:
+        if columns and box.x0 - columns[-1][0].x0 < 0.2 * box.size:
+            columns[-1].append(box)
+        else:
+            columns.append([box])
+    brackets: list[list[Box]] = []
+    for column in columns:
+        for number, box in enumerate(sorted(column, key=lambda box: -box.y1)):
+            if number and box.text not in _TOPS and brackets[-1][-1].y0 - box.y1 < box.size:
+                brackets[-1].append(box)
+            else:
+                brackets.append([box])
+    gone = {id(box) for box in pieces}
+    return [*(box for box in boxes if id(box) not in gone), *(_bracket(parts) for parts in brackets)]
+
+
+def _bracket(parts: list[Box]) -> Box:
+    latex = next((sign for box in parts if (sign := PIECES[box.text or ""])), r"\{")
+    size = parts[0].size
+    low, high = min(box.y0 for box in parts), max(box.y1 for box in parts)
+    return Box(
+        latex, None, min(box.x0 for box in parts), low, max(box.x1 for box in parts), high,
+        (low + high) / 2 - _AXIS * size, size, True,
+    )  # fmt: skip
+
+
 def _grids(boxes: list[Box]) -> list[Box]:
-    """Read two rows or more between tall brackets as a binomial or a matrix."""
-    tall = [box for box in boxes if box.y1 - box.y0 > 1.1 * box.size and box.latex in "([|)]"]
+    """Read two rows or more between tall brackets as a binomial or a matrix, and behind an open brace as cases."""
+    tall = [box for box in boxes if box.y1 - box.y0 > 1.1 * box.size and box.latex in _TALL_SIGNS]
     for opening in sorted(tall, key=lambda box: -box.x0):
         if opening.latex not in _BRACKETS:
             continue
@@ -367,7 +401,43 @@ def _grids(boxes: list[Box]) -> list[Box]:
         ]  # fmt: skip
         if 2 <= len(inside) <= _GRID_BOXES and (latex := _grid(inside, name, opening)):
             boxes = _replaced(boxes, [opening, closing, *inside], latex, opening.baseline, opening.size)
+    for opening in sorted(tall, key=lambda box: -box.x0):
+        if opening.latex == r"\{" and any(opening is box for box in boxes):
+            boxes = _cases(boxes, opening)
     return boxes
+
+
+def _cases(boxes: list[Box], opening: Box) -> list[Box]:
+    """Read the rows behind a tall brace as cases, if nothing of its height closes it."""
+    behind = [
+        box
+        for box in boxes
+        if box is not opening and box.x0 >= opening.x1 - 1 and opening.y0 - 1 <= (box.y0 + box.y1) / 2 <= opening.y1 + 1
+    ]  # fmt: skip
+    closed = any(
+        box.latex == r"\}" and abs(box.y0 - opening.y0) < 0.2 * box.size and abs(box.y1 - opening.y1) < 0.2 * box.size
+        for box in behind
+    )  # fmt: skip
+    inside = behind if closed else _without_number(behind, opening)
+    if closed or not 2 <= len(inside) <= _GRID_BOXES or not (latex := _grid(inside, "cases", opening)):
+        return boxes
+    return _replaced(boxes, [opening, *inside], latex, opening.baseline, opening.size)
+
+
+def _without_number(behind: list[Box], opening: Box) -> list[Box]:
+    """Return the boxes behind a brace without the number of the equation at the end of the line."""
+    level = sorted(
+        (box for box in behind if abs(box.baseline - opening.baseline) < 0.2 * box.size),
+        key=lambda box: box.x0,
+    )
+    for number in range(len(level) - 1, -1, -1):
+        if number == 0 or level[number].x0 - level[number - 1].x1 > 1.8 * level[number].size:
+            last = level[number:]
+            text = "".join(box.text or "" for box in last)
+            others = [box for box in behind if not any(box is one for one in last)]
+            apart = not others or last[0].x0 - max(box.x1 for box in others) > opening.size
+            return others if _NUMBER.fullmatch(text) and apart else behind
+    return behind
 
 
 def _grid(inside: list[Box], name: str, opening: Box) -> str | None:
@@ -382,7 +452,7 @@ def _grid(inside: list[Box], name: str, opening: Box) -> str | None:
     ):
         return None
     cells = [_cells(sorted(row, key=lambda box: box.x0)) for row in rows]
-    if len({len(row) for row in cells}) != 1:
+    if name != "cases" and len({len(row) for row in cells}) != 1:
         return None
     size = max(box.size for row in rows for box in row)
     apart = rows[0][0].baseline - rows[-1][0].baseline
@@ -536,11 +606,14 @@ def formula(boxes: Sequence[Box]) -> str:
     before: Box | None = None
     for box in sorted(boxes, key=lambda box: box.x0):
         apart = before is not None and box.x0 - before.x1 > 0.15 * box.size
+        if box.text in ("/", "̸") and before is not None and parts and box.x0 < before.x1 - 0.3 * box.size:
+            parts[-1] = _NEGATED.get(parts[-1], f"\\not{parts[-1]}")
+            continue
         roman = not box.math and not box.italic and box.text is not None and box.text.isalpha()
         if letters and (apart or not roman or letters[-1].upper or letters[-1].lower):
             ended = apart and roman
             words()
-            if ended and parts and parts[-1].startswith("\\text{"):
+            if (ended or (apart and not roman)) and parts and parts[-1].startswith("\\text{"):
                 parts[-1] = parts[-1][:-1] + " }"
         if roman:
             letters.append(box)
@@ -564,6 +637,7 @@ def _spaced(parts: Sequence[str]) -> str:
             if text and (relation or (command and part[0].isalpha()) or (command and part[0] == "\\"))
             else ""
         ) + part
+    text = text.replace(r" }\text{", " ")  # words beside each other
     text = text.replace("̸=", r"\ne ").replace("̸ =", r"\ne ")
     return _DOTS.sub(_dots, text).strip()
 
@@ -577,6 +651,7 @@ def _dots(match: re.Match[str]) -> str:
     return {0: r"\ldots", 3: r"\cdots", 4: r"\cdots \cdot", 5: r"\cdot \cdots \cdot"}.get(count, match[0])
 
 
+_NEGATED: Final = {r"\in": r"\notin", "=": r"\ne"}
 _RELATIONS: Final = frozenset(
     ["=", "+", "-", "<", ">", r"\le", r"\ge", r"\ne", r"\leq", r"\geq", r"\in", r"\cap", r"\cup", r"\times", r"\cdot", r"\to", r"\mid",
      r"\subseteq", r"\subset", r"\pm", r"\equiv", r"\approx", r"\Rightarrow", r"\Leftrightarrow", r"\rightarrow", r"\wedge", r"\vee"]

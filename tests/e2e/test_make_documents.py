@@ -42,7 +42,10 @@ def part(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("part")
     for section in SECTIONS:
         shutil.copyfile(BOOK / f"sec_{section}.ptx", folder / f"sec_{section}.ptx")
-    shutil.copytree(BOOK / "exercises", folder / "exercises")
+    (folder / "exercises").mkdir()
+    for section in SECTIONS:
+        if (exercises := BOOK / "exercises" / f"{section}.ptx").exists():
+            shutil.copyfile(exercises, folder / "exercises" / exercises.name)
     return folder
 
 
@@ -72,7 +75,7 @@ def test_exercises_of_a_real_book_become_rows_with_its_own_solutions(with_book: 
     rows, sources = rows_of(with_book, "book-qa"), passages(with_book, "book")
     printed = [row for row in rows if dict(row["verdicts"]).get(SOLUTION_BY) == "source"]
     written_by_model = [row for row in rows if row["model"]]
-    assert len(printed) > 50
+    assert len(printed) > 15
     assert written_by_model
     for row in printed:
         params = orjson.loads(row["params"])
@@ -170,19 +173,19 @@ def test_a_night_with_shares_of_all_methods_on_documents(
     one = home()
     one.run("documents", str(part), "--dataset", "book", "--license", "CC-BY-SA-4.0")
     with_pages(one, tmp_path)
-    methods = '{"self_instruct": 1, "textbook_qa": 2, "web_qa": 1, "refine": 1}'
+    methods = '{"self_instruct": 1, "textbook_qa": 1, "web_qa": 2, "refine": 1}'
     version = one.json(
-        *("nightly", "--target", "40", "--set", f"generate.methods={methods}"),
+        *("nightly", "--target", "60", "--set", f"generate.methods={methods}"),
         *("--set", "material.versions=[book, pages]", "--set", "weakness.share=0", *QUICK),
     )
     lineage = version["lineage"]
     balanced(lineage)
     records = {record["method"]: record for record in lineage["methods"]}
     assert set(records) == {"self_instruct", "textbook_qa", "web_qa", "refine"}
-    assert [name for name, record in records.items() if not record["published"]] == []
+    assert [name for name, record in records.items() if not record["accepted"]] == []
     assert sum(record["published"] for record in records.values()) == version["rows"]
     assert [one["version"].partition("@")[0] for one in lineage["material"]] == ["book", "pages"]
     kinds = {row["kind"] for row in rows_of(one, "math-sft")}
     assert kinds == {None, TEXT}
-    page = (one.path / "reports" / f"{version['name']}.html").read_text()
+    page = (one.path / "reports" / f"{Store(one.path).resolve('math-sft')}.html").read_text()
     assert all(name in page for name in records)
