@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tasks.llm.prices import published
 from tests.e2e.processes import Home, Teacher, fetch
 from tests.tasks.llm.batch_api import BatchApi, serving
 
@@ -165,3 +166,38 @@ def test_a_night_from_batch_files_that_somebody_answers(
                 ]
                 answers.write_text("".join(json.dumps(line) + "\n" for line in done))
     assert json.loads(out)["digest"] == whole[1]["digest"]
+
+
+def test_doctor_and_plan_name_a_model_that_reasons_its_limit_and_the_truncation_to_expect(
+    home: Callable[..., Home],
+) -> None:
+    one = home(MATHMILL_REASONER__REASONING="true")
+    for words in (("doctor",), ("plan", "nightly")):
+        text = " ".join(one.run(*words).stdout.split())
+        assert "thinks, 32,768 tokens per answer; truncation not measured yet" in text, words
+
+
+@pytest.mark.parametrize(
+    ("api", "model", "url"),
+    [
+        ("anthropic", "claude-opus-5", "https://api.anthropic.com/v1"),
+        ("gemini", "gemini-2.5-flash", "https://generativelanguage.googleapis.com/v1beta"),
+        ("responses", "gpt-5-mini", "https://api.openai.com/v1"),
+        ("bedrock", "global.anthropic.claude-haiku-4-5", "https://bedrock-runtime.us-east-1.amazonaws.com"),
+    ],
+)
+def test_plan_knows_the_prices_of_each_provider(
+    api: str, model: str, url: str, home: Callable[..., Home]
+) -> None:
+    price = published(model, (url,))
+    assert price is not None
+    stated = {"API": api, "MODEL": model, "BASE_URL": url, "API_KEY": "none"}
+    one = home(**{f"MATHMILL_TEACHER__{name}": value for name, value in stated.items()})
+    forecast = one.json("plan", "nightly")
+    for line in forecast["stages"]:
+        tokens = line["prompt_tokens"] * price.prompt + line["completion_tokens"] * price.completion
+        assert line["usd"] == pytest.approx(tokens / 1e6, rel=0.05), line
+        assert line["model"] == model
+    online, batch = (forecast["figures"][name][1] for name in ("usd", "usd_batch"))
+    assert batch == pytest.approx(online / 2, rel=0.01)
+    assert online > 0
