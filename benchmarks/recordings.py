@@ -93,12 +93,19 @@ class Recording:
 class Playback:
     """The endpoint: an ASGI app that answers each prompt with the recorded completion of its sample index.
 
-    `settings` are those of the stage solve, which decide the format of each sample, and `seed` is the night's. A prompt
+    kinds_of: returns the format of each sample of a question, as the stage of that name asks for them; seed: the run's. A prompt
     without a recorded question, or a sample that was not recorded, gets status 404.
     """
 
-    def __init__(self, questions: Sequence[Recorded], settings: SolveSettings, seed: int) -> None:
-        self._settings, self._seed = settings, seed
+    def __init__(
+        self,
+        questions: Sequence[Recorded],
+        kinds_of: Callable[[Recorded], list[str]],
+        seed: int,
+        *,
+        stage: str = "solve",
+    ) -> None:
+        self._kinds_of, self._seed, self._stage = kinds_of, seed, stage
         self._by_last_line: defaultdict[str, list[Recorded]] = defaultdict(list)
         for question in questions:
             self._by_last_line[_last_line(question.question)].append(question)
@@ -136,13 +143,18 @@ class Playback:
         asked = max((q for q in at_end if prompt.endswith(q.question.strip())), key=_length, default=None)
         if asked is None:
             return None
-        kinds = formats_of(self._settings, asked.question, asked.problem_id, None)
+        kinds = self._kinds_of(asked)
         for index, kind in enumerate(kinds):
-            if seed == seed_of(self._seed, "solve", asked.problem_id, index):
+            if seed == seed_of(self._seed, self._stage, asked.problem_id, index):
                 texts = asked.texts(kind)
                 place = kinds[:index].count(kind)
                 return texts[place] if place < len(texts) else None
         return None
+
+
+def solved(settings: SolveSettings) -> Callable[[Recorded], list[str]]:
+    """Return the formats of the samples of a question, as the stage solve asks for them."""
+    return lambda one: formats_of(settings, one.question, one.problem_id, None)
 
 
 def _last_line(text: str) -> str:
@@ -205,7 +217,7 @@ def play(
     known = [q for q in recorded if seed_of(SEED, "known", q.problem_id) % KNOWN == 0]
     ids = {q.problem_id for q in known}
     hidden = [q for q in recorded if q.problem_id not in ids]
-    played = AsgiTransport(Playback(recorded, settings, SEED), URL)
+    played = AsgiTransport(Playback(recorded, solved(settings), SEED), URL)
     with (
         tempfile.TemporaryDirectory() as folder,
         Ledger.open(Path(folder) / "ledger.sqlite") as ledger,

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benchmarks.recordings import KNOWN, RECORDED, SEED, URL, Playback, Recorded, table_of
+from benchmarks.recordings import solved as formats_asked
 from flows.config.nightly import Nightly
 from storage.ledger import Ledger
 from storage.rows import column
@@ -181,7 +182,7 @@ def samples_of(
 ) -> Samples:
     """Pass all samples of the questions through the stages of a night once: those that were recorded, or those of `endpoint`."""
     settings = settings.model_copy(update={"canaries": 0, "adaptive": 0.0})
-    played = AsgiTransport(Playback(recorded, settings, SEED), URL)
+    played = AsgiTransport(Playback(recorded, formats_asked(settings), SEED), URL)
     with (
         tempfile.TemporaryDirectory() as folder,
         Ledger.open(Path(folder) / "ledger.sqlite") as ledger,

@@ -173,7 +173,7 @@ def settings_page() -> str:
         "Each of the roles "
         + ", ".join(f"`{role.upper()}`" for role in ROLES)
         + f" has the variables below, as in `{PREFIX}{ROLES[0].upper()}__MODEL`. "
-        "A role that is not set is the teacher's; the student of an embedded teacher is `embedded-small`.",
+        "A role that is not set is the teacher's, `SAMPLERS` the reasoner's; the student of an embedded teacher is `embedded-small`.",
         "",
         "| variable | type | default | meaning |",
         "|---|---|---|---|",

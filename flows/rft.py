@@ -22,7 +22,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.config.loading import ConfigError
-from flows.config.rft import Rft
+from flows.config.rft import Rft, StepSettings
 from flows.nightly import DECONTAMINATE, SCORE, VERIFY
 from flows.runner.after_publication import finish
 from flows.runner.decontamination import Decontamination
@@ -73,7 +73,7 @@ DISTINCT = Stage(paths.STAGE, "Keep one solution per path", SamePathSettings)
 REWARD = Stage(rewarding.STAGE, "Score by the reward model")
 ALLOCATE = Stage(allocating.STAGE, "Keep rare paths, more of hard questions", SampleSettings)
 PAIR = Stage(pairing.STAGE, "Pair right and wrong solutions", PairSettings, needs={"judge": "judge"})
-STEPS = Stage(labelling.STAGE, "Label steps")
+STEPS = Stage(labelling.STAGE, "Label steps", StepSettings)
 BAND = Stage(prompt_band.STAGE, "Choose prompts")
 
 
@@ -325,10 +325,11 @@ class RftRun:
 
     def labelled(self, both: list[Ref]) -> list[Ref]:
         """Return the solutions whose steps are known; none without a scorer that looks at them."""
-        scorers = self.config.steps.scorers
-        if not scorers:
+        settings = self.config.steps
+        if not settings.scorers:
             return []
-        return self.line.run(STEPS, partial(labelling.label_steps, scorers=scorers), both)
+        call = partial(labelling.label_steps, scorers=settings.scorers, recompute=settings.recompute)
+        return self.line.run(STEPS, call, both)
 
     def of_version(self) -> list[Ref]:
         """Return the rows of the version that know about their steps: those of a search, and nearly right ones."""

@@ -15,6 +15,17 @@ from tasks.dedup.rouge import rouge_l
 from tasks.settings import Section, Share
 
 _EQUATION = re.compile(r"[^\s=]*(?:\s*[-+*/^]\s*[^\s=]+)*\s*=\s*[^\s,;.]+")
+# how an equation is written says nothing about the path: marks of formulas and money, commas of thousands, annotations of a calculator
+_UNREAD = re.compile(r"\$|\\[()\[\]]|\\left|\\right|(?<=\d),(?=\d{3}(?!\d))|<<[^<>\n]{0,80}>>")
+_OPERATORS = (
+    (re.compile(r"\\times|\\cdot|[×·]"), " * "),
+    (re.compile(r"\\div|÷"), " / "),
+    (re.compile("\u2212"), "-"),
+    (re.compile(r"(?<=\d) x (?=\d)"), " * "),
+)
+_PROGRAM = re.compile(
+    r"```[ \t]*py|\bprint\(", re.IGNORECASE
+)  # in a fence; other fences hold the answer, such as JSON
 _WORD = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)?")
 N = 3  # words of a shingle
 SAME_LONGER = 2.0  # texts of which one is longer by this factor are not compared
@@ -39,10 +50,14 @@ BY_EQUATIONS: Final = SamePathSettings(plan=0.0, jaccard=0.0, rouge_l=0.0)
 
 
 def calculation(text: str) -> str:
-    """Return the part of a solution that is compared: its equations without spaces, or the whole text if it has none."""
-    if "```" in text:
+    """Return the part of a solution that is compared: its equations, without spaces and in one notation, or the whole text if it has
+    none."""
+    if "```" in text and _PROGRAM.search(text):
         return "".join(text.split())
-    equations = ["".join(equation.split()) for equation in _EQUATION.findall(text)]
+    plain = _UNREAD.sub("", text)
+    for operator, replacement in _OPERATORS:
+        plain = operator.sub(replacement, plain)
+    equations = ["".join(equation.split()) for equation in _EQUATION.findall(plain)]
     return "\n".join(equations) or " ".join(text.split())
 
 

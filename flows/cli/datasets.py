@@ -23,6 +23,7 @@ class Format(StrEnum):
 
     messages = "messages"
     prompt_completion = "prompt-completion"
+    prompt_only = "prompt-only"
     preference = "preference"
     unpaired_preference = "unpaired-preference"
     step_preference = "step-preference"

@@ -44,6 +44,10 @@ class SolutionQualitySettings(Section, title="Quality"):
 
 
 class StepSettings(Section, title="Steps"):
+    recompute: bool = Field(
+        True,
+        description="recompute the equations of what the scorers look at: a right solution with wrong arithmetic gets no labels",
+    )
     scorers: list[str] = Field(
         [],
         description="files of tasks/scorers/ that point at the first wrong step, such as critique, and look at right and wrong solutions "

@@ -1,6 +1,6 @@
 """Converts a version's rows into the shapes that training libraries read, under the names that TRL gives them.
 
-The shapes are `messages`, `prompt-completion`, `preference` (prompt, chosen, rejected), `unpaired-preference` (prompt,
+The shapes are `messages`, `prompt-completion`, `prompt-only` (prompt, answer), `preference` (prompt, chosen, rejected), `unpaired-preference` (prompt,
 completion, label), `step-preference` and `stepwise-supervision` (storage/datasets/steps.py), and `parquet`, which keeps every column.
 The two preference shapes of solutions compare answers with the judge that
 the caller passes: a solution counts as the worse one only if its answer is known to be different, or if a critic found a
@@ -255,6 +255,19 @@ def prompt_completion(store: Store, version: Version, reasoning: Reasoning = "fi
         yield batch.rename_columns(["id", "prompt", "completion", *batch.schema.names[3:]])
 
 
+def prompt_only(store: Store, version: Version, reasoning: Reasoning = "field") -> RecordBatches:
+    """Yield each question with a known answer once: id, prompt, answer (the trusted one, or else that of a row), language and, where it was
+    measured, the pass rate."""
+    query = f"""
+        SELECT min(id) AS id, min(question) AS prompt, min(coalesce(reference_answer, answer)) AS answer,
+               min(language) AS language, min(scores['pass_rate'])::FLOAT AS pass_rate
+        FROM "{version}" WHERE kind IS NULL AND coalesce(reference_answer, answer) IS NOT NULL
+        GROUP BY problem_id ORDER BY problem_id
+    """
+    with connect(store) as connection:
+        yield from connection.sql(query).to_arrow_reader(_BATCH)
+
+
 def every_column(store: Store, version: Version, reasoning: Reasoning = "field") -> RecordBatches:
     """Yield all columns, with maps as lists of key and value, since `datasets` (5.2) reads no maps. Thinking is a column
     of its own, whatever `reasoning` says."""
@@ -497,6 +510,7 @@ def _query(
 SHAPES: dict[str, Callable[[Store, Version, Reasoning], RecordBatches]] = {
     "messages": messages,
     "prompt-completion": prompt_completion,
+    "prompt-only": prompt_only,
     "parquet": every_column,
     "step-preference": step_pairs,
     "stepwise-supervision": labelled_steps,

@@ -12,6 +12,7 @@ import pyarrow as pa
 from storage.datasets.steps import RIGHT_STEPS, WRONG, lines_of
 from storage.reasons import Code, Reason, reason
 from storage.rows import WRONG_STEP, column, reject, replace
+from tasks.critics.step_checker import Checked, check
 from tasks.plugins import module
 from tasks.stages.outcome import Tick
 from tasks.stages.pair import WORTH, wrong_record
@@ -19,28 +20,43 @@ from tasks.stages.score import PLUGINS
 from tasks.worth import Worth
 
 STAGE: Final = "label_steps"
+CHECKER: Final = "step_checker"
 _READ: Final = [
-    "id", "problem_id", "solution", "solution_format", "reasoning", "answer", "model", "correctness", "critique", "verdicts",
+    "id", "problem_id", "question", "solution", "solution_format", "reasoning", "answer", "model", "correctness", "critique", "verdicts",
     "scores", "params",
 ]  # fmt: skip
 
 
-def label_steps(rows: pa.Table, *, scorers: Sequence[str], tick: Tick) -> pa.Table:
+def label_steps(rows: pa.Table, *, scorers: Sequence[str], recompute: bool, tick: Tick) -> pa.Table:
     """Return the rows, right and wrong ones (verdict WORTH), after the scorers have scored them; those stay that are right and know about
     steps, their own or those of wrong solutions of their question.
 
-    The steps of a right solution are right where every scorer that points at wrong steps has scored it and points at none. Of a wrong
-    solution the steps before the one that a scorer points at are right. Programs have no steps.
+    The steps of a right solution are right where every scorer has scored it and points at no wrong step. Of a wrong solution the steps before
+    the first one that a scorer points at are right. recompute: whether the step checker looks at them too. Then a right solution also needs
+    steps that were recomputed, all as stated, and an answer that they derive; and of a wrong one the first step with wrong arithmetic counts if
+    it comes before the one that a scorer points at. The checker alone labels no wrong solution: it sees no wrong plan, so that the steps
+    before an error of arithmetic may be wrong (6 of 11 in docs/log.md). Programs have no steps.
     """
     table = [
         row | {"verdicts": dict(row["verdicts"] or ()), "scores": dict(row["scores"] or ())}
         for row in rows.select(_READ).to_pylist()
     ]
     looking = [tuple(getattr(module(PLUGINS, name), "scores", (name,))) for name in scorers]
+    by = [*scorers, *([CHECKER] if recompute else [])]
     questions: defaultdict[str, list[int]] = defaultdict(list)
     for place, row in enumerate(table):
         if row["solution_format"] == "cot":
             questions[row["problem_id"]].append(place)
+    checked = {
+        i: check(lines_of(table[i]["solution"]), question=table[i]["question"], answer=table[i]["answer"])
+        for places in questions.values()
+        for i in places
+        if recompute
+    }
+    for i, one in checked.items():
+        pointed_at = _place(table[i])
+        if pointed_at is not None and one.first_wrong is not None:
+            table[i]["verdicts"][WRONG_STEP] = str(min(pointed_at, one.first_wrong + 1))
     params = column(rows, "params")
     reasons: list[Reason | None] = [reason(STAGE, Code.STEPS_UNKNOWN) for _ in table]
     for places in questions.values():
@@ -51,16 +67,17 @@ def label_steps(rows: pa.Table, *, scorers: Sequence[str], tick: Tick) -> pa.Tab
             if WRONG_STEP not in table[i]["verdicts"]
             and looking
             and all(any(name in table[i]["scores"] for name in names) for names in looking)
+            and (i not in checked or _is_derived(checked[i]))
         ]
         objected = [i for i in places if i not in right and _place(table[i]) is not None]
         known: defaultdict[int, dict[str, object]] = defaultdict(dict)
         for i in flawless:
-            known[i][RIGHT_STEPS] = list(scorers)
+            known[i][RIGHT_STEPS] = by
         carriers = flawless or right
         wrong: defaultdict[int, list[dict[str, object]]] = defaultdict(list)
         for number, i in enumerate(objected if carriers else []):
             better = carriers[number % len(carriers)]
-            wrong[better].append(wrong_record(table[better], table[i]))
+            wrong[better].append(wrong_record(table[better], table[i]) | {"by": by})
             reasons[i] = reason(STAGE, Code.WORSE_SIDE, other=table[better]["id"])
         for i, records in wrong.items():
             known[i][WRONG] = records
@@ -69,6 +86,11 @@ def label_steps(rows: pa.Table, *, scorers: Sequence[str], tick: Tick) -> pa.Tab
             params[i] = orjson.dumps(orjson.loads(table[i]["params"] or "{}") | more).decode()
     tick(rows.num_rows)
     return reject(replace(rows, params=params), reasons)
+
+
+def _is_derived(checked: Checked) -> bool:
+    """Return whether some steps were recomputed, none is wrong, and the answer is a value that the steps derive."""
+    return checked.first_wrong is None and "right" in checked.verdicts and checked.derived is True
 
 
 def _place(row: dict[str, Any]) -> int | None:

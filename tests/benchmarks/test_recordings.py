@@ -10,7 +10,7 @@ import pytest
 
 import prompts
 from benchmarks.real_text import majority, precision_at
-from benchmarks.recordings import SEED, Playback, Recorded, play
+from benchmarks.recordings import SEED, Playback, Recorded, play, solved
 from storage.rows import column
 from tasks.answers import Judge
 from tasks.llm.transport import AsgiTransport
@@ -47,7 +47,7 @@ def questions() -> list[Recorded]:
 def asked(question: str, seed: int) -> tuple[int, str]:
     messages = prompts.load("solve_cot", "en").messages(question=question)
     body = orjson.dumps({"model": "recorded", "messages": list(messages), "seed": seed})
-    transport = AsgiTransport(Playback(questions(), WORDS, SEED), "http://recorded/v1")
+    transport = AsgiTransport(Playback(questions(), solved(WORDS), SEED), "http://recorded/v1")
     response = asyncio.run(transport.post("/chat/completions", {}, body, 10))
     answer = orjson.loads(response.body)
     return response.status, "" if "error" in answer else answer["choices"][0]["message"]["content"]

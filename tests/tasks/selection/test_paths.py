@@ -8,7 +8,7 @@ import pytest
 from storage.reasons import Code
 from storage.rows import Row, to_table
 from tasks.selection.paths import PathsSettings, select
-from tasks.solution_paths import paths_of
+from tasks.solution_paths import calculation, paths_of
 
 SUM = "There are 18 trays of 24 rolls, which are 18 * 24 = 432 rolls in all.\nOf these 37 are burnt, so 432 - 37 = 395 are good."
 OTHER_WORDS = "First I multiply: 18 * 24 = 432. Then the burnt ones go away: 432 - 37 = 395."
@@ -78,3 +78,18 @@ def test_each_question_and_format_has_paths_of_its_own() -> None:
         tick=lambda n: None,
     )
     assert chosen.reasons == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("text", "equations"),
+    [
+        ("So 30 x 25 = $<<30*25=750>>750 a month.", "30*25=750"),
+        ("It is \\(30 \\times 25 = 750\\).", "30*25=750"),
+        ("The cost is 12 × 216 = $2,592.", "12*216=2592"),
+        ('```json\n{"reasoning": "First 3 + 4 = 7.", "answer": "7"}\n```', "3+4=7"),
+        ("```python\nprint(3 + 4)\n```", "```pythonprint(3+4)```"),
+        ("There are seven.", "There are seven."),
+    ],
+)
+def test_equations_are_compared_in_one_notation(text: str, equations: str) -> None:
+    assert calculation(text) == equations

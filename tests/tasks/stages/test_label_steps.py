@@ -33,8 +33,10 @@ BAD = "First 3 * 4 = 12.\nThen 12 + 1 = 13.\nSo 13."
 OTHER = "It is 3 + 4 = 7.\nSo 7."
 
 
-def labelled(*rows: Row, scorers: tuple[str, ...] = ("critique",)) -> list[dict[str, Any]]:
-    done = label_steps(to_table(rows), scorers=scorers, tick=lambda n: None)
+def labelled(
+    *rows: Row, scorers: tuple[str, ...] = ("critique",), recompute: bool = False
+) -> list[dict[str, Any]]:
+    done = label_steps(to_table(rows), scorers=scorers, recompute=recompute, tick=lambda n: None)
     assert done.num_rows == len(rows)
     return [one | {"params": orjson.loads(one["params"])} for one in kept(done).to_pylist()]
 
@@ -57,7 +59,7 @@ def test_what_nobody_looked_at_has_no_labels() -> None:
 
 def test_the_labels_come_out_in_the_shapes_of_steps(tmp_path: Any) -> None:
     rows = [row(GOOD, right=True), row(BAD, right=False, step=2), row(OTHER, right=False, step=1)]
-    table = kept(label_steps(to_table(rows), scorers=("critique",), tick=lambda n: None))
+    table = kept(label_steps(to_table(rows), scorers=("critique",), recompute=False, tick=lambda n: None))
     store = Store(tmp_path)
     version = store.publish("steps", [table], lineage={})
     labels = [one for batch in labelled_steps(store, version) for one in batch.to_pylist()]
@@ -72,3 +74,21 @@ def test_the_labels_come_out_in_the_shapes_of_steps(tmp_path: Any) -> None:
         ("So there are 12.", "Then 12 + 1 = 13.", 2),
         ("First 3 * 4 = 12.", "It is 3 + 4 = 7.", 1),
     ]
+
+
+def test_the_step_checker_looks_at_what_the_scorers_have_looked_at() -> None:
+    slip = "First 3 * 4 = 13.\nThen 13 + 1 = 14.\nSo 14."
+    plan = "It is 3 + 4 = 7.\nSo there are 7."
+    (one,) = labelled(row(GOOD, right=True), row(slip, right=False, step=2), recompute=True)
+    assert one["solution"] == GOOD
+    assert one["params"][RIGHT_STEPS] == ["critique", "step_checker"]
+    (worse,) = one["params"][WRONG]
+    assert (worse["solution"], worse["step"]) == (slip, 1)  # the critic has not seen the first error
+    # the checker alone labels no wrong solution, since it sees no wrong plan
+    (one,) = labelled(row(GOOD, right=True), row(slip, right=False), row(plan, right=False), recompute=True)
+    assert WRONG not in one["params"]
+    lucky = "First 3 * 4 = 13.\nSo there are 12."
+    words = "There are three rows of four.\nSo there are 12."
+    assert labelled(row(lucky, right=True), row(words, right=True), recompute=True) == []
+    assert len(labelled(row(lucky, right=True), row(words, right=True))) == 2
+    assert labelled(row(GOOD, right=True, scored=False), recompute=True) == []

@@ -1,0 +1,239 @@
+"""Rejection sampling as a user starts it: four data sets of one run, through faults, limits and kills, and trainings on them."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+
+from storage.datasets.steps import WRONG
+from storage.datasets.store import Store
+from storage.reasons import FAILURES, Code
+from storage.rows import Row, column, to_table
+from tasks.answers import Judge
+from tasks.problems.machinery.family import families, make
+from tasks.seeding import rng_of
+from tests.e2e.endpoints import Answer, Body, Habits, serving
+from tests.e2e.processes import Home, Teacher, balanced, end, wait_for
+
+pytestmark = pytest.mark.e2e
+
+FAMILIES = ("linear_equation", "quadratic_roots", "discount_price", "work_together", "rectangle_sides")
+SETS = ("rft", "dpo", "prompts")
+IN_FLIGHT = 8
+RUN = ("rft", "sums", "--samples", "6", "--most-samples", "12", "--set", "shard_rows=8")
+
+
+def with_questions(one: Home, count: int = 4) -> Home:
+    """Publish questions of families, with trusted answers, in the home."""
+    problems = [
+        make(families()[name], rng_of("rft", name, number), 1 + number % 3, "zh" if number % 4 == 3 else "en")
+        for name in FAMILIES
+        for number in range(count)
+    ]
+    rows = [
+        Row(one.question, one.language, reference_answer=one.worked.answer, source="families", license="CC0")
+        for one in problems
+    ]
+    Store(one.path).publish("sums", [to_table(rows)], lineage={})
+    return one
+
+
+def versions(one: Home) -> dict[str, tuple[int, str]]:
+    """Return rows and digest of the newest version of each data set of the run."""
+    store = Store(one.path)
+    named = [name for name in store.datasets() if name.startswith("sums-")]
+    return {name: (store.resolve(name).rows, store.resolve(name).digest) for name in named}
+
+
+def share_of(asked: Body) -> float:
+    return int(hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()[:8], 16) / 16**8
+
+
+def refused(asked: Body) -> Answer | None:
+    """One call of ten cannot be made, whenever it is tried."""
+    if share_of(asked) >= 0.1:
+        return None
+    return 422, {"error": {"message": "this one is not answered", "type": "invalid_request_error"}}
+
+
+def cut(asked: Body, good: Body, times: int) -> Answer:
+    """One answer of ten is cut off in its last line."""
+    if 0.5 <= share_of(asked) < 0.6:
+        choice = good["choices"][0]
+        text = choice["message"]["content"]
+        choice["message"]["content"] = text[: len(text) * 2 // 3]
+        choice["finish_reason"] = "length"
+    return 200, good
+
+
+def test_faults_reach_neither_the_pairs_nor_the_pass_rates(home: Callable[..., Home]) -> None:
+    with serving(Habits(refused, cut)) as url:
+        one = with_questions(home(MATHMILL_SAMPLERS__MODEL="embedded", MATHMILL_SAMPLERS__BASE_URL=url))
+        done = one.json(*RUN)
+    assert {name.partition("@")[0] for name in done} == {f"sums-{name}" for name in SETS}
+    store = Store(one.path)
+    lineage = store.resolve("sums-rft").lineage
+    balanced(lineage)
+    counts = lineage["samples"]
+    assert counts["sampled"] == counts["right"] + counts["wrong"] + counts["unknown or failed"]
+    failed = sum(line["failed"] for line in lineage["funnel"])
+    cut_off = one.sql("SELECT count(*) AS rows FROM rejected WHERE code IN ('truncated', 'no_answer')")[0][
+        "rows"
+    ]
+    assert failed > 0 < cut_off
+    assert counts["unknown or failed"] >= failed
+    assert (
+        sum(line["samples"] for line in lineage["paths"] if line["fail rate"] == "all") == counts["sampled"]
+    )
+
+    pairs = store.read(store.resolve("sums-dpo")).to_pylist()
+    assert pairs
+    worse = [orjson.loads(row["params"])[WRONG][0] for row in pairs]
+    with Judge(workers=1) as judge:
+        answers = [(row["answer"], side["answer"]) for row, side in zip(pairs, worse, strict=True)]
+        assert set(judge.equal(answers)) == {"different"}
+        assert set(judge.equal([(row["answer"], row["reference_answer"]) for row in pairs])) == {"equal"}
+        references = [
+            (side["answer"], row["reference_answer"]) for row, side in zip(pairs, worse, strict=True)
+        ]
+        assert set(judge.equal(references)) == {"different"}
+    codes = {
+        row["id"]: row["code"] for row in one.sql("SELECT id, code FROM rejected WHERE stage = 'verify'")
+    }
+    assert {codes[side["id"]] for side in worse} == {Code.DIFFERENT}
+    assert not FAILURES & {Code(codes[side["id"]]) for side in worse}
+
+    # the pass rate of a question is that of the samples that could be judged
+    judged = one.sql(
+        "SELECT problem_id, avg(CASE WHEN code IS NULL THEN 1 ELSE 0 END) AS rate FROM ("
+        "  SELECT problem_id, NULL AS code FROM rows WHERE stage IN ('distinct', 'heuristics', 'allocate') AND solution IS NOT NULL"
+        '  UNION ALL SELECT problem_id, NULL FROM "sums-rft"'
+        "  UNION ALL SELECT problem_id, code FROM rejected WHERE stage IN ('sample', 'verify')"
+        "    AND code NOT IN ('call_failed', 'truncated', 'unfinished_thinking', 'program_not_run', 'incomparable')"
+        ") GROUP BY ALL"
+    )
+    prompts = store.read(store.resolve("sums-prompts"))
+    rates = dict(
+        zip(column(prompts, "problem_id"), (dict(pairs) for pairs in column(prompts, "scores")), strict=True)
+    )
+    assert len(judged) > 10
+    for row in judged:
+        assert rates[row["problem_id"]]["pass_rate"] == pytest.approx(row["rate"], abs=1e-5)
+
+    for name, shape in (
+        ("rft", "messages"),
+        ("dpo", "preference"),
+        ("dpo", "unpaired-preference"),
+        ("prompts", "prompt-only"),
+    ):
+        one.run("export", f"sums-{name}", str(one.path.parent / f"{name}-{shape}"), "--format", shape)
+
+
+def test_the_same_run_again_asks_nothing_and_a_limit_is_continued(home: Callable[..., Home]) -> None:
+    one = with_questions(home(MATHMILL_SAMPLERS__MODEL="embedded-small"))
+    plan = one.json(*RUN, "--dry-run")
+    assert plan["questions"] == 20
+    assert plan["calls"][0] == 120 <= plan["calls"][1] <= plan["calls"][2] == 240
+    assert one.json("plan", *RUN) == plan
+    assert one.json("ledger", "stats")["calls"] == 0
+    stopped = one.run(*RUN, "--budget-tokens", "9000", code=3)
+    assert "Continue   ./mathmill rft sums" in stopped.stdout
+    assert versions(one) == {}
+    one.run(*RUN)
+    before, calls = versions(one), one.json("ledger", "stats")["calls"]
+    again = one.run(*RUN)
+    assert "this run has published them" in again.stderr
+    assert versions(one) == before
+    assert one.json("ledger", "stats")["calls"] == calls
+    assert all(len(Store(one.path).versions(name)) == 1 for name in before)
+    # other pairs of the same samples: the ledger has every answer, and what is the same is not published again
+    other = one.run(*RUN, "--set", "pairs.most=1", "--offline")
+    assert "sums-rft@" in other.stderr
+    assert "has exactly these rows already" in other.stderr
+    assert {name: versions(one)[name] for name in ("sums-rft", "sums-prompts")} == {
+        name: before[name] for name in ("sums-rft", "sums-prompts")
+    }
+    assert versions(one)["sums-dpo"][0] < before["sums-dpo"][0]
+    assert one.json("ledger", "stats")["calls"] == calls
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("rft",), "setting version: none is named. Fix: "),
+        (("rft", "nosuch"), "there is no dataset 'nosuch'"),
+        (("rft", "sums", "--samples", "9", "--most-samples", "3"), "most_samples 3 is less than samples 9"),
+        (("rft", "sums", "--set", "quality.scorers=[critiqe]"), "the nearest is 'critique'"),
+        (
+            ("rft", "sums", "--set", "quality.reward_model=/nosuch"),
+            "setting quality.reward_model: there is no folder",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_one_line_with_its_fix(
+    home: Callable[..., Home], words: tuple[str, ...], line: str
+) -> None:
+    done = with_questions(home(), 1).run(*words, code=2)
+    (last,) = [text for text in done.stderr.splitlines() if text.startswith("mathmill:")]
+    assert line in last
+
+
+@pytest.mark.soak
+def test_killed_and_run_again(home: Callable[..., Home], teacher: Callable[[], Teacher]) -> None:
+    """In the middle of sampling, and again near its end: no stored answer is asked for twice, and the versions are the same."""
+
+    def pointed_at(server: Teacher) -> Home:
+        settings = {"MATHMILL_SAMPLERS__MODEL": "embedded", "MATHMILL_SAMPLERS__BASE_URL": server.url}
+        return with_questions(home(MATHMILL_IN_FLIGHT=str(IN_FLIGHT), **settings), 12)
+
+    first, second = teacher(), teacher()
+    whole, one = pointed_at(first), pointed_at(second)
+    whole.run(*RUN)
+    calls = first.stats()["calls"]
+    for share in (0.3, 0.8):
+        process = one.start(*RUN)
+        wait_for(lambda share=share: second.stats()["calls"] >= share * calls, 240, "calls", process)  # type: ignore[misc]
+        end(process, signal.SIGKILL)
+        assert "sums-rft" not in versions(one)
+    one.run(*RUN)
+    assert versions(one) == versions(whole)
+    counted = second.stats()
+    assert counted["distinct_requests"] == calls
+    assert counted["repeated_requests"] <= 2 * IN_FLIGHT
+    lineage, other = (Store(each.path).resolve("sums-rft").lineage for each in (one, whole))
+    assert lineage["funnel"] == other["funnel"]
+
+
+@pytest.mark.soak
+def test_every_training_is_one_command_from_there(home: Callable[..., Home]) -> None:
+    one = with_questions(home(MATHMILL_SAMPLERS__MODEL="embedded-small"), 6)
+    one.run(*RUN, "--set", "steps.scorers=[critique]")
+    assert {"sums-steps"} <= set(versions(one))
+    small = ("--set", "steps=2", "--set", "length=512")
+    base = one.path / "sft"
+    one.run("train", "sums-rft", "--method", "sft", "--out", str(base), *small, "--set", "batch=4")
+    rollout = ("--set", "rollout.max_new_tokens=24", "--set", "rollout.samples=2", "--set", "batch=4")
+    for dataset, method, more in (
+        ("sums-dpo", "dpo", ("--set", "batch=4")),
+        ("sums-dpo", "reward", ("--set", "batch=4", "--out", str(one.path / "reward"))),
+        ("sums-prompts", "grpo", rollout),
+        ("sums-prompts", "ppo", rollout),
+    ):
+        done: dict[str, Any] = one.json(
+            "train", dataset, "--method", method, "--base", str(base / "checkpoint"), *small, *more
+        )
+        assert done
+    scored = one.json(
+        *RUN,
+        "--set",
+        f"quality.reward_model={one.path / 'reward' / 'checkpoint'}",
+        "--set",
+        "quality.least_reward=0",
+    )
+    (version,) = [Store(one.path).resolve(name) for name in scored if name.startswith("sums-rft@")]
+    assert all("reward" in dict(pairs) for pairs in column(Store(one.path).read(version), "scores"))
