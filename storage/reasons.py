@@ -82,6 +82,8 @@ class Code(StrEnum):
     NOT_PROVED = "not_proved"  # the program of a posed problem does not search for its answer; `why`
     NOT_UNIQUE = "not_unique"  # the program of a posed problem finds `count` answers
     NOT_A_TEMPLATE = "not_a_template"  # a program that gives no further problems; `why`
+    DEGENERATE = "degenerate"  # a graph of functions whose answer does not need all of it; `why`
+    NOT_THE_GRAPH = "not_the_graph"  # a question that does not state what its graph of functions needs; `why`
     # methods on documents
     NOTHING_TO_ASK = "nothing_to_ask"  # the model finds no question in the passage
     NO_CONCEPTS = "no_concepts"  # the model finds no concept of mathematics in the text
@@ -212,6 +214,8 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.NOT_PROVED: "{why}",
     Code.NOT_UNIQUE: "its program finds {count} answers instead of one",
     Code.NOT_A_TEMPLATE: "{why}",
+    Code.DEGENERATE: "{why}",
+    Code.NOT_THE_GRAPH: "{why}",
     Code.MISSING_ITEM: "item missing from the completion",
     Code.NOTHING_TO_ASK: "no question in the passage",
     Code.NO_CONCEPTS: "no concept of mathematics in the text",

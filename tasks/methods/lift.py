@@ -3,8 +3,8 @@
 The numbers that a question and its program share become parameters with ranges (tasks/lifting). New values are put into both, and the
 answer is what the new program prints in the sandbox. A template is used only if fresh draws keep the kinds of all
 values that the program computes, the type of the answer, and give different answers. The program counts as one solution among those of
-`solve`, unless the setting `trusted` takes its answer as it is. The part of RV-Syn that composes new graphs out of
-functions is not here.
+`solve`, unless the setting `trusted` takes its answer as it is. tasks/methods/compose.py is the part of RV-Syn that
+composes new graphs out of functions.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from storage.rows import SOLUTION_BY, Row, to_table
 from tasks.concepts.stored import StoredGraphs
 from tests.e2e.processes import Home
 from tests.tasks.methods.derived_rows import drawn
+from tests.tasks.methods.test_compose import problems_of, rows_of
 from tests.tasks.methods.test_textbook_qa import passage
 
 pytestmark = pytest.mark.e2e
@@ -227,3 +228,35 @@ def test_concepts_of_rows_without_any_are_extracted_once_and_kept(home: Callable
     )
     rebuilt = one.json("rebuild", "sets", "--set", "force=true")["lineage"]
     assert rebuilt["concepts"] == again["concepts"]
+
+
+@pytest.mark.slow
+def test_functions_of_verified_programs_become_problems_of_a_version(home: Callable[..., Home]) -> None:
+    one = home()
+    store = Store(one.path)
+    rows = rows_of(*problems_of(("boxes", "crates", "bags", "jars", "chests", "cartons", "sacks", "trays")))
+    store.publish("programs", [to_table(rows)], lineage={})
+    words = (
+        "make",
+        "compose",
+        "programs",
+        "--dataset",
+        "composed",
+        "--target",
+        "20",
+        "--set",
+        "verify.known=0",
+    )
+    lineage = one.json(*words, *QUICK)["lineage"]
+    assert lineage["ended"]["by"] == "material"
+    assert any(name.startswith("compose.en@") for name in lineage["prompts"])
+    written = [line for line in lineage["funnel"] if line["stage"] == "generate"]
+    assert sum(line["kept"] for line in written) >= 3
+    made = store.read(store.resolve("composed")).to_pylist()
+    assert made
+    parents = {row.id for row in rows}
+    for row in made:
+        assert (row["method"], row["solution_format"]) == ("compose", "pot")
+        assert set(row["parent_ids"]) <= parents
+        assert len(row["parent_ids"]) >= 2
+        assert row["answer"] == row["reference_answer"]

@@ -27,6 +27,7 @@ from tasks.interleaving import turn_of
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.request import Completion, Usage
 from tasks.methods import Ask, Item, asks_model, converses, multiple_choice, refine, textbook_qa
+from tasks.methods.compose import read as read_composed
 from tasks.methods.nearly_right import read as read_flawed
 from tasks.methods.tree_search import continuation
 from tasks.posing.replies import posed
@@ -100,6 +101,11 @@ def of_turn(text: str, language: str, cut: bool, judge: Judge) -> Any:
 def of_concepts(text: str, language: str, cut: bool, judge: Judge) -> Any:
     read = extracted(text)
     return read if isinstance(read, str) else {"field": read.subdomain, "concepts": list(read.concepts)}
+
+
+def of_composed(text: str, language: str, cut: bool, judge: Judge) -> Any:
+    item = read_composed(text)
+    return [{"code": str(item.code), **item.values} if item.code else {"question": item.question}]
 
 
 SPLIT = {
@@ -244,6 +250,7 @@ READERS: dict[str, Callable[[str, str, bool, Judge], Any]] = {
     "solve_tir": of_turn,
     "tree_search": of_steps,
     "split": of_split,
+    "compose": of_composed,
     "extract_concepts": of_concepts,
     "solve_choice": of_choice,
     "solve_roles": of_roles,

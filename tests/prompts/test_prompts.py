@@ -53,6 +53,7 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "solve_pot": {"question": HOSTILE},
     "solve_tir": {"question": HOSTILE},
     "split": {"question": HOSTILE},
+    "compose": {"steps": [HOSTILE, HOSTILE]},
     "extract_concepts": {"text": HOSTILE, "fields": ["limits", "vectors"]},
     "tree_search": {"question": HOSTILE, "steps": [HOSTILE]},
     "nearly_right": {"question": HOSTILE, "lines": [HOSTILE], "reference": HOSTILE, "suspect": 1},

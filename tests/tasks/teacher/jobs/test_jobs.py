@@ -18,6 +18,7 @@ PROMPTS = {
     "diagnose": 'Name the skills.\n<problem>\n| What is 2 + 3?\n</problem>\nThe form: {"cause": "...", "skills": ["..."]}',
     "pose": "Set one new problem of difficulty 2 of 5 with a program.\n==Posed Problem==\n==Search==\n==End==",
     "extract_concepts": 'Name its concepts.\n<text>\n| Find the slope.\n</text>\nThe form: {"field": "", "concepts": [""]}',
+    "compose": 'One problem.\n<step_1>\n| Ann has 5 pens. How many pens has Ann?\n</step_1>\n<step_2>\n| Bo has [A] pens. How many?\n</step_2>\nThe form: {"composed": ""}',
     "compare": "Answer SAME or DIFFERENT.\n<first>\n| What is 2 + 3?\n</first>\n<second>\n| What is 3 + 4?\n</second>",
 }
 

@@ -1,0 +1,298 @@
+"""Problems out of graphs of functions, the second part of RV-Syn (Wang et al. 2025, arXiv:2504.20426); tasks/methods/lift.py is the first.
+
+Verified programs are functions with typed inputs and results (tasks/lifting/library.py). Where the result of one is a number of another, two to
+four of them make a graph, a chain or a join (tasks/lifting/composing.py). Fresh values are executed function by function in the sandbox, with
+the guards of each; a graph whose answer does not depend on each of its functions is refused. The model writes one question back from the
+graph, which has to state every number of it and no result (tasks/lifting/writing_back.py). The answer is what the program of the
+graph prints; `trusted`: it is taken as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import pyarrow as pa
+from pydantic import Field
+
+import prompts
+from prompts.schemas.composed_problem import ComposedProblem
+from storage.reasons import Code
+from tasks.conversations import WRITER, Conversation, completions, executions, request_of_prompt
+from tasks.lifting.composing import DrawnValues, compositions, drawn_values, fits
+from tasks.lifting.library import FunctionGraph, LibraryFunction, Link, function_of
+from tasks.lifting.template import NotLifted
+from tasks.lifting.trials import ValueKinds, guarded, kinds_in, number_of, recording, same_type
+from tasks.lifting.writing_back import LETTERS, fault_in, steps_of
+from tasks.llm.endpoint import Endpoint
+from tasks.methods import Ask, Item, Makes, Quota, Takes
+from tasks.replies.items import single
+from tasks.replies.solutions import solution_of
+from tasks.rewriting.parents import answer_of, in_turn
+from tasks.seeding import rng_of, seed_of
+from tasks.settings import Section
+
+prompt = "compose"
+makes: Makes = "questions"
+takes: Takes = "rows"
+columns: tuple[str, ...] = ("solution", "solution_format", "answer", "method")
+needs: tuple[str, ...] = ("sandbox",)
+
+DERIVING = ("lift", prompt)  # methods whose rows give no functions: their originals do
+TRIALS = 32  # draws that are executed per graph
+LEAST = 3  # draws that have to pass
+MOST_WRITTEN = 2  # times that the model is asked for a question that states the numbers of the graph
+
+
+class ComposeSettings(Section):
+    library: int = Field(
+        2_000, ge=2, le=100_000, description="verified programs that are read into the library, at most"
+    )
+    trusted: bool = Field(
+        True,
+        description="take the answer of a graph as it is, instead of as one sample among those of solve",
+    )
+
+
+own_settings = ComposeSettings
+
+
+def plan(
+    pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: int, settings: Section | None = None
+) -> list[Ask]:
+    """Return one ask per graph of the library of a language, until its quota is met. The topic of a graph is that of its last function."""
+    own = settings if isinstance(settings, ComposeSettings) else ComposeSettings()
+    rows = in_turn(pool.filter(pa.compute.equal(pool["solution_format"], "pot")), seed, prompt)
+    asks = []
+    for language in sorted({language for language, _ in quota}):
+        missing = sum(count for (of, _), count in quota.items() if of == language)
+        its_rows = {
+            row["problem_id"]: row
+            for row in rows
+            if row["language"] == language and row["method"] not in DERIVING
+        }
+        library = _library(list(its_rows.values())[: own.library])
+        for index, graph in enumerate(compositions(library, rng_of(seed, prompt, language), missing)):
+            parents = [its_rows[function.parent] for function in graph.functions]
+            asks.append(
+                Ask(
+                    prompt,
+                    prompt,
+                    language=language,
+                    subdomain=parents[-1]["subdomain"],
+                    count=1,
+                    variables={
+                        "functions": [
+                            {
+                                "question": row["question"],
+                                "program": row["solution"],
+                                "answer": answer_of(row),
+                                "parent": row["problem_id"],
+                            }
+                            for row in parents
+                        ],
+                        "links": [[link.source, link.target, link.name] for link in graph.links],
+                        "trusted": own.trusted,
+                    },
+                    parent_ids=[row["id"] for row in parents],
+                    seed=seed_of(seed, prompt, language, index, "asked"),
+                    at_most=True,
+                    inherited=_inherited(parents),
+                )
+            )
+    return asks
+
+
+def _inherited(parents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the columns of a row from its parents: what they agree on, and all of their concepts."""
+    same = {
+        name: parents[0][name]
+        for name in ("source", "license", "domain")
+        if len({row[name] for row in parents}) == 1
+    }
+    concepts = dict.fromkeys(name for row in parents for name in row["concepts"] or ())
+    return {name: value for name, value in same.items() if value} | {"concepts": list(concepts)}
+
+
+def _library(rows: Sequence[Mapping[str, Any]]) -> list[LibraryFunction]:
+    functions = []
+    for row in rows:
+        if number_of(answer_of(dict(row))) is None:
+            continue
+        try:
+            functions.append(function_of(row["question"], row["solution"], row["problem_id"]))
+        except NotLifted:
+            continue
+    return functions
+
+
+def converse(ask: Ask, endpoints: Mapping[str, Endpoint]) -> Conversation[list[Item]]:
+    """Return the conversation of a graph: its functions and its draws in the sandbox, a call for the question, then the whole program."""
+    try:
+        graph = _graph(ask)
+    except NotLifted as error:
+        return _refused(Code.NOT_A_TEMPLATE, str(error))
+    kinds = yield from _observed(graph, ask)
+    if isinstance(kinds, str):
+        return _refused(Code.NOT_A_TEMPLATE, kinds)
+    rng = rng_of(ask.seed, prompt)
+    trials = [drawn_values(graph, rng) for _ in range(TRIALS)]
+    originals = [number_of(one["answer"]) or Fraction() for one in ask.variables["functions"]]
+    results = yield from _executed(graph, trials, kinds, originals)
+    good = [
+        (values, computed) for values, computed in zip(trials, results, strict=True) if computed is not None
+    ]
+    if len(good) < LEAST:
+        return _refused(Code.DEGENERATE, "too few draws keep its numbers what they are")
+    if len({computed[-1] for _, computed in good}) < 2:
+        return _refused(Code.DEGENERATE, "its answer does not depend on its numbers")
+    values, computed = good[0]
+    if why := (yield from _unneeded(graph, values, computed)):
+        return _refused(Code.DEGENERATE, why)
+    program = graph.program(values)
+    (whole,) = yield from executions([program], twice=True)
+    if whole.verdict != "ok" or number_of(whole.answer) != computed[-1] or whole.deterministic is False:
+        return _refused(Code.DEGENERATE, "its program does not give what its functions give one by one")
+    return (yield from _written(ask, endpoints, graph, values, computed, program, str(whole.answer).strip()))
+
+
+def _written(
+    ask: Ask,
+    endpoints: Mapping[str, Endpoint],
+    graph: FunctionGraph,
+    values: DrawnValues,
+    results: Sequence[Fraction],
+    program: str,
+    answer: str,
+) -> Conversation[list[Item]]:
+    """Return the item with the question that the model writes, or why it is none."""
+    writer = endpoints[WRITER]
+    steps = steps_of(graph, values)
+    words = prompts.load(prompt, ask.language, writer.prompts)
+    refused = _refused(Code.MALFORMED_ITEM, "no reply")
+    for attempt in range(MOST_WRITTEN):
+        request = request_of_prompt(
+            words, {"steps": steps}, model=writer.model, seed=ask.seed, tag=prompt, sample_index=attempt
+        )
+        (completion,) = yield from completions([request])
+        reply = read(completion.text or "")
+        if reply.code is not None:
+            refused = [reply]
+            continue
+        if why := fault_in(reply.question, steps, results[:-1]):
+            refused = _refused(Code.NOT_THE_GRAPH, why)
+            continue
+        given = ask.variables
+        stated = {f"{LETTERS[place]}.{name}": str(value) for (place, name), value in values.items()}
+        return [
+            replace(
+                reply,
+                solution=program,
+                solution_format="pot",
+                solution_by="procedure" if given["trusted"] else None,
+                answer=answer,
+                reference_answer=answer if given["trusted"] else None,
+                derived_from=tuple(one["parent"] for one in given["functions"]),
+                params={
+                    "shape": graph.shape,
+                    "functions": [one["parent"] for one in given["functions"]],
+                    "links": given["links"],
+                    "values": stated,
+                },
+            )
+        ]
+    return refused
+
+
+def read(text: str) -> Item:
+    """Return the question of a completion, or the reason why it has none."""
+    reply = single(text, ComposedProblem, key="composed")
+    if isinstance(reply, str):
+        return Item(code=Code.MALFORMED_ITEM, values={"why": reply})
+    if not reply.sound:
+        return Item(code=Code.MALFORMED_ITEM, values={"why": "the writer's own check failed"})
+    return Item(solution_of(reply.composed).strip())
+
+
+def _graph(ask: Ask) -> FunctionGraph:
+    given = ask.variables
+    functions = tuple(
+        function_of(one["question"], one["program"], one["parent"]) for one in given["functions"]
+    )
+    return FunctionGraph(functions, tuple(Link(*link) for link in given["links"]))
+
+
+def _observed(graph: FunctionGraph, ask: Ask) -> Conversation[list[ValueKinds] | str]:
+    """Return the kinds of the values that each function computes with its own numbers, or why they cannot be had."""
+    own = [one.template.program(one.template.original) for one in graph.functions]
+    watched = [recording(one.template) for one in graph.functions]
+    results = yield from executions([*own, *watched])
+    every: list[ValueKinds] = []
+    for place, given in enumerate(ask.variables["functions"]):
+        result, recorded = results[place], results[len(own) + place]
+        if result.verdict != "ok" or number_of(result.answer) != number_of(given["answer"]):
+            return "a program does not give the answer of its row"
+        kinds = kinds_in(recorded.stdout or "") if recorded.verdict == "ok" else None
+        if kinds is None:
+            return "a program cannot be observed"
+        every.append(kinds)
+    return every
+
+
+def _executed(
+    graph: FunctionGraph,
+    trials: Sequence[DrawnValues],
+    kinds: Sequence[ValueKinds],
+    originals: Sequence[Fraction],
+) -> Conversation[list[list[Fraction] | None]]:
+    """Return the results of all functions for each draw; None for one in which a number is not what it was or does not fit."""
+    results: list[list[Fraction] | None] = [[] for _ in trials]
+    for place, function in enumerate(graph.functions):
+        linked = graph.linked(place)
+        parameters = {one.name: one for one in function.template.parameters}
+        alive: list[tuple[int, str]] = []
+        for number, (values, so_far) in enumerate(zip(trials, results, strict=True)):
+            if so_far is None:
+                continue
+            if not all(fits(so_far[source], parameters[name]) for name, source in linked.items()):
+                results[number] = None
+                continue
+            filled = {
+                name: so_far[linked[name]] if name in linked else values[place, name] for name in parameters
+            }
+            alive.append((number, guarded(function.template.program(filled), kinds[place])))
+        executed = yield from executions([program for _, program in alive])
+        for (number, _), result in zip(alive, executed, strict=True):
+            value = number_of(result.answer) if result.verdict == "ok" else None
+            so_far = results[number]
+            if value is None or so_far is None or not same_type(value, originals[place]):
+                results[number] = None
+            else:
+                so_far.append(value)
+    return results
+
+
+def _unneeded(
+    graph: FunctionGraph, values: DrawnValues, results: Sequence[Fraction]
+) -> Conversation[str | None]:
+    """Return why the answer does not need each link: it is the same with another number in its place, or it is that number."""
+    changed = []
+    for link in graph.links:
+        function, linked = graph.functions[link.target], graph.linked(link.target)
+        filled = {
+            one.name: results[linked[one.name]] if one.name in linked else values[link.target, one.name]
+            for one in function.template.parameters
+        }
+        changed.append(function.template.program(filled | {link.name: filled[link.name] + 1}))
+    for link, result in zip(graph.links, (yield from executions(changed)), strict=True):
+        if result.verdict == "ok" and number_of(result.answer) == results[link.target]:
+            return "the result of one of its functions does not matter"
+        if results[link.source] == results[link.target]:
+            return "one of its functions changes nothing"
+    return None
+
+
+def _refused(code: Code, why: str) -> list[Item]:
+    return [Item(code=code, values={"why": why})]
