@@ -177,6 +177,8 @@ def with_concepts(night: Night, rows: list[Ref], title: str) -> list[Ref]:
 def describe_material(night: Night) -> None:
     """Have the concepts named of the rows and passages of the material, and of the rows that are remembered from earlier nights."""
     planner, line = night.planner, night.line
+    if not planner.texts_to_ask:
+        return
     material, remembered = (
         line.rows(with_concepts(night, [line.put(name, rows)], name))
         for name, rows in (("material", planner.material.rows), ("remembered", planner.remembered))

@@ -93,10 +93,15 @@ class Planner:
         """Share `questions` out over the subdomains, in each language of the configuration."""
         return shared_out(self.config.generate.languages, topics, questions, self.seed + self.wave)
 
+    @property
+    def texts_to_ask(self) -> int:
+        """Return for how many more texts the teacher may be asked for concepts; 0 unless a method draws from graphs of concepts."""
+        return texts_to_index(self.config.generate.methods, self.config.generate.settings) - self.asked_about
+
     def texts(self, rows: pa.Table) -> pa.Table:
         """Return the texts of the rows whose concepts the teacher is to be asked for, as `without_concepts`: none unless a method draws from
         graphs of concepts, and no more than its setting `extract` says for the night."""
-        most = texts_to_index(self.config.generate.methods, self.config.generate.settings) - self.asked_about
+        most = self.texts_to_ask
         if most <= 0:
             return without_concepts(rows.slice(0, 0))
         texts = without_concepts(rows)
