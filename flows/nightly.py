@@ -95,8 +95,11 @@ def nightly(config: Nightly = Nightly()) -> str:
     return run_night(config)
 
 
-def run_night(config: Nightly) -> str:
-    """Run a night inside a flow run, and return the name of the version that it publishes. The flow `make` runs one too."""
+def run_night(config: Nightly, fill: Callable[[Night], None] | None = None) -> str:
+    """Run a night inside a flow run, and return the name of the version that it publishes. The flow `make` runs one too.
+
+    `fill`: fills `night.accepted` until the target is met or a limit is reached; by default `produce`. The flow `weakness` has its own.
+    """
     settings = load_settings()
     stagger(settings.jitter_s)
     with opened(settings) as tools, Bars() as bars:
@@ -107,7 +110,7 @@ def run_night(config: Nightly) -> str:
             return str(finished.version)
         with Live(tools, config.dataset):
             try:
-                produce(night)
+                (fill or produce)(night)
                 night.accepted = chosen_of_all(night)
                 night.finish()
             except LIMITS as limit:

@@ -36,6 +36,7 @@ from flows.cli.setup import setup
 from flows.cli.similarity import decontaminate, near
 from flows.cli.train import train
 from flows.cli.verdict import verdict
+from flows.cli.weakness import weakness
 from flows.runner.environment import arrange
 from flows.server.automations import automations
 
@@ -76,6 +77,7 @@ app.command()(version_commands.restore)
 app.command()(version_commands.verify)
 app.command()(version_commands.migrate)
 app.command(cls=SettingsCommand)(verdict)
+app.command(cls=SettingsCommand)(weakness)
 
 
 def _print_version(requested: bool) -> None:

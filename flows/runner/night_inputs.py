@@ -37,7 +37,11 @@ from tasks.selection import selector, settings_of
 from tasks.stages.solve import SolveSettings
 from tasks.taxonomy import SUBDOMAINS, domain_of
 
-RUNS = {"nightly": "night", "make": "make"}  # flow -> the beginning of the names of its runs
+RUNS = {
+    "nightly": "night",
+    "make": "make",
+    "weakness": "weakness-arm",
+}  # flow -> the beginning of the names of its runs
 
 
 @dataclass(frozen=True, slots=True)

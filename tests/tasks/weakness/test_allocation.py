@@ -64,7 +64,9 @@ def test_a_gain_of_the_least_worth_is_rarely_called_none() -> None:
     threshold, dropped = math.log(NIGHTS / CHANCE), 0
     for seed in range(60):
         rng = np.random.default_rng(seed)
-        observed = [Gain(n, "c", "m", 0.005 + float(rng.normal(0, 0.03)), 0.03, 1.0, 0.5) for n in range(NIGHTS)]
+        observed = [
+            Gain(n, "c", "m", 0.005 + float(rng.normal(0, 0.03)), 0.03, 1.0, 0.5) for n in range(NIGHTS)
+        ]
         dropped += any(no_longer_improves("c", observed[: n + 1]) >= threshold for n in range(0, NIGHTS, 5))
     assert dropped / 60 <= CHANCE
     assert no_longer_improves("c", []) == -math.inf

@@ -1,0 +1,181 @@
+"""The arms of the flow weakness: each becomes a version of a dataset of its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from typing import Any
+
+from prefect.runtime import flow_run
+
+from flows.config.sections import GateSettings, PublishSettings
+from flows.config.weakness import ARMS, RANDOM, ArmNight, Weakness, measured_by
+from flows.nightly import generating, run_night, solve_and_judge, writing
+from flows.runner.decontamination import Decontamination
+from flows.runner.imported_rows import ImportedRows, published
+from flows.runner.night import Night
+from flows.runner.planning import Plan, apportion
+from flows.runner.stages import Line, Stage
+from flows.runner.weakness_search import FailureGroup, WeaknessSearch
+from flows.runner.weakness_state import MARK
+from storage.datasets.store import Store
+from storage.rows import column, kept
+from storage.stage_cache.shards import Ref
+from tasks.methods import asks_table, plan_of
+from tasks.methods import method as generation_method
+from tasks.seeding import seed_of
+from tasks.stages.diagnose import diagnose
+
+DIAGNOSE = Stage("diagnose", "Diagnose missing skills", needs={"engine": "teacher"})
+TAKE = Stage("neighbours", "Take neighbours")
+FIX = "a lower floor, same_skill=false, or a larger pool"
+
+
+def publish_arm(search: WeaknessSearch, arm: str, target: int) -> str:
+    """Publish the rows of an arm, `target` of them at most, and return the name of the version."""
+    config = search.config
+    if not ARMS[arm]:
+        return _publish_rows(search, arm, target)
+    night = ArmNight.of(config, arm, target, search.held_out, search.digest)
+    return run_night(night, partial(_write, search=search, arm=arm))
+
+
+def _publish_rows(search: WeaknessSearch, arm: str, target: int) -> str:
+    """Publish rows of the pool: the neighbours, or as many rows at random."""
+    rows = search.retrieved() if arm == "math-retrieval" else search.random_rows
+    given = search.config
+    config = PublishSettings(
+        dataset=given.name_of(arm),
+        near=given.near,
+        similarity=given.similarity,
+        decontaminate=measured_by(given, search.held_out),
+        gates=given.gates.part(GateSettings),
+    )
+
+    def read(line: Line) -> tuple[list[dict[str, Any]], list[Ref]]:
+        table = rows.slice(0, target)
+        shards = line.shards(TAKE.name, table, given.shard_rows)
+        line.record(TAKE, f"{TAKE.title}, {arm}", shards)
+        inputs = [{"version": str(one), "digest": one.digest, "rows": one.rows} for one in search.pool]
+        return inputs, shards
+
+    run = f"{search.run}-{arm}"
+    source = ImportedRows("weakness", run, read, FIX, {"weakness": _lineage(search, arm)})
+    return published(config, source, Decontamination.of(config.decontaminate), verify=False)
+
+
+def _lineage(search: WeaknessSearch, arm: str) -> dict[str, Any]:
+    return {"run": search.run, "arm": arm, "model": search.config.model, "failures": len(search.failures)}
+
+
+def _write(night: Night, *, search: WeaknessSearch, arm: str) -> None:
+    """Write questions for each group of failures, answer each several times, and keep those whose answers agree."""
+    line, planner, config = night.line, night.planner, night.config
+    failures = search.failure_rows()
+    if arm == "skills":
+        (diagnosed,) = line.run(
+            DIAGNOSE,
+            partial(diagnose, seed=night.inputs.seed),
+            [line.put("failures", failures)],
+        )
+        failures = line.rows([diagnosed])
+    groups = search.groups(arm, failures)
+    shown = [line.put("failures", group.rows.drop_columns(["wrong_answers"])) for group in groups]
+    while groups and planner.wave < config.generate.waves and (missing := night.missing(config.target)):
+        needed = planner.demand.questions(sum(missing.values()), night.usable())
+        plan = _plan(night, groups, ARMS[arm], needed)
+        planner.wave += 1
+        if not plan.quota:
+            break
+        title = f"wave {planner.wave}"
+        rows = line.run(
+            writing(plan.method), generating(plan), plan.asks, title=f"Write, {title}", owes=plan.owes
+        )
+        accepted = solve_and_judge(
+            night, rows, title, pool=[*shown, *night.questions], agree=night.inputs.solve.samples
+        )
+        night.questions += rows
+        night.accepted += accepted
+        planner.demand.count_requests(plan.quota)
+
+
+def _plan(night: Night, groups: list[FailureGroup], method: str, questions: int) -> Plan:
+    """Plan the asks for `questions` questions, shared out over the groups by their weights and within each over its topics."""
+    planner, generate = night.planner, night.config.generate
+    shares = apportion({(one.name, ""): one.weight for one in groups}, questions, planner.wave)
+    plan = plan_of(method, night.line.tools.settings.overlay())
+    asks, quota = [], Counter[tuple[str, str]]()
+    for group in groups:
+        own = apportion(group.topics, shares.get((group.name, ""), 0), planner.wave)
+        asks += plan(
+            group.rows,
+            own,
+            per_call=generate.per_call,
+            examples=generate.examples,
+            seed=seed_of(night.inputs.seed, method, group.name, planner.wave),
+        )
+    for ask in asks:
+        quota[(ask.language, ask.subdomain or "")] += ask.count
+    calls = max(1, planner.shard_rows // generate.per_call)
+    shards = night.line.shards("asks", asks_table(asks), calls)
+    return Plan(method, generation_method(method).makes, shards, quota)
+
+
+def mark_arm(store: Store, search: WeaknessSearch, arm: str, name: str) -> dict[str, Any]:
+    """Record on the version of an arm what it spent on each cluster, unless an earlier start did; return what the report says of it."""
+    version = store.resolve(name)
+    cluster_of = search.cluster_of()
+    added = store.added(version, ["id", "parent_ids", "rejected"])
+    rows: Counter[str] = Counter()
+    for parents in column(kept(added), "parent_ids"):
+        rows[next((cluster_of[one] for one in parents or () if one in cluster_of), "")] += 1
+    usd = sum(cost["usd"] for cost in version.lineage.get("costs", ()))
+    count = max(rows.total(), 1)
+    config: Weakness = search.config
+    clusters = {
+        one.name: {
+            "subdomain": one.subdomain,
+            "centroid": list(one.centroid),
+            "failures": len(one.members),
+            "headroom": search.headrooms[one.name],
+            "rows": rows[one.name],
+            "cost": rows[one.name] * (usd / count + config.row_usd),
+        }
+        for one in search.clusters
+    }
+    before = store.marks(version.dataset, MARK)
+    if not any(one.version == version.name and one.value["run"] == search.run for one in before):
+        value = {
+            "run": search.run,
+            "arm": arm,
+            "model": config.model,
+            "clusters": clusters,
+            "flow_run": str(flow_run.id or ""),
+        }
+        store.mark(version, MARK, value)
+    funnel = version.lineage.get("funnel", ())
+    tokens = [
+        cost.get("prompt_tokens", 0) + cost.get("completion_tokens", 0)
+        for cost in version.lineage.get("costs", ())
+    ]
+    calls = [cost.get("completions", 0) for cost in version.lineage.get("costs", ())]
+    return {
+        "version": str(version),
+        "rows": added.num_rows,
+        "by_cluster": {name: count for name, count in sorted(rows.items()) if name},
+        "usd": usd,
+        "tokens": sum(tokens),
+        "calls": sum(calls),
+        "contaminated": sum(
+            int(line["rejected"]) for line in funnel if line["stage"] in ("decontaminate", "certify")
+        ),
+        "funnel": list(funnel),
+    }
+
+
+def target_of(store: Store, search: WeaknessSearch, arm: str, versions: dict[str, str]) -> int:
+    """Return the rows of an arm: its quota; of an arm at random, as many as the arm has that it is compared with."""
+    if arm in RANDOM and (peer := versions.get(RANDOM[arm])):
+        return max(store.resolve(peer).added, 1)
+    own = sum(count for (_, name), count in search.quota.items() if name == arm)
+    return own or search.config.rows

@@ -1,0 +1,583 @@
+"""What the flow weakness knows before it writes anything: the student's failures, their clusters, and their neighbours in the pool."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from flows.config.evaluate import Evaluate
+from flows.config.loading import ConfigError
+from flows.config.weakness import ARMS, RANDOM, Weakness
+from flows.runner.evaluation import Evaluation
+from flows.runner.evaluation import check as check_evaluation
+from flows.runner.limits import limits_for
+from flows.runner.planning import apportion
+from flows.runner.progress import Bars
+from flows.runner.resources import Tools
+from flows.runner.run_notes import RunNote
+from flows.runner.stages import Line
+from flows.runner.weakness_state import WeaknessState
+from prompts.overlay import overlaid
+from storage.counting import counted
+from storage.datasets.store import Store
+from storage.datasets.versions import Version
+from storage.indexes.vectors import Vectors
+from storage.rows import Row, column, kept, to_table
+from storage.sealed_files import HomeFiles
+from storage.stage_cache.shards import digest_of
+from tasks.critics.step_checker import check as check_steps
+from tasks.critics.steps import split_steps
+from tasks.evaluation.domains import domain_of as benchmark_domain
+from tasks.llm.costs import total
+from tasks.retrieval.published import Published
+from tasks.seeding import seeds_of
+from tasks.stages.diagnose import WRONG_STEP
+from tasks.taxonomy import domain_of
+from tasks.weakness.allocation import Allocation, Pair, allocate, quotas
+from tasks.weakness.clusters import Cluster, assign, clusters_of
+from tasks.weakness.failures import FailedItem, failures_of, is_failure, is_success
+from tasks.weakness.neighbours import Neighbour, near_failures, of_skill, precision, recall_of
+from tasks.weakness.profile import Labeller, Profile, profile_of
+from tasks.weakness.split import divided
+
+FOLDER = "weakness"  # below the home, with one folder per run
+KIND = "kind"  # the verdict of a failure with its kind
+SOURCE = "probe"
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Failures that are written for together. rows: failures, which have no parents, and their neighbours. topics: (language, subdomain)
+    -> failures of it."""
+
+    name: str
+    weight: float
+    rows: pa.Table
+    topics: dict[tuple[str, str], float]
+
+
+@dataclass(slots=True)
+class WeaknessSearch:
+    """`rows` are the neighbours (storage.rows.SCHEMA), one per question; `random_rows` questions of the pool in a random order that the seed
+    decides. `figures` are those of the report. `quota`: rows by cluster and arm."""
+
+    config: Weakness
+    run: str
+    folder: Path
+    held_out: str
+    pool: list[Version]
+    failures: list[FailedItem]
+    profiles: list[Profile]
+    clusters: list[Cluster]
+    headrooms: dict[str, float]
+    weights: dict[str, float]
+    near: list[Neighbour]
+    rows: pa.Table
+    random_rows: pa.Table
+    quota: dict[Pair, int]
+    allocation: Allocation | None
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def cluster_of(self) -> dict[str, str]:
+        """Return failed item's row id -> the name of its cluster."""
+        ids = column(self.failure_rows(), "id")
+        return {ids[place]: one.name for one in self.clusters for place in one.members}
+
+    def failure_rows(self) -> pa.Table:
+        """Return the failures as rows: the student's text as the solution, its wrong answer, the right one, and no parents."""
+        rows = []
+        for one, profile in zip(self.failures, self.profiles, strict=True):
+            verdicts = {KIND: str(one.kind)} | ({WRONG_STEP: str(one.step)} if one.step else {})
+            rows.append(
+                Row(
+                    one.question,
+                    one.language,
+                    solution=one.text or None,
+                    solution_format="cot",
+                    answer=one.wrong,
+                    reference_answer=one.reference,
+                    subdomain=profile.subdomain,
+                    domain=domain_of(profile.subdomain) if profile.subdomain else None,
+                    source=SOURCE,
+                    verdicts=verdicts,
+                )
+            )
+        return to_table(rows)
+
+    def groups(self, arm: str, failures: pa.Table) -> list[FailureGroup]:
+        """Return what an arm is written for. failures: those of `failure_rows`, in their order; rejected ones are left out."""
+        if arm in RANDOM:
+            return [self._at_random()]
+        records = failures.to_pylist()
+        near: dict[int, list[Neighbour]] = {}
+        for one in self.near:
+            near.setdefault(one.failure, []).append(one)
+        by_problem = {row["problem_id"]: row for row in self.rows.to_pylist()}
+        groups = []
+        for cluster in self.clusters:
+            members = [place for place in cluster.members if records[place]["rejected"] is None]
+            weight = float(self.quota.get((cluster.name, arm), 0))
+            if not members or not weight:
+                continue
+            parents: dict[str, list[str]] = {}
+            for place in members:
+                for one in near.get(place, ()):
+                    parents.setdefault(one.problem_id, []).append(records[place]["id"])
+            rows = [_labelled(records[place]) for place in members]
+            rows += [by_problem[name] | {"parent_ids": sorted(ids)} for name, ids in sorted(parents.items())]
+            wrong = [[records[place]["answer"]] if records[place]["answer"] else [] for place in members]
+            table = pa.Table.from_pylist(rows, failures.schema).append_column(
+                "wrong_answers", pa.array([*wrong, *([[]] * len(parents))], pa.list_(pa.string()))
+            )
+            topics = Counter((row["language"], row["subdomain"]) for row in rows[: len(members)])
+            groups.append(
+                FailureGroup(cluster.name, weight, table, {key: float(n) for key, n in topics.items()})
+            )
+        return groups
+
+    def _at_random(self) -> FailureGroup:
+        """Return questions of the pool in place of failures, as many as there are failures, each with neighbours at random."""
+        count = len(self.failures)
+        shown = self.random_rows.slice(0, count).to_pylist()
+        others = self.random_rows.slice(count, count * self.config.examples).to_pylist()
+        rows = [_labelled(row) | {"parent_ids": []} for row in shown]
+        rows += [row | {"parent_ids": [shown[i % len(shown)]["id"]]} for i, row in enumerate(others)]
+        table = pa.Table.from_pylist(rows, self.random_rows.schema).append_column(
+            "wrong_answers", pa.array([[]] * len(rows), pa.list_(pa.string()))
+        )
+        topics = Counter((row["language"], row["subdomain"]) for row in rows[: len(shown)])
+        return FailureGroup("random", 1.0, table, {key: float(n) for key, n in topics.items()})
+
+    def retrieved(self) -> pa.Table:
+        """Return the rows of the arm math-retrieval: of each cluster the nearest neighbours of its failures in turn, up to its quota. The
+        failures that a row is near to are among its parents."""
+        ids = column(self.failure_rows(), "id")
+        by_failure: dict[int, list[Neighbour]] = {}
+        parents: dict[str, list[str]] = {}
+        for one in self.near:
+            by_failure.setdefault(one.failure, []).append(one)
+            parents.setdefault(one.problem_id, []).append(ids[one.failure])
+        solved = {row["problem_id"]: row for row in self.rows.to_pylist() if row["solution"]}
+        chosen: dict[str, None] = {}
+        for cluster in self.clusters:
+            wished, own = self.quota.get((cluster.name, "math-retrieval"), 0), 0
+            ranked = [
+                (rank, place, one.problem_id)
+                for place in cluster.members
+                for rank, one in enumerate(by_failure.get(place, ()))
+            ]
+            for _, _, problem in sorted(ranked):
+                if own >= wished:
+                    break
+                if problem in solved and problem not in chosen:
+                    chosen[problem] = None
+                    own += 1
+        rows = [
+            solved[name] | {"parent_ids": sorted({*(solved[name]["parent_ids"] or ()), *parents[name]})}
+            for name in chosen
+        ]
+        return pa.Table.from_pylist(rows, self.rows.schema)
+
+    @property
+    def digest(self) -> str:
+        """The digest of what the arms are made from."""
+        near = [[one.failure, one.problem_id] for one in self.near]
+        quota = sorted([*pair, count] for pair, count in self.quota.items())
+        return digest_of(
+            [one.to_dict() for one in self.failures], near, quota, [one.name for one in self.clusters]
+        )
+
+    def record(self) -> dict[str, Any]:
+        """Return the search as plain values, for JSON."""
+        near = Counter(one.failure for one in self.near)
+        kinds = [Counter(str(self.failures[place].kind) for place in one.members) for one in self.clusters]
+        return {
+            "run": self.run,
+            "model": self.config.model,
+            "pool": [str(one) for one in self.pool],
+            "held_out": self.held_out,
+            "clusters": [
+                {
+                    "name": one.name,
+                    "subdomain": one.subdomain,
+                    "skills": list(one.skills),
+                    "failures": len(one.members),
+                    "headroom": round(self.headrooms[one.name], 4),
+                    "weight": round(self.weights[one.name], 4),
+                    "kinds": dict(sorted(kind.items())),
+                    "neighbours": sum(near[place] for place in one.members),
+                    "example": self.failures[one.members[0]].question,
+                    "quota": {arm: self.quota.get((one.name, arm), 0) for arm in self.config.arms},
+                }
+                for one, kind in zip(self.clusters, kinds, strict=True)
+            ],
+            **self.figures,
+        }
+
+
+def check(config: Weakness, store: Store) -> list[Version]:
+    """Return the versions of the pool. Raises ConfigError, ModelMissing, BenchmarkError or VersionNotFound for what can be known to fail
+    before a model is asked."""
+    check_evaluation(_evaluation(config))
+    if not config.arms:
+        raise ConfigError(f"setting arms: none is named. Fix: name one of {', '.join(ARMS)}")
+    own = {config.name_of(arm) for arm in ARMS}
+    names = config.pool or [name for name in store.datasets() if name not in own]
+    if not names:
+        raise ConfigError(
+            "setting pool: no dataset is published in which neighbours could be. Fix: import one, such as "
+            "`./mathmill import FILE --dataset NAME --license MIT`"
+        )
+    pool = [store.resolve(name) for name in names]
+    if mine := sorted(str(one) for one in pool if one.dataset in own):
+        raise ConfigError(
+            f"setting pool: {mine[0]} is an arm of {config.dataset}. Fix: name datasets that were not written for its failures"
+        )
+    return pool
+
+
+def first_wrong_step(text: str, question: str, answer: str) -> int | None:
+    """Return the number of the first step of a solution that a program can show to be wrong, from 1."""
+    place = check_steps(split_steps(text), question=question).first_wrong
+    return None if place is None else place + 1
+
+
+def search(config: Weakness, tools: Tools, bars: Bars, state: WeaknessState) -> WeaknessSearch:
+    """Ask the student the driving part of the probe, and find clusters and neighbours of what it fails. Raises as `check`."""
+    pool = check(config, tools.store)
+    items = kept(check_evaluation(_evaluation(config)))
+    drives, held_out = divided(items, config.measures)
+    if not drives.num_rows:
+        raise ConfigError(
+            f"setting measures: none of {counted(items.num_rows, 'probe item')} is left to drive anything. Fix: lower it, or give a larger --probe"
+        )
+    overlay = overlaid(tools.settings.overlay())
+    identity = digest_of(
+        config.decides(),
+        tools.identity(config.model),
+        items.column("id").to_pylist(),
+        items.column("question").to_pylist(),
+        [[str(one), one.digest] for one in pool],
+        [one.to_dict() for one in state.gains],
+        *([overlay] if overlay else []),
+    )
+    run = f"weakness-{identity[:12]}"
+    note = RunNote.start(tools.home, f"{run}-search", dict)
+    tools.limits = limits_for(config, run, note.since, tools.ledger)
+    tools.engine(config.model).check()
+    line = Line(tools, bars)
+    answered = Evaluation(_evaluation(config), line, drives, run).answer(config.model)
+    failures = failures_of(answered, judge=tools.judge(), check=first_wrong_step)
+    folder = tools.home / FOLDER / run
+    encode = tools.encoder()
+    labeller = Labeller(encode)
+    profiles, vectors = _profiles(
+        [one.question for one in failures],
+        [one.subdomain for one in failures],
+        [one.reference for one in failures],
+        encode,
+        labeller,
+        tools,
+    )
+    clusters = clusters_of(
+        profiles,
+        vectors,
+        [one.question for one in failures],
+        cut=config.cut,
+        least=config.least,
+        known=state.clusters,
+    )
+    headrooms, weights = _headrooms(answered, clusters, encode, labeller, tools)
+    near, rows, figures = _neighbours(config, tools, pool, items, failures, profiles, vectors, labeller)
+    path = _write_held_out(tools, folder, held_out, clusters, encode, labeller)
+    allocation, quota = _quotas(config, headrooms, weights, state)
+    kinds = Counter(str(one.kind) for one in failures)
+    asked = sum(is_failure(one) or is_success(one) for one in answered.to_pylist())
+    figures |= {
+        "asked": answered.num_rows,
+        "judged": asked,
+        "failed": len(failures),
+        "kinds": dict(sorted(kinds.items())),
+        "not_judged": answered.num_rows - asked,
+        "measured_by": held_out.num_rows,
+        "costs": total(line.facts()),
+    }
+    note.remove()
+    return WeaknessSearch(
+        config,
+        run,
+        folder,
+        path,
+        pool,
+        failures,
+        profiles,
+        clusters,
+        headrooms,
+        weights,
+        near,
+        rows,
+        _random_rows(config, tools, pool, items, len(failures), labeller),
+        quota,
+        allocation,
+        figures,
+    )
+
+
+def _evaluation(config: Weakness) -> Evaluate:
+    return Evaluate(
+        model=config.model,
+        benchmarks=config.probe,
+        max_tokens=config.max_tokens,
+        answers=config.answers,
+        seed=config.seed,
+        shard_rows=config.shard_rows,
+    )
+
+
+def _profiles(
+    questions: Sequence[str],
+    subdomains: Sequence[str | None],
+    references: Sequence[str | None],
+    encode: Any,
+    labeller: Labeller,
+    tools: Tools,
+) -> tuple[list[Profile], Vectors]:
+    if not questions:
+        return [], np.zeros((0, 1), dtype=np.float32)
+    vectors = encode(list(questions))
+    guesses = labeller.guesses(vectors)
+    overlay = tools.settings.overlay()
+    profiles = [
+        profile_of(question, subdomain, reference, guess=guess, overlay=overlay)
+        for question, subdomain, reference, guess in zip(
+            questions, subdomains, references, guesses, strict=True
+        )
+    ]
+    return profiles, vectors
+
+
+def _headrooms(
+    answered: pa.Table, clusters: Sequence[Cluster], encode: Any, labeller: Labeller, tools: Tools
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return cluster -> share of its judged items that fail, and cluster -> its share of all judged items. Items that the student gets right
+    belong to the nearest cluster of their subdomain."""
+    right = [one for one in answered.to_pylist() if is_success(one)]
+    profiles, vectors = _profiles(
+        [one["question"] for one in right],
+        [one["subdomain"] for one in right],
+        [one["reference"] for one in right],
+        encode,
+        labeller,
+        tools,
+    )
+    solved = Counter(place for place in assign(clusters, profiles, vectors) if place >= 0)
+    asked = [len(one.members) + solved[i] for i, one in enumerate(clusters)]
+    every = max(sum(asked), 1)
+    return (
+        {one.name: len(one.members) / count for one, count in zip(clusters, asked, strict=True)},
+        {one.name: count / every for one, count in zip(clusters, asked, strict=True)},
+    )
+
+
+def _neighbours(
+    config: Weakness,
+    tools: Tools,
+    pool: Sequence[Version],
+    items: pa.Table,
+    failures: Sequence[FailedItem],
+    profiles: Sequence[Profile],
+    vectors: Vectors,
+    labeller: Labeller,
+) -> tuple[list[Neighbour], pa.Table, dict[str, Any]]:
+    """Return the neighbours, their rows, and the figures: what the nearest would be without a floor and a profile, and what is left."""
+    encode, settings = tools.encoder(), config.search.index()
+    probe = set(_problem_ids(items))
+    published = {str(one): Published(str(tools.home), str(one), one.digest, settings) for one in pool}
+    indexes = {name: one.index(encode) for name, one in published.items()} if failures else {}
+    every = (
+        near_failures(indexes, vectors, most=config.neighbours, floor=-1.0, without=probe) if failures else []
+    )
+    rows = _rows_of(published, every, tools)
+    records = {row["problem_id"]: row for row in rows.to_pylist() if row["kind"] is None}
+    every = [one for one in every if one.problem_id in records]
+    names = sorted({one.problem_id for one in every})
+    known, _ = _profiles(
+        [records[name]["question"] for name in names],
+        [records[name]["subdomain"] for name in names],
+        [records[name]["reference_answer"] or records[name]["answer"] for name in names],
+        encode,
+        labeller,
+        tools,
+    )
+    by_problem = dict(zip(names, known, strict=True))
+    first: Counter[int] = Counter()
+    before = []
+    for one in every:
+        if first[one.failure] < config.neighbours:
+            first[one.failure] += 1
+            before.append(one)
+    above = [one for one in every if one.cosine >= config.floor]
+    if config.same_skill:
+        near = of_skill(above, profiles, by_problem, config.neighbours)
+    else:
+        blank = Profile(None, False, frozenset(), frozenset(), "none")
+        near = of_skill(above, [blank] * len(profiles), dict.fromkeys(names, blank), config.neighbours)
+    stated = [None if one.guessed else one.subdomain for one in profiles]
+    labels = {name: None if one.guessed else one.subdomain for name, one in by_problem.items()}
+    touched = {one.problem_id for one in near}
+    figures = {
+        "precision": {
+            "before": precision(before, stated, labels),
+            "after": precision(near, stated, labels),
+            "by_skill": {
+                skill: {
+                    "failures": sum(one == skill for one in stated),
+                    "before": precision(before, [one if one == skill else None for one in stated], labels),
+                    "after": precision(near, [one if one == skill else None for one in stated], labels),
+                }
+                for skill in sorted({one for one in stated if one})
+            },
+        },
+        "touched": {"before": len({one.problem_id for one in before}), "after": len(touched)},
+        "without_neighbour": len(failures) - len({one.failure for one in near}),
+        "index": {
+            name: {
+                "kind": index.kind,
+                "questions": index.size,
+                "recall": round(recall_of(index, vectors, config.neighbours), 4),
+            }
+            for name, index in indexes.items()
+        },
+    }
+    subdomains = [
+        records[name]["subdomain"]
+        if domain_of(records[name]["subdomain"] or "")
+        else by_problem[name].subdomain
+        for name in names
+    ]
+    guessed = dict(zip(names, subdomains, strict=True))
+    chosen = [
+        row | {"subdomain": guessed[row["problem_id"]]}
+        for row in records.values()
+        if row["problem_id"] in touched
+    ]
+    return near, pa.Table.from_pylist(chosen, rows.schema), figures
+
+
+def _rows_of(published: Mapping[str, Published], near: Sequence[Neighbour], tools: Tools) -> pa.Table:
+    """Return the first row of each neighbour, those of solutions and questions alone."""
+    wished: dict[str, set[str]] = {}
+    for one in near:
+        wished.setdefault(one.source, set()).add(one.problem_id)
+    tables = [published[name].rows(sorted(problems)) for name, problems in sorted(wished.items())]
+    tables = [kept(table) for table in tables]
+    return pa.concat_tables([to_table([]), *tables])
+
+
+def _problem_ids(items: pa.Table) -> list[str]:
+    languages, questions = items.column("language").to_pylist(), items.column("question").to_pylist()
+    return [
+        Row(question, language).problem_id for language, question in zip(languages, questions, strict=True)
+    ]
+
+
+def _random_rows(
+    config: Weakness,
+    tools: Tools,
+    pool: Sequence[Version],
+    items: pa.Table,
+    failures: int,
+    labeller: Labeller,
+) -> pa.Table:
+    """Return solved questions of the pool in an order that the seed decides, enough for the arms at random."""
+    if not set(RANDOM) & set(config.arms) or not failures:
+        return to_table([])
+    enough = max(2 * config.rows, failures * (1 + config.examples))
+    probe = pa.array(_problem_ids(items), pa.string())
+    tables = [tools.store.sample(one, 3 * enough, config.seed, to_table([]).column_names) for one in pool]
+    rows = pa.concat_tables([to_table([]), *map(kept, tables)])
+    usable = pc.and_(pc.is_null(rows.column("kind")), pc.is_valid(rows.column("solution")))
+    rows = rows.filter(pc.and_(usable, pc.invert(pc.is_in(rows.column("problem_id"), value_set=probe))))
+    order = np.argsort(seeds_of([config.seed, "random arm"], column(rows, "problem_id")), kind="stable")
+    seen: dict[str, int] = {}
+    problems = column(rows, "problem_id")
+    for place in order.tolist():
+        seen.setdefault(problems[place], place)
+        if len(seen) == enough:
+            break
+    return rows.take(pa.array(list(seen.values()), pa.int64()))
+
+
+def _write_held_out(
+    tools: Tools,
+    folder: Path,
+    held_out: pa.Table,
+    clusters: Sequence[Cluster],
+    encode: Any,
+    labeller: Labeller,
+) -> str:
+    """Write the measuring part as a file of benchmark items, each with its cluster as the subdomain, so that a verdict on this file shows
+    the gain of each cluster. Returns its path; "" without any item."""
+    if not held_out.num_rows:
+        return ""
+    records = held_out.to_pylist()
+    profiles, vectors = _profiles(
+        [one["question"] for one in records],
+        [one["subdomain"] for one in records],
+        [one["reference"] for one in records],
+        encode,
+        labeller,
+        tools,
+    )
+    places = assign(clusters, profiles, vectors)
+    lines = []
+    for one, place in zip(records, places, strict=True):
+        options = {"options": one["options"]} if one["options"] else {}
+        lines.append(
+            {
+                "question": one["question"],
+                **options,
+                "answer": one["reference"],
+                "language": one["language"],
+                "domain": benchmark_domain(one["benchmark"], one["form"], one["domain"]),
+                "subdomain": clusters[place].name if place >= 0 else "no cluster",
+            }
+        )
+    path = folder / "held-out.jsonl"
+    HomeFiles(tools.home).write(path, b"".join(orjson.dumps(line) + b"\n" for line in lines))
+    return str(path)
+
+
+def _quotas(
+    config: Weakness, headrooms: Mapping[str, float], weights: Mapping[str, float], state: WeaknessState
+) -> tuple[Allocation | None, dict[Pair, int]]:
+    """Return the rows of each cluster in each arm: by failures, `rows` for each arm; or as many in all, by measured gain."""
+    arms = [arm for arm in config.arms if arm not in RANDOM]
+    if config.quotas == "failures" or not arms:
+        failing = {name: headrooms[name] * weights[name] for name in headrooms}
+        shares = quotas(failing, ["all"])
+        by_cluster = apportion(shares, config.rows, config.seed)
+        return None, {(cluster, arm): count for (cluster, _), count in by_cluster.items() for arm in arms}
+    rows = config.rows * len(arms)
+    allocation = allocate(
+        headrooms,
+        arms,
+        state.gains,
+        budget=rows * config.row_usd + state.paid(),
+        seed=config.seed,
+        weights=weights,
+    )
+    return allocation, apportion(allocation.shares, rows, config.seed)
+
+
+def _labelled(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a failure with a subdomain, which every ask has."""
+    return row if row["subdomain"] else row | {"subdomain": "multi-step arithmetic"}

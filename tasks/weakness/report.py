@@ -1,0 +1,117 @@
+"""The report of a run of the flow weakness, as Markdown and as tables of cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from storage.counting import counted
+from storage.markdown import inline
+
+Cells = list[dict[str, str]]
+
+
+def summary(record: Mapping[str, Any]) -> str:
+    """Return what the student failed, in a sentence."""
+    kinds = ", ".join(f"{count} {kind}" for kind, count in record["kinds"].items())
+    return (
+        f"{record['model']} failed {record['failed']:,} of {counted(record['judged'], 'probe item')} that drive"
+        f"{f' ({kinds})' if kinds else ''}; {counted(record['measured_by'], 'other item')} measure"
+    )
+
+
+def neighbours_in_words(record: Mapping[str, Any]) -> str:
+    """Return what the search for neighbours gave, in sentences."""
+    precision, touched = record["precision"], record["touched"]
+    recall = ", ".join(
+        f"{name} {one['recall']:.3f} ({one['kind']}, {counted(one['questions'], 'question')})"
+        for name, one in sorted(record["index"].items())
+    )
+    return (
+        f"Neighbours of the failure's skill, where both are known: {share(precision['before'])} of the nearest, "
+        f"{share(precision['after'])} with floor and profile. Questions touched: {touched['before']:,}, then {touched['after']:,}; "
+        f"{counted(record['without_neighbour'], 'failure')} without a neighbour. Recall of the indexes: {recall or 'none'}."
+    )
+
+
+def share(value: float) -> str:
+    """Return a share as a percentage, "-" if it is not known."""
+    return "-" if value is None or math.isnan(value) else f"{100 * value:.0f} %"
+
+
+def cluster_cells(record: Mapping[str, Any]) -> Cells:
+    """Return a table of the clusters."""
+    return [
+        {
+            "cluster": one["name"],
+            "failures": str(one["failures"]),
+            "fail": share(one["headroom"]),
+            "kinds": ", ".join(f"{count} {kind}" for kind, count in one["kinds"].items()),
+            "neighbours": str(one["neighbours"]),
+            "rows": ", ".join(f"{arm} {count}" for arm, count in one["quota"].items() if count),
+        }
+        for one in record["clusters"]
+    ]
+
+
+def arm_cells(record: Mapping[str, Any]) -> Cells:
+    """Return a table of the published arms."""
+    return [
+        {
+            "arm": arm,
+            "version": one.get("version", ""),
+            "rows": f"{one['rows']:,}",
+            "cost": f"${one['usd']:,.4f}",
+            "calls": f"{one['calls']:,}",
+            "tokens": f"{one['tokens']:,}",
+            "held-out items": str(one["contaminated"]),
+            "note": one.get("note", ""),
+        }
+        for arm, one in record.get("arms", {}).items()
+    ]
+
+
+def to_markdown(record: Mapping[str, Any]) -> str:
+    """Return the report as Markdown."""
+    lines = [
+        f"# {inline(record['run'])}",
+        "",
+        inline(summary(record)),
+        "",
+        inline(neighbours_in_words(record)),
+        "",
+    ]
+    lines += ["## Clusters", "", *_table(cluster_cells(record))]
+    skills = record["precision"]["by_skill"]
+    cells = [
+        {
+            "skill": name,
+            "failures": str(one["failures"]),
+            "nearest": share(one["before"]),
+            "floor and profile": share(one["after"]),
+        }
+        for name, one in sorted(skills.items())
+    ]
+    if cells:
+        lines += ["", "## Precision of neighbours by skill", "", *_table(cells)]
+    if record.get("arms"):
+        lines += ["", "## Arms", "", *_table(arm_cells(record))]
+        lines += ["", inline(next_step(record))]
+    return "\n".join(lines) + "\n"
+
+
+def next_step(record: Mapping[str, Any]) -> str:
+    """Return how the arms are judged."""
+    return (
+        "To measure an arm: ./mathmill verdict ARM --validated NAME@VERSION --benchmark "
+        f"{record['held_out']}; `./mathmill weakness --state` shows what verdicts say, and --set quotas=gain follows them."
+    )
+
+
+def _table(cells: Sequence[Mapping[str, str]]) -> list[str]:
+    if not cells:
+        return ["none"]
+    names = list(cells[0])
+    lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
+    return lines + [f"| {' | '.join(inline(row[name]) for name in names)} |" for row in cells]

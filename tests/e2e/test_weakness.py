@@ -1,0 +1,160 @@
+"""The weakness loop as a user starts it: failures, clusters, arms as versions, the measuring part kept out, and the state after a verdict."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from storage.datasets.store import Store
+from storage.rows import Row, column, to_table
+from tasks.problems.machinery.family import families, make
+from tasks.seeding import rng_of
+from tasks.weakness.split import measures
+from tests.e2e.processes import Home, balanced
+
+pytestmark = pytest.mark.e2e
+
+SKILLS = ("ratio_share", "definite_integral", "determinant", "committee_count")
+QUICK = (
+    "--rows", "6", "--set", "waves=1", "--set", "similarity.semantic=ignore", "--set", "solve.pot_share=0",
+    "--set", "decontaminate={rules: [exact, ngram13, sentences], ask: false, planted: 0}",
+    "--set", "gates={min_recall: {}}",
+)  # fmt: skip
+
+
+def problems(name: str, count: int) -> list[Row]:
+    rng = rng_of("weakness e2e", name)
+    drawn = [make(families()[skill], rng, 3, "en") for skill in SKILLS for _ in range(count)]
+    return [
+        Row(
+            one.question,
+            "en",
+            solution="\n".join([*one.worked.steps, rf"\boxed{{{one.worked.answer}}}"]),
+            solution_format="cot",
+            answer=one.worked.answer,
+            reference_answer=one.worked.answer,
+            subdomain=one.subdomain,
+            source=name,
+            license="MIT",
+        )
+        for one in drawn
+    ]
+
+
+def loop(one: Home, tmp_path: Path) -> tuple[tuple[str, ...], list[Row]]:
+    """Publish a pool with copies of measuring items in it; return the command, and these items."""
+    probe = problems("probe", 12)
+    file = tmp_path / "probe.jsonl"
+    file.write_text(
+        "".join(
+            json.dumps({"question": row.question, "answer": row.answer, "subdomain": row.subdomain}) + "\n"
+            for row in probe
+        )
+    )
+    held_out = [row for row in probe if measures(row.question, 0.5)]
+    copies = [
+        Row(
+            f"Read this carefully. {row.question}",
+            "en",
+            solution=row.solution,
+            solution_format="cot",
+            answer=row.answer,
+            reference_answer=row.answer,
+            subdomain=row.subdomain,
+            source="copies",
+            license="MIT",
+        )
+        for row in held_out
+    ]
+    store = Store(one.path)
+    store.publish("pool", [to_table([*problems("pool", 15), *copies])], lineage={})
+    arms = ("math-retrieval", "weakness-augmented", "skills", "random")
+    words = ("weakness", "student", "--probe", str(file), *(word for arm in arms for word in ("--arm", arm)))
+    return (*words, *QUICK), held_out
+
+
+def test_the_loop_publishes_arms_without_an_item_that_measures(
+    home: Callable[..., Home], tmp_path: Path
+) -> None:
+    one = home()
+    command, held_out = loop(one, tmp_path)
+    dry = one.json(*command, "--dry-run")
+    store = Store(one.path)
+    assert store.datasets() == ["pool"]
+    assert dry["failed"] == sum(cluster["failures"] for cluster in dry["clusters"]) > 0
+    assert sum(dry["kinds"].values()) == dry["failed"]
+    assert {cluster["subdomain"] for cluster in dry["clusters"]} <= {
+        families()[name].subdomain for name in SKILLS
+    }
+    assert dry["precision"]["after"] == 1.0 >= dry["precision"]["before"]
+    assert all(index["recall"] == 1.0 for index in dry["index"].values())
+
+    record = one.json(*command)
+    asked = {row.question for row in held_out}
+    for arm in ("math-retrieval", "weakness-augmented", "skills", "random"):
+        version = store.resolve(record["arms"][arm]["version"])
+        balanced(version.lineage["funnel"])
+        rows = store.read(version)
+        assert 0 < rows.num_rows <= 6
+        for question in column(rows, "question"):
+            assert question not in asked
+            assert not any(text in question for text in asked)
+    retrieved = store.read(record["arms"]["math-retrieval"]["version"])
+    assert set(column(retrieved, "source")) == {"pool"}
+    assert all(column(retrieved, "parent_ids"))
+    assert record["arms"]["random"]["rows"] <= record["arms"]["math-retrieval"]["rows"]
+    written = store.resolve(record["arms"]["weakness-augmented"]["version"])
+    assert written.lineage["flow"] == "weakness"
+    assert any(
+        ref.startswith("weakness.en@") for ref in {str(p) for p in _prompts(store, written.lineage["run"])}
+    )
+    assert all(mark.value["run"] == record["run"] for mark in store.marks("weakness-skills", "weakness"))
+
+    again = one.json(*command)
+    assert {arm: entry["version"] for arm, entry in again["arms"].items()} == {
+        arm: entry["version"] for arm, entry in record["arms"].items()
+    }
+    assert len(store.versions("weakness-skills")) == 1
+
+    # a verdict on an arm is what the next quotas follow from
+    name = next(iter(record["arms"]["skills"]["by_cluster"]))
+    effect = {"effect": 0.2, "low": 0.15, "high": 0.25}
+    store.mark(record["arms"]["skills"]["version"], "verdict", {"subdomains": {name: effect}})
+    state = one.json(*command, "--state")
+    (gain,) = state["gains"]
+    assert (gain["cluster"], gain["method"], gain["gain"]) == (name, "skills", 0.2)
+    shares = {(entry["cluster"], entry["arm"]): entry["share"] for entry in state["shares"]}
+    assert shares[name, "skills"] == max(shares.values())
+    assert record["arms"]["skills"]["version"] not in state["without_verdict"]
+
+
+def _prompts(store: Store, run: str) -> list[str]:
+    candidates = store.candidates()
+    assert candidates is not None
+    rows = candidates.to_table(columns=["prompt", "run", "method"])
+    return [
+        prompt
+        for prompt, own, method in zip(
+            *(column(rows, name) for name in ("prompt", "run", "method")), strict=True
+        )
+        if own == run and method == "weakness" and prompt
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("--arm", "nosuch"), "unknown arm 'nosuch'"),
+        ((), "setting pool: no dataset is published in which neighbours could be. Fix: import one"),
+        (("--pool", "nosuch"), "there is no dataset 'nosuch'"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line_with_its_fix(
+    home: Callable[..., Home], words: tuple[str, ...], line: str
+) -> None:
+    done = home().run("weakness", "student", *words, code=2)
+    (last,) = [text for text in done.stderr.splitlines() if text.startswith("mathmill:")]
+    assert line in last
