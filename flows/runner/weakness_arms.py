@@ -6,6 +6,7 @@ from collections import Counter
 from functools import partial
 from typing import Any
 
+import pyarrow.compute as pc
 from prefect.runtime import flow_run
 
 from flows.config.sections import GateSettings, PublishSettings
@@ -127,8 +128,11 @@ def mark_arm(store: Store, search: WeaknessSearch, arm: str, name: str) -> dict[
     cluster_of = search.cluster_of()
     added = store.added(version, ["id", "parent_ids", "rejected"])
     rows: Counter[str] = Counter()
+    questions = _parents(store, str(version.lineage["run"]))
     for parents in column(kept(added), "parent_ids"):
-        rows[next((cluster_of[one] for one in parents or () if one in cluster_of), "")] += 1
+        # a solution was made from its question, and the question from failures
+        behind = [*(parents or ()), *(name for one in parents or () for name in questions.get(one, ()))]
+        rows[next((cluster_of[one] for one in behind if one in cluster_of), "")] += 1
     usd = sum(cost["usd"] for cost in version.lineage.get("costs", ()))
     count = max(rows.total(), 1)
     config: Weakness = search.config
@@ -171,6 +175,15 @@ def mark_arm(store: Store, search: WeaknessSearch, arm: str, name: str) -> dict[
         ),
         "funnel": list(funnel),
     }
+
+
+def _parents(store: Store, run: str) -> dict[str, list[str]]:
+    """Return the id of each row that the run stored -> its parents."""
+    candidates = store.candidates()
+    if candidates is None:
+        return {}
+    table = candidates.to_table(columns=["id", "parent_ids"], filter=pc.field("run") == run)
+    return dict(zip(column(table, "id"), column(table, "parent_ids"), strict=True))
 
 
 def target_of(store: Store, search: WeaknessSearch, arm: str, versions: dict[str, str]) -> int:
