@@ -96,7 +96,7 @@ def test_the_loop_publishes_arms_without_an_item_that_measures(
     asked = {row.question for row in held_out}
     for arm in ("math-retrieval", "weakness-augmented", "skills", "random"):
         version = store.resolve(record["arms"][arm]["version"])
-        balanced(version.lineage["funnel"])
+        balanced(version.lineage)
         rows = store.read(version)
         assert 0 < rows.num_rows <= 6
         for question in column(rows, "question"):
