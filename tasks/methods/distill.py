@@ -17,7 +17,8 @@ from storage.reasons import Code
 from tasks.conversations import WRITER, Conversation
 from tasks.llm.endpoint import Endpoint
 from tasks.methods import Ask, Item, Makes, Quota, Takes
-from tasks.rewriting.samples import ask_to_solve, questions_to_sample, samples_of
+from tasks.rewriting.parents import parents
+from tasks.rewriting.samples import ask_to_solve, samples_of
 from tasks.settings import Section
 
 prompt = "distill"
@@ -51,7 +52,7 @@ def plan(
     own = settings if isinstance(settings, DistillSettings) else DistillSettings()
     return [
         ask_to_solve(prompt, prompt, row, {"required": own.reasoning}, seed, count=own.samples)
-        for row in questions_to_sample(pool, quota, seed, prompt, each=own.samples)
+        for row in parents(pool, quota, seed, prompt, each=own.samples)
     ]
 
 

@@ -18,7 +18,8 @@ from tasks.conversations import WRITER, Conversation, together
 from tasks.interleaving import CALLS, interleaved
 from tasks.llm.endpoint import Endpoint
 from tasks.methods import Ask, Item, Makes, Quota, Takes
-from tasks.rewriting.samples import ask_to_solve, questions_to_sample
+from tasks.rewriting.parents import parents
+from tasks.rewriting.samples import ask_to_solve
 from tasks.seeding import seed_of
 from tasks.settings import Section
 
@@ -54,7 +55,7 @@ def plan(
     own = settings if isinstance(settings, InterleavedSettings) else InterleavedSettings()
     return [
         ask_to_solve(NAME, prompt, row, {}, seed, count=own.samples)
-        for row in questions_to_sample(pool, quota, seed, NAME, each=own.samples)
+        for row in parents(pool, quota, seed, NAME, each=own.samples)
     ]
 
 

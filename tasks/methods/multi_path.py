@@ -18,7 +18,8 @@ from storage.reasons import Code
 from tasks.conversations import WRITER, Conversation
 from tasks.llm.endpoint import Endpoint
 from tasks.methods import Ask, Item, Makes, Quota, Takes
-from tasks.rewriting.samples import ask_to_solve, questions_to_sample, samples_of
+from tasks.rewriting.parents import parents
+from tasks.rewriting.samples import ask_to_solve, samples_of
 from tasks.seeding import seed_of
 from tasks.settings import Section
 
@@ -66,7 +67,7 @@ def plan(
             seed,
             count=own.samples,
         )
-        for row in questions_to_sample(pool, quota, seed, prompt, each=own.samples)
+        for row in parents(pool, quota, seed, prompt, each=own.samples)
     ]
 
 

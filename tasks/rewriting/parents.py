@@ -4,7 +4,7 @@ seed."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
@@ -20,9 +20,13 @@ Parent = dict[str, Any]
 
 
 def parents(
-    pool: pa.Table, quota: Quota, *seed: object, usable: Callable[[Parent], bool] = lambda row: True
+    pool: pa.Table,
+    quota: Quota,
+    *seed: object,
+    usable: Callable[[Parent], bool] = lambda row: True,
+    each: int = 1,
 ) -> list[Parent]:
-    """Return rows of the pool, one per row of the quota: those of its topics first, then, for topics with too few, those of its language
+    """Return rows of the pool, one per `each` rows of the quota, rounded up per language: those of its topics first, then, for topics with too few, those of its language
     that name no topic, and those of the domains of its topics. Fewer where the pool has no more. No problem comes twice; `usable`
     says which rows can be taken."""
     rows = [row for row in in_turn(pool, *seed) if usable(row)]
@@ -38,7 +42,21 @@ def parents(
                 missing[topic] -= 1
                 chosen.append(row)
         rows = left
-    return chosen
+    return chosen if each == 1 else _fewer(chosen, quota, each)
+
+
+def _fewer(chosen: Sequence[Parent], quota: Quota, each: int) -> list[Parent]:
+    """Return the first of the chosen rows, of each language as many as give the rows of the quota with `each` of one."""
+    rows: Counter[str] = Counter()
+    for (language, _), count in quota.items():
+        rows[language] += count
+    left = {language: -(-count // each) for language, count in rows.items()}
+    fewer = []
+    for row in chosen:
+        if left[row["language"]] > 0:
+            left[row["language"]] -= 1
+            fewer.append(row)
+    return fewer
 
 
 def topic_for(row: Parent, missing: Counter[tuple[str, str]], *, stand_in: bool) -> tuple[str, str] | None:

@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-import pyarrow as pa
 
 import prompts
 from storage.reasons import Code
 from tasks.conversations import Conversation, completions, request_of_prompt
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.request import Completion
-from tasks.methods import INHERITED, Ask, Item, Quota
+from tasks.methods import INHERITED, Ask, Item
 from tasks.replies.solutions import Reply
 from tasks.replies.words import cut_off, in_words, reply_of
-from tasks.rewriting.parents import Parent, parents
+from tasks.rewriting.parents import Parent
 from tasks.seeding import seed_of
-
-
-def questions_to_sample(pool: pa.Table, quota: Quota, *seed: object, each: int) -> list[Parent]:
-    """Return as many questions of the pool as give the rows of the quota with `each` samples of one, rounded up per language."""
-    rows: Counter[str] = Counter()
-    for (language, _), count in quota.items():
-        rows[language] += count
-    left = {language: -(-count // each) for language, count in rows.items()}
-    chosen = []
-    for row in parents(pool, quota, *seed):
-        if left[row["language"]] > 0:
-            left[row["language"]] -= 1
-            chosen.append(row)
-    return chosen
 
 
 def ask_to_solve(
