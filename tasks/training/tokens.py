@@ -158,8 +158,8 @@ class TokenEncoder:
     Rows of more than `length` tokens are left out rather than cut, since a cut solution has no answer. Rows that contain
     one of the tokenizer's special tokens as text are left out too, since it would end a turn in the middle.
 
-    whole: encode documents for continued pretraining. All tokens but the first are learned, and a row of more than
-    `length` tokens becomes several.
+    whole: encode documents for continued pretraining. All tokens but the first and what programs print in solutions are learned, and a
+    row of more than `length` tokens becomes several.
     thinking: learn the thinking of rows that have it, before their solution.
     """
 
@@ -236,7 +236,14 @@ class TokenEncoder:
         kept = [i for i, good in enumerate(clean) if good]
         if self.whole:
             texts = [completion_text("", reasonings[i], solutions[i]) for i in kept]
-            return self._documents([f"{questions[i]}\n{text}" for i, text in zip(kept, texts, strict=True)])
+            return self._pieces_of_documents(
+                [
+                    [(f"{questions[i]}\n", True), *_learned_pieces(text)]
+                    if HANDOVER in text
+                    else [(f"{questions[i]}\n{text}", True)]
+                    for i, text in zip(kept, texts, strict=True)
+                ]
+            )
         prompt_texts = [self._prompt_of(systems[i])(questions[i]) for i in kept]
         prompt_ids = self._encoded(prompt_texts)
         completions = [
@@ -363,10 +370,33 @@ class TokenEncoder:
         return self._render[system]
 
     def _documents(self, texts: list[str]) -> Tokens:
-        pieces = [part for ids in self._encoded(texts) for part in _cut([*ids, self._end], self.length)]
-        lengths = np.array([len(piece) for piece in pieces], np.int32)
+        return self._pieces_of_documents([[(text, True)] for text in texts])
+
+    def _pieces_of_documents(self, documents: list[list[tuple[str, bool]]]) -> Tokens:
+        """Encode documents that are given in pieces, each with whether it is learned."""
+        encoded = iter(self._encoded([text for pieces in documents for text, _ in pieces]))
+        rows: list[list[int]] = []
+        masks: list[npt.NDArray[np.bool_]] = []
+        for pieces in documents:
+            parts = list(itertools.islice(encoded, len(pieces)))
+            ids = [*itertools.chain.from_iterable(parts), self._end]
+            shown = [
+                np.full(len(part), not learned) for part, (_, learned) in zip(parts, pieces, strict=True)
+            ]
+            masked = np.concatenate([*shown, np.zeros(1, np.bool_)])
+            for start in range(0, len(ids), self.length):
+                piece = ids[start : start + self.length]
+                if len(piece) > 1:  # a single token has nothing to predict
+                    rows.append(piece)
+                    masks.append(masked[start : start + self.length])
+        lengths = np.array([len(row) for row in rows], np.int32)
+        hides = any(not learned for pieces in documents for _, learned in pieces)
         return Tokens(
-            _flat(pieces), lengths, np.ones(len(pieces), np.int32), np.ones(len(pieces), np.float32)
+            _flat(rows),
+            lengths,
+            np.ones(len(rows), np.int32),
+            np.ones(len(rows), np.float32),
+            np.concatenate(masks) if hides and masks else None,
         )
 
     def _holds_special(self, text: str) -> bool:
@@ -393,9 +423,3 @@ def _learned_pieces(text: str) -> list[tuple[str, bool]]:
 def _flat(pieces: list[list[int]]) -> Ints:
     total = sum(map(len, pieces))
     return np.fromiter(itertools.chain.from_iterable(pieces), np.int32, count=total)
-
-
-def _cut(ids: list[int], length: int) -> list[list[int]]:
-    """Cut into pieces of at most `length` tokens. A piece of a single token is left out: it has nothing to predict."""
-    pieces = [ids[start : start + length] for start in range(0, len(ids), length)]
-    return [piece for piece in pieces if len(piece) > 1]

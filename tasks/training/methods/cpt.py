@@ -1,8 +1,9 @@
-"""Continued pretraining on the texts of a dataset: question and solution form one document, and no token is masked.
+"""Continued pretraining on the texts of a dataset: question and solution form one document, of which what programs print is read and
+not learned.
 
 With `reference`, a model trained on good texts, only the tokens whose loss exceeds that of the reference most are learned
 (Rho-1, Lin et al. 2024, arXiv:2404.07965). With `packed`, the blocks of a folder that was exported before are read, and nothing is
-tokenized.
+tokenized; all of their tokens are learned, also what programs print.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """Direct preference optimisation (Rafailov et al. 2023, arXiv:2305.18290) by TRL. A pair is a published solution and a wrong
-one to the same question."""
+one to the same question. What programs print in them counts on neither side (tasks/training/printed.py)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ def run(job: Job) -> dict[str, Any]:
     from trl import DPOConfig, DPOTrainer
 
     from tasks.training.models import lora_of, model_of
+    from tasks.training.printed import collator
     from tasks.training.trl_pairs import chat_tokenizer, train_with_trl
 
     config, tokenizer = job.config, chat_tokenizer(job.base)
@@ -26,6 +27,7 @@ def run(job: Job) -> dict[str, Any]:
             args=DPOConfig(**settings, beta=config.beta, max_length=config.length),
             train_dataset=pairs,
             processing_class=tokenizer,
+            data_collator=collator(tokenizer, config.length),
             peft_config=lora,
         )
 

@@ -1,6 +1,7 @@
 """Train a reward model by TRL (Bradley-Terry over preference pairs): the checkpoint's trunk with a scalar head.
 
-`rollout.reward` of ppo, grpo and rloo takes its checkpoint.
+`rollout.reward` of ppo, grpo and rloo takes its checkpoint. The loss is on the score of a whole text, so no token is learned and what programs
+print is only read.
 """
 
 from __future__ import annotations

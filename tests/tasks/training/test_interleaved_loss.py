@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from storage.datasets.shapes import interleaved_turns
-from storage.interleaved import TIR
-from storage.rows import Row, to_table
+from storage.interleaved import HANDOVER, TIR, output_spans
+from storage.rows import Row, kept, to_table
+from tasks.answers import Judge
+from tasks.llm.engine import Engine
+from tasks.sandbox import Sandbox
 from tasks.training.models import tokenizer_of
+from tasks.training.printed import collator
 from tasks.training.tokens import COLUMNS, TokenEncoder
+from tests.row_objects import from_table
+from tests.tasks.methods.derived_rows import drawn, planned, written
 from tests.tasks.training.test_chats import _learned_texts
 
 TEXT = """\
@@ -85,3 +92,56 @@ def test_the_turns_of_the_tool_are_not_learned_in_a_chat(student: Path) -> None:
     assert "888" not in learned
     assert "It is 5." in learned
     assert "\\boxed{5}" in learned
+
+
+def real_rows(engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge) -> list[Row]:
+    """Interleaved solutions of a real run: of questions of problem families by the embedded teacher, with what the sandbox printed."""
+    asks = planned("interleaved", drawn("training", every=6))
+    rows = written(asks, engine, sandbox=sandbox, judge=judge).rows
+    return [row for row in from_table(kept(rows)) if HANDOVER in (row.solution or "")]
+
+
+def outputs_of(text: str) -> list[str]:
+    return [text[start:end] for start, end in output_spans(text)]
+
+
+def test_continued_pretraining_reads_outputs_of_a_real_run_and_does_not_learn_them(
+    student: Path, engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge
+) -> None:
+    tokenizer = tokenizer_of(str(student))
+    rows = real_rows(engine, sandbox, judge)
+    assert len(rows) >= 5
+    tokens = encoded(TokenEncoder(tokenizer, 4096, whole=True), rows)
+    assert len(tokens) == len(rows)
+    shown = np.split(tokens.ids, np.cumsum(tokens.lengths)[:-1])
+    hidden = np.split(~tokens.learned(), np.cumsum(tokens.lengths)[:-1])
+    for row, ids, mask in zip(rows, shown, hidden, strict=True):
+        assert row.solution is not None
+        assert row.solution in tokenizer.decode(ids.tolist())
+        masked = tokenizer.decode(ids[1:][mask[1:]].tolist())
+        assert masked == "".join(outputs_of(row.solution))
+
+
+def test_preference_training_counts_outputs_on_neither_side(
+    student: Path, engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge
+) -> None:
+    tokenizer = tokenizer_of(str(student))
+    sides = [row.solution or "" for row in real_rows(engine, sandbox, judge)][:4]
+    assert len(sides) == 4
+
+    def ids(text: str) -> list[int]:
+        found: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+        return found
+
+    examples = [
+        {"prompt_ids": ids("Question?"), "chosen_ids": ids(chosen), "rejected_ids": ids(rejected)}
+        for chosen, rejected in (sides[:2], sides[2:])
+    ]
+    batch = collator(tokenizer, 4096)(examples)
+    learned = batch["completion_mask"].bool()
+    for row, text in enumerate([sides[0], sides[2], sides[1], sides[3]]):
+        left = tokenizer.decode(batch["input_ids"][row][learned[row]].tolist())
+        expected = text
+        for printed in outputs_of(text):
+            expected = expected.replace(printed, "", 1)
+        assert left == expected
