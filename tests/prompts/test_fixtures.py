@@ -34,6 +34,7 @@ from tasks.posing.replies import posed
 from tasks.replies.items import critique, problems
 from tasks.replies.programs import program
 from tasks.replies.solutions import read
+from tasks.selection.subjects import class_in, classes
 from tasks.splitting import by_model
 from tasks.stages.diagnose import skills_in
 
@@ -117,6 +118,11 @@ SPLIT = {
 def of_split(text: str, language: str, cut: bool, judge: Judge) -> Any:
     marks = by_model(text, SPLIT[language])
     return marks if isinstance(marks, str) else [[mark.start, mark.end, mark.kind] for mark in marks]
+
+
+def of_subject(text: str, language: str, cut: bool, judge: Judge) -> Any:
+    named = class_in(text)
+    return named if named in classes() else {"reason": named}
 
 
 def of_skills(text: str, language: str, cut: bool, judge: Judge) -> Any:
@@ -252,6 +258,7 @@ READERS: dict[str, Callable[[str, str, bool, Judge], Any]] = {
     "split": of_split,
     "compose": of_composed,
     "extract_concepts": of_concepts,
+    "subject": of_subject,
     "solve_choice": of_choice,
     "solve_roles": of_roles,
     "same_problem": of_comparison,

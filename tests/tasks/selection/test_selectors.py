@@ -253,6 +253,29 @@ def test_k_centre_is_within_twice_of_the_best_cover() -> None:
     assert set(nearest.tolist()) <= set(centres)
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_teacher_names_the_class_of_questions_in_both_languages(
+    engine: Callable[..., Engine], language: str
+) -> None:
+    expected = {"matrix_product": "15", "gcd_lcm": "11", "definite_integral": "26", "round_solid": "51"}
+    rows = [row for name in expected for row in solved(name, 6, language=language)]
+    outcome = chosen(rows, "subjects", {"by": "model", "keep": 0.5}, teacher=engine("teacher"))
+    subjects = [dict(pairs)["subject"][:2] for pairs in column(outcome.rows, "verdicts")]
+    wanted = [expected[name] for name in expected for _ in range(6)]
+    by_id = dict(zip(column(outcome.rows, "id"), subjects, strict=True))
+    right = sum(by_id[row.id] == code for row, code in zip(rows, wanted, strict=True))
+    assert right >= 0.8 * len(rows)
+    assert kept(outcome.rows).num_rows == len(rows) // 2
+    assert outcome.facts["bills"][0]["completions"] == len(rows)
+
+
+def test_a_question_whose_class_was_not_answered_has_failed(engine: Callable[..., Engine]) -> None:
+    outcome = chosen(
+        solved("gcd_lcm", 3), "subjects", {"by": "model"}, teacher=engine("teacher", offline=True)
+    )
+    assert balance("select", outcome).failed == 3
+
+
 def test_every_class_of_the_classification_is_listed_once() -> None:
     assert len(classes()) == 63
     assert all(entry.keys() == {"en", "zh", "about"} for entry in classes().values())
