@@ -9,6 +9,7 @@ import re
 import signal
 import sqlite3
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -88,12 +89,14 @@ def shingles(question: str) -> frozenset[str]:
 
 
 def near_pairs(questions: list[str]) -> list[tuple[str, str]]:
-    """Pairs of questions whose shingles have a Jaccard similarity of 0.7 or more."""
+    """Pairs of questions with the same numbers whose shingles have a Jaccard similarity of 0.7 or more. A template with other numbers is
+    another problem, of which the setting `similarity.per_template` allows some."""
     sets = [(question, shingles(question)) for question in questions]
     return [
         (one, other)
         for (one, left), (other, right) in itertools.combinations(sets, 2)
         if len(left & right) >= 0.7 * len(left | right)
+        and Counter(re.findall(r"\d+", one)) == Counter(re.findall(r"\d+", other))
     ]
 
 
