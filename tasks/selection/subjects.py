@@ -161,7 +161,7 @@ def classes_by_model(
         )
         for one, (question, language) in questions.items()
     )
-    found: dict[str, str] = {}
+    class_of: dict[str, str] = {}
     failed: dict[str, Reason] = {}
     for one, completion in zip(questions, completions, strict=True):
         costs.add(completion)
@@ -169,8 +169,8 @@ def classes_by_model(
             failed[one] = reason(STAGE, Code.CALL_FAILED, error=completion.error, kind=completion.kind)
             continue
         named = class_in(completion.text or "")
-        found[one] = named if named in classes() else UNKNOWN
-    return found, failed, costs.facts()
+        class_of[one] = named if named in classes() else UNKNOWN
+    return class_of, failed, costs.facts()
 
 
 def class_in(text: str) -> str:

@@ -49,6 +49,6 @@ def printed(tokenizer: Any, ids: list[int]) -> list[int]:
 
 def collator(tokenizer: Any, length: int) -> PreferenceCollator:
     """Return the collator of a tokenizer, for sequences of at most `length` tokens."""
-    made = PreferenceCollator(pad_token_id=tokenizer.pad_token_id, max_length=length)
-    made.tokenizer = tokenizer
-    return made
+    by_tokens = PreferenceCollator(pad_token_id=tokenizer.pad_token_id, max_length=length)
+    by_tokens.tokenizer = tokenizer
+    return by_tokens
