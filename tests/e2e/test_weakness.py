@@ -127,7 +127,8 @@ def test_the_loop_publishes_arms_without_an_item_that_measures(
     (gain,) = state["gains"]
     assert (gain["cluster"], gain["method"], gain["gain"]) == (name, "skills", 0.2)
     shares = {(entry["cluster"], entry["arm"]): entry["share"] for entry in state["shares"]}
-    assert shares[name, "skills"] == max(shares.values())
+    assert shares[name, "skills"] == max(share for (cluster, _), share in shares.items() if cluster == name)
+    assert sum(shares.values()) == pytest.approx(1.0)
     assert record["arms"]["skills"]["version"] not in state["without_verdict"]
 
 
