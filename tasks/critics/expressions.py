@@ -290,7 +290,9 @@ def scanned_side(tokens: list[ReadToken], at: int, end: int, text: str) -> tuple
                 break
             if written[0].isalpha() and _is_factor(tokens, at, stop):
                 break
-            if sign == "/" and (following.kind in "wht" or (following.kind == "l" and nouns and nouns[-1])):
+            if sign == "/" and (
+                following.kind in "wht" or (following.text in _UNIT_LETTERS and nouns and nouns[-1])
+            ):
                 at += 1  # 10 dollars/hour
                 nouns[-1:] = [f"{nouns[-1] if nouns else ''}/{following.text}".strip()]
                 if not closers:
@@ -493,6 +495,9 @@ def _is_part(pieces: list[str]) -> bool:
         or pieces[-1] == "))"
         or (len(pieces) > 2 and pieces[-2] == "/" and pieces[-3].isdigit())
     )
+
+
+_UNIT_LETTERS: Final = ("h", "s", "m", "g", "L", "l")  # 105/2 km/h
 
 
 def _is_factor(tokens: list[ReadToken], at: int, stop: int) -> bool:

@@ -22,7 +22,8 @@ StepVerdict = Literal["right", "wrong", "unchecked"]
 
 
 _COARSE: Final = 0.05  # relative error up to which what calls itself an approximation is not called wrong
-_FINE: Final = 0.005  # relative error up to which a decimal may come from rounded operands
+_FINE: Final = 0.005  # and up to which a decimal that is compared with roots and pi is not called wrong
+_FINEST: Final = 0.0003  # and up to which decimals may come from rounded operands
 _SCALED: Final = re.compile(r"\((\d+(?:\.\d+)?)\*(?:12|100|1000{1,11})\)")
 _PERCENT_MORE: Final = re.compile(r"(.+)([-+])(\d+(?:\.\d+)?)%")
 _BY_A_FRACTION: Final = re.compile(r"/(\d+)/(\d+)(?![\d.])")
@@ -113,8 +114,11 @@ def _compared(statement: StepStatement, left: ExactOrFloat, right: ExactOrFloat)
     )
 
 
-def _equal(left: ExactOrFloat, right: ExactOrFloat, statement: StepStatement) -> bool:
-    """Whether two values are equal, or one is the other rounded or cut to the digits that are printed."""
+def _equal(
+    left: ExactOrFloat, right: ExactOrFloat, statement: StepStatement, *, as_number: bool = False
+) -> bool:
+    """Whether two values are equal, or one is the other rounded or cut to the digits that are printed. `as_number`: a percentage is
+    read as the number before its sign."""
     if left == right:
         return True
     exact = isinstance(left, Fraction) and isinstance(right, Fraction)
@@ -126,7 +130,7 @@ def _equal(left: ExactOrFloat, right: ExactOrFloat, statement: StepStatement) ->
         if side.decimals is None or (side.decimals == 0 and statement.relation == "="):
             continue
         # a percentage has two digits more
-        step = Fraction(1, 10 ** (side.decimals + 2 * side.key.endswith("%")))
+        step = Fraction(1, 10 ** (side.decimals + 2 * (side.key.endswith("%") and not as_number)))
         error = abs(Fraction(other) - Fraction(printed))
         if (
             2 * error <= step
@@ -166,20 +170,30 @@ def _other_readings(statement: StepStatement, left: ExactOrFloat, right: ExactOr
         ways.append((a, _BY_A_FRACTION.sub(r"/(\1/\2)", b)))
     for one, other in ways:
         x, y = value_of(one), value_of(other)
-        if x is not None and y is not None and _equal(x, y, statement):
+        if x is not None and y is not None and _equal(x, y, statement, as_number="%" not in other):
             return "right"
     measured = _measured(statement, left, right)
     if measured is not None:
         return measured
     if percent and ("%" in a) != ("%" in b) and statement.right.operations:
         return "unchecked"
-    if _is_other_scale(statement, left, right):
+    if _is_other_scale(statement, left, right) or _is_priced(statement):
         return "unchecked"
     if statement.right.operations and any(
         value_of(b[: sign.start()]) == left for sign in _OPERATION.finditer(b)
     ):
         return "unchecked"  # 5 + 3 = 8 * 2 = 16: a calculation that is continued
     return "wrong"
+
+
+def _is_priced(statement: StepStatement) -> bool:
+    """Whether the left side counts things and the right side what they cost: 5 bananas + 2 apples = 5 * $1 + 2 * $3."""
+    left, right = statement.left.nouns, statement.right.nouns
+    return (
+        bool(statement.right.operations)
+        and "$" in "".join(right)
+        and all(noun and noun[0].isalpha() for noun in left)
+    )
 
 
 def _is_other_scale(statement: StepStatement, left: ExactOrFloat, right: ExactOrFloat) -> bool:
@@ -275,12 +289,10 @@ def _is_rounding(
     whole_right = isinstance(right, Fraction) and right.denominator == 1
     if whole_right and not whole_left and error < 1:
         return True  # 7 / 2 = 4 buses
-    if (
-        not (whole_left and whole_right)
-        and error <= _FINE * scale
-        and (statement.right.decimals or 0) > 0
-        and not isinstance(left, Fraction)
-    ):
+    decimals = max(statement.left.decimals or 0, statement.right.decimals or 0)
+    if decimals > 1 and error <= 1.001 * 10.0**-decimals and error <= 0.001 * scale:
+        return True  # 4.20 + 9.45 + 1.35 = 14.99 by a calculator that cuts
+    if not (whole_left and whole_right) and error <= (_FINE if isinstance(left, float) else _FINEST) * scale:
         return True
     operands = re.findall(r"\d+\.\d+|\d+", statement.left.key)
     for operand in operands:

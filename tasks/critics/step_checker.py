@@ -72,9 +72,10 @@ def check(steps: Sequence[str], *, question: str = "", answer: str | None = None
     stated = _stated(steps, answer)
     answer_in_last = False
     unusual = _UNUSUAL.search(question) is not None
-    continued = False
+    continued = fenced = False
     for index, step in enumerate(steps):
-        statements = read(step)
+        fenced, apart = _fence(step, fenced)
+        statements = [] if apart else read(step)
         of_step: list[CheckedStatement] = []
         for statement in statements:
             one = _checked(index, step, statement, rounded)
@@ -142,6 +143,14 @@ def _checked(index: int, step: str, statement: StepStatement, rounded: set[Fract
     return CheckedStatement(
         index, statement.start, statement.end, text, statement.relation, left, right, judged
     )
+
+
+def _fence(step: str, inside: bool) -> tuple[bool, bool]:
+    """Return whether a fence is open behind a step, and whether the step belongs to a program or to what it printed."""
+    if "```" not in step and "~~~" not in step:
+        return inside, inside
+    marks = sum(line.lstrip().startswith(("```", "~~~")) for line in step.split("\n"))
+    return inside ^ (marks % 2 == 1), inside or marks > 0
 
 
 _BROKEN: Final = frozenset("+-*/=×÷·^(,&\\")  # at the end of a line whose expression goes on in the next

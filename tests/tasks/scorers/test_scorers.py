@@ -216,3 +216,26 @@ def test_a_printed_solution_is_not_dropped_by_a_critic_that_cannot_work_it(
     )
     assert [why is None for why in reasons_of(outcome.rows)] == [False, True, False]
     assert {score for _, score in outcome.rows.column("scores").to_pylist()[1] if 0.4 <= score <= 0.6}
+
+
+def test_the_steps_of_solutions_are_recomputed_without_a_model() -> None:
+    in_turns = "```python\nprint(3 + 4 == 8)\n```\n```output\n2 = 3\n```\n3 + 4 = 7"
+    solutions = [
+        ("3 + 4 = 7\n\n7 * 2 = 15\n\\boxed{15}", "cot", "15"),
+        ("3 + 4 = 7\n7 * 2 = 14\n\\boxed{14}", "cot", "14"),
+        ("3 + 4 = 7\n7 * 2 = 14\n\\boxed{99}", "cot", "99"),
+        ("It is even.\n\\boxed{yes}", "cot", "yes"),
+        ("print(3 + 4 == 8)", "pot", "7"),
+        (in_turns, "tir", "7"),
+    ]
+    rows = [
+        Row("q", "en", solution=text, solution_format=kind, answer=answer) for text, kind, answer in solutions
+    ]
+    outcome = score(to_table(rows), name="steps", thresholds={"steps": 0.5}, tick=lambda n: None)
+    scores = [dict(pairs or ()).get("steps") for pairs in column(outcome.rows, "scores")]
+    assert scores == [0.0, 1.0, 0.5, None, None, 1.0]
+    reasons = reasons_of(outcome.rows)
+    assert [why is not None for why in reasons] == [True, False, False, False, False, False]
+    assert reasons[0] is not None
+    assert reasons[0].code == Code.WRONG_STEP
+    assert str(reasons[0].values["step"]) == "2"
