@@ -4,6 +4,8 @@ r"""The mathematics of a page of HTML as LaTeX in its text: KaTeX, MathJax, Math
 the text of the tree afterwards finds it. The LaTeX that the page itself carries is preferred: the annotation of MathML, the script of
 MathJax, the `alttext` of LaTeXML, the `alt` of an image. MathML without any is translated (tasks.documents.mathml).
 
+`formula_source` and `displayed_formula` do the same for one element of the tree of tasks.documents.tree, which keeps the places of the source.
+
 Formulas that are built of HTML alone keep their superscripts and subscripts (`scripts_as_latex`).
 
 It does not translate formulas that are images without a source.
@@ -20,10 +22,11 @@ from lxml import html
 
 from tasks.documents.mathml import latex_of
 from tasks.documents.source_text import SourceText
-from tasks.documents.tree import html_tree
+from tasks.documents.tree import TEXT, TreeNode, html_tree
 
 _DISPLAYSTYLE: Final = re.compile(r"^\{\\(?:display|text)style\s*(.*)\}$", re.DOTALL)
 _DELIMITED: Final = (("$$", "$$"), (r"\[", r"\]"), (r"\(", r"\)"), ("$", "$"))
+_PICTURE: Final = re.compile(r"tex|math|equation|formula|mwe-math", re.IGNORECASE)
 _IMAGES: Final = ("mwe-math-fallback-image", "latex", "tex", "math", "latexcenter")
 _RENDERED: Final = ("MathJax", "MathJax_Display", "MathJax_Preview", "MathJax_SVG", "MathJax_CHTML", "MJX")
 # classes of elements that hold one whole formula -> whether it is displayed
@@ -170,3 +173,55 @@ def scripts_as_latex(root: Any) -> None:
         if _MARK.fullmatch(text):
             sign = "^" if node.tag == "sup" else "_"
             _replace(node, f"{sign}{text}" if len(text) == 1 else f"{sign}{{{text}}}")
+
+
+def formula_source(node: TreeNode) -> str | None:
+    """Return the LaTeX of an element that is a formula; "" for a second rendering of one; None for other elements."""
+    classes = node.attributes.get("class", "").split()
+    if node.tag == "math":
+        return latex_of(node)
+    if "katex-html" in classes or "MathJax_Preview" in classes or "mjx-math" in classes:
+        return ""
+    if node.tag in ("mjx-container", "span", "div") and (
+        {"katex", "katex-display", "MathJax", "mjx-container", "mwe-math-element"} & set(classes)
+        or node.tag == "mjx-container"
+    ):
+        inner = next((one for one in node.walk() if one.tag == "math"), None)
+        picture = next((one for one in node.walk() if one.tag == "img"), None)
+        if inner is not None:
+            return latex_of(inner)
+        return _alternative_text(picture) if picture is not None else node.attributes.get("data-latex", "")
+    if node.tag == "script" and node.attributes.get("type", "").startswith("math/tex"):
+        return "".join(one.text for one in node.walk()).strip()
+    if node.tag == "img" and _PICTURE.search(
+        node.attributes.get("class", "") + " " + node.attributes.get("src", "")[:200]
+    ):
+        return _alternative_text(node) or None
+    if node.tag == "span" and "math" in classes and ("inline" in classes or "display" in classes):  # pandoc
+        return re.sub(r"^\\[(\[]|\\[)\]]$", "", "".join(one.text for one in node.walk()).strip()).strip()
+    return None
+
+
+def displayed_formula(node: TreeNode) -> str | None:
+    """Return the LaTeX of an element that is a displayed formula, None for other elements."""
+    if node.tag == TEXT:
+        return None
+    classes = node.attributes.get("class", "")
+    display = (
+        node.attributes.get("display") in ("block", "true")
+        or "katex-display" in classes
+        or ("math" in classes.split() and "display" in classes.split())
+        or "mode=display" in node.attributes.get("type", "")
+        or "mwe-math-fallback-image-display" in classes
+    )
+    if not display and node.tag == "span":
+        display = (
+            any(one.tag == "math" and one.attributes.get("display") == "block" for one in node.walk())
+            and formula_source(node) is not None
+        )
+    return formula_source(node) if display else None
+
+
+def _alternative_text(node: TreeNode) -> str:
+    text = node.attributes.get("alt", "").strip().strip("$").strip()
+    return re.sub(r"^\{\\displaystyle\s*(.*)\}$", r"\1", text, flags=re.DOTALL).strip()

@@ -13,9 +13,9 @@ from typing import Final
 from tasks.documents.assembly import indented, table
 from tasks.documents.document import Document, ElementKind
 from tasks.documents.formats import ReadOptions
+from tasks.documents.html_math import displayed_formula, formula_source
 from tasks.documents.labelled import LabelledAssembly, without_dollars
 from tasks.documents.matching import match_printed
-from tasks.documents.mathml import latex_of
 from tasks.documents.sections import kind_of_name
 from tasks.documents.source_text import SourceText
 from tasks.documents.tree import TEXT, TreeNode, html_tree
@@ -47,7 +47,6 @@ _BOILERPLATE = re.compile(
 )
 _MATHJAX = re.compile(r"mathjax|katex|tex-mml|MathJax\.Hub", re.IGNORECASE)
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w-]{2,30})", re.IGNORECASE)
-_PICTURE = re.compile(r"tex|math|equation|formula|mwe-math", re.IGNORECASE)
 _DISPLAY = re.compile(r"display", re.IGNORECASE)
 
 
@@ -102,11 +101,11 @@ class _HtmlReading:
                 self._block(child)
 
     def _is_block(self, node: TreeNode) -> bool:
-        return node.tag in _BLOCKS or node.tag in _SILENT or self._displayed(node) is not None
+        return node.tag in _BLOCKS or node.tag in _SILENT or displayed_formula(node) is not None
 
     def _block(self, node: TreeNode) -> None:
         tag, span = node.tag, (node.start, node.end)
-        formula = self._displayed(node)
+        formula = displayed_formula(node)
         kind = _kind(node)
         if formula is not None:
             self.out.block("formula", rf"\[{formula}\]", *span)
@@ -142,7 +141,7 @@ class _HtmlReading:
         """Add a paragraph, with the formulas displayed in it as elements of their own."""
         run: list[TreeNode] = []
         for child in [*node.children, None]:
-            formula = self._displayed(child) if child is not None else None
+            formula = displayed_formula(child) if child is not None else None
             if child is not None and formula is None:
                 run.append(child)
                 continue
@@ -235,10 +234,10 @@ class _HtmlReading:
         if tag == TEXT:
             text = re.sub(r"[ \t\r\n\f]+", " ", node.text)
             return without_dollars(text) if self.dollars else text
-        displayed = self._displayed(node)
+        displayed = displayed_formula(node)
         if displayed is not None:
             return f"\n\n\\[{displayed}\\]\n\n"
-        formula = self._formula(node)
+        formula = formula_source(node)
         if formula is not None:
             return rf"\({formula}\)" if formula else ""
         if tag == "br":
@@ -301,60 +300,6 @@ class _HtmlReading:
         return len(cells) < 2 or any(
             one.tag in ("table", "h1", "h2", "h3") and one is not node for one in node.walk()
         )
-
-    # formulas
-
-    def _formula(self, node: TreeNode) -> str | None:
-        """Return the LaTeX of an element that is a formula; "" for a second rendering of one; None for other elements."""
-        classes = node.attributes.get("class", "").split()
-        if node.tag == "math":
-            return latex_of(node)
-        if "katex-html" in classes or "MathJax_Preview" in classes or "mjx-math" in classes:
-            return ""
-        if node.tag in ("mjx-container", "span", "div") and (
-            {"katex", "katex-display", "MathJax", "mjx-container", "mwe-math-element"} & set(classes)
-            or node.tag == "mjx-container"
-        ):
-            inner = next((one for one in node.walk() if one.tag == "math"), None)
-            picture = next((one for one in node.walk() if one.tag == "img"), None)
-            if inner is not None:
-                return latex_of(inner)
-            return _alternative(picture) if picture is not None else node.attributes.get("data-latex", "")
-        if node.tag == "script" and node.attributes.get("type", "").startswith("math/tex"):
-            return "".join(one.text for one in node.walk()).strip()
-        if node.tag == "img" and _PICTURE.search(
-            node.attributes.get("class", "") + " " + node.attributes.get("src", "")[:200]
-        ):
-            return _alternative(node) or None
-        if (
-            node.tag == "span" and "math" in classes and ("inline" in classes or "display" in classes)
-        ):  # pandoc
-            return re.sub(r"^\\[(\[]|\\[)\]]$", "", "".join(one.text for one in node.walk()).strip()).strip()
-        return None
-
-    def _displayed(self, node: TreeNode) -> str | None:
-        """Return the LaTeX of an element that is a displayed formula, None for other elements."""
-        if node.tag == TEXT:
-            return None
-        classes = node.attributes.get("class", "")
-        display = (
-            node.attributes.get("display") in ("block", "true")
-            or "katex-display" in classes
-            or ("math" in classes.split() and "display" in classes.split())
-            or "mode=display" in node.attributes.get("type", "")
-            or "mwe-math-fallback-image-display" in classes
-        )
-        if not display and node.tag == "span":
-            display = (
-                any(one.tag == "math" and one.attributes.get("display") == "block" for one in node.walk())
-                and self._formula(node) is not None
-            )
-        return self._formula(node) if display else None
-
-
-def _alternative(node: TreeNode) -> str:
-    text = node.attributes.get("alt", "").strip().strip("$").strip()
-    return re.sub(r"^\{\\displaystyle\s*(.*)\}$", r"\1", text, flags=re.DOTALL).strip()
 
 
 def _left_out(node: TreeNode) -> bool:
