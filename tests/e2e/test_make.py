@@ -10,9 +10,9 @@ import pytest
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.reasons import Code, reason
-from storage.rows import SOLUTION_BY, Row, to_table
+from storage.rows import SOLUTION_BY, TEXT, Row, to_table
 from tasks.concepts.stored import StoredGraphs
-from tests.e2e.processes import Home
+from tests.e2e.processes import Home, balanced
 from tests.tasks.methods.derived_rows import drawn
 from tests.tasks.methods.test_compose import problems_of, rows_of
 from tests.tasks.methods.test_textbook_qa import passage
@@ -98,6 +98,21 @@ def test_a_method_on_documents_uses_each_passage_once_and_says_where_its_rows_co
     again = one.run(*words)
     assert "has made rows of every passage" in again.stderr
     assert len(store.versions("textbook-qa")) == 1
+
+
+def test_a_version_of_texts_is_rebuilt_from_its_candidates_without_a_call(home: Callable[..., Home]) -> None:
+    one = home()
+    with_passages(one, 6)
+    made = one.json("make", "refine", "books", "--dataset", "articles", "--set", "verify.known=0")
+    rebuilt = one.json("rebuild", "articles", "--set", "target=3")
+    balanced(rebuilt["lineage"])
+    assert made["rows"] > rebuilt["rows"] == 3
+    store = Store(one.path)
+    before, rows = (store.read(version).to_pylist() for version in store.versions("articles"))
+    assert {row["kind"] for row in rows} == {TEXT}
+    texts = {row["id"]: row["question"] for row in before}
+    assert all(texts[row["id"]] == row["question"] for row in rows)
+    assert sum(line["calls"] for line in rebuilt["lineage"].get("service", ())) == 0
 
 
 def test_a_method_on_documents_needs_documents(home: Callable[..., Home]) -> None:
