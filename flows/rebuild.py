@@ -232,7 +232,7 @@ def judge(state: RebuildState, step: Step) -> None:
         others = [table.select(COMPARED) for table in state.tables(pool.alive & ~rows)]
         reads = {"beside": [line.put("beside", pa.concat_tables(others or [none]))]}
     if name in state.rules.score.scorers:
-        for role in step.stage.needs.values():
+        for role in filter(is_model, step.stage.needs.values()):
             line.tools.engine(role).check()
     state.through(step, rows, reads=reads)
     if name == DECONTAMINATE.name and judges_all(state, name):

@@ -259,6 +259,10 @@ class Settings(BaseSettings):
     encoder: str = Field(
         "minilm", description="encoder of questions: minilm, or a name or folder of sentence-transformers"
     )
+    trained_critic: str = Field(
+        "",
+        description="critic that the scorer trained_critic asks: a folder, or a name below critics in the home; empty: there is none",
+    )
     store: str = Field("", description="folder or s3://bucket/prefix of the tables; empty: the home")
     ledger: str | None = Field(
         None, description="SQLAlchemy URL of the completion ledger; empty: ledger.sqlite in the home"

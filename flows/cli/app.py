@@ -19,6 +19,7 @@ from flows.cli import datasets as data_commands
 from flows.cli import terminal
 from flows.cli import versions as version_commands
 from flows.cli.corpus import corpus
+from flows.cli.critic import critic
 from flows.cli.dedup import dedup
 from flows.cli.documents import documents
 from flows.cli.drift import drift
@@ -109,6 +110,7 @@ teacher = typer.Typer(
 )
 app.add_typer(teacher, name="teacher")
 app.add_typer(plan, name="plan")
+app.add_typer(critic, name="critic")
 app.add_typer(ledger, name="ledger")
 app.add_typer(setup, name="setup")
 

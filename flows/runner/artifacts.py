@@ -21,7 +21,7 @@ from storage.sealed_files import HomeFiles
 from tasks.concepts.stored import StoredGraphs
 from tasks.reports import Figures, FunnelLine, Report, collect, diff
 from tasks.reports.concept_map import ConceptMap, concept_map
-from tasks.reports.figures import ADDED, SHARES, length_by_difficulty, sample_ids
+from tasks.reports.figures import ADDED, SHARES, WEIGHT, length_by_difficulty, sample_ids
 
 AT_A_TIME = 65_536  # rows whose texts are in memory
 
@@ -128,7 +128,7 @@ def figures_of(tools: Tools, version: Version) -> Figures:
     return collect(
         version=str(version),
         digest=version.digest,
-        whole=store.read(version, columns=sorted(set(SHARES.values()))),
+        whole=store.read(version, columns=sorted({*SHARES.values(), WEIGHT})),
         added=added,
         samples=store.read(version, filter=pc.field("id").isin(pa.array(chosen_ids, pa.string()))),
         rejected=rejected,

@@ -106,6 +106,8 @@ class Inputs:
         refuse_elsewhere(tools.settings.runner, tools.limits)
         for role in (*roles(config), *checkpoints(config)):
             tools.engine(role).check()
+        if any("trained_critic" in scorer(name).needs for name in config.score.scorers):
+            tools.identity("trained_critic")  # there is one
         if shared := borrowed(config, tools.settings):
             bars.say(shared)
         if unknown := unpriced(roles(config), tools.settings):

@@ -155,6 +155,7 @@ def made_with(tools: Tools, roles: Sequence[str] = NIGHT_ROLES) -> dict[str, Any
     return {
         "prefect_run": str(flow_run.id or ""),
         "models": {role: _models(tools.settings.mix(role)) for role in roles},
+        **({"trained_critic": tools.identity("trained_critic")} if tools.settings.trained_critic else {}),
         **replaced_prompts(tools),
         "code": code(),
         "environment": {

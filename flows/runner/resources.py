@@ -18,6 +18,7 @@ from storage.datasets.store import Store
 from storage.ledger import Ledger
 from storage.stage_cache.shards import ShardStore
 from tasks.answers import Judge
+from tasks.critics.trained import CriticError, TrainedCritic, critic_folder, load, read_record
 from tasks.llm.batch import Batches, BatchLimits
 from tasks.llm.endpoint import Endpoint, EngineLimits
 from tasks.llm.engine import Engine
@@ -118,11 +119,37 @@ class Tools:
             "encoder", lambda: StoredEncoder(Encoder(self.settings.encoder), self.home / "vectors")
         )
 
+    def trained_critic(self) -> TrainedCritic:
+        """Return the trained critic that the settings name. Raises CriticError if they name none, or none that can be loaded."""
+
+        folder, own = self._critic_folder(), self.encoder()
+
+        def encoder(name: str) -> StoredEncoder:
+            return (
+                own if name == self.settings.encoder else StoredEncoder(Encoder(name), self.home / "vectors")
+            )
+
+        return self._once("trained_critic", lambda: load(folder, encoder))
+
+    def _critic_folder(self) -> Path:
+        name = self.settings.trained_critic
+        if not name:
+            raise CriticError(
+                "the scorer trained_critic needs a critic. Fix: ./mathmill critic train FILES, then set MATHMILL_TRAINED_CRITIC to its folder"
+            )
+        return critic_folder(name, self.home)
+
     def by_name(self, name: str) -> Any:
         """Return the tool that a stage or scorer names among its needs."""
         if is_model(name):
             return self.engine(name)
-        return {"sandbox": self.sandbox, "judge": self.judge, "encoder": self.encoder}[name]()
+        tools = {
+            "sandbox": self.sandbox,
+            "judge": self.judge,
+            "encoder": self.encoder,
+            "trained_critic": self.trained_critic,
+        }
+        return tools[name]()
 
     def identity(self, name: str) -> str:
         """Return what decides a stage's result in a tool, for the address of the output: the model behind a role
@@ -133,6 +160,8 @@ class Tools:
             return f"sandbox:{self.words_only}:{self.settings.program_seconds}"
         if name == "encoder":
             return f"encoder:{self.settings.encoder}"
+        if name == "trained_critic":
+            return f"trained:{read_record(self._critic_folder())['digest'][:16]}"
         return name
 
     def prompts(self) -> str:

@@ -60,13 +60,13 @@ def answers_of(solutions: Sequence[LabelledSolution]) -> list[str | None]:
     return [None if one is None else one.answer for one in extracted]
 
 
-def answer_agreement(
+def agreement_shares(
     solutions: Sequence[LabelledSolution], judge: Judge, samples: Sequence[LabelledSolution] = ()
-) -> tuple[Opinion, Mask]:
-    """Return the opinion of answer agreement, and which solutions have other samples of their question to agree with.
+) -> Floats:
+    """Return the share of the other samples of its question that end in the answer of each solution, NaN where there are none.
 
     `samples` are more solutions of the same questions, whose labels are not read. A solution into which an error was planted is no
-    sample. One that has no other samples gets the share of all others that agree, which is the best guess without looking at it.
+    sample.
     """
     pool = {one.id: one for one in samples if one.by != PLANTED}
     pool |= {one.id: one for one in solutions if one.by != PLANTED}
@@ -88,12 +88,17 @@ def answer_agreement(
             if others:
                 same = counts[number] - own if number is not None else 0
                 agrees[one.id] = same / others
-    covered = np.array([one.id in agrees for one in solutions], bool)
-    mean = float(np.mean(list(agrees.values()))) if agrees else 0.5
-    right: Floats = np.array([agrees.get(one.id, mean) for one in solutions])
+    return np.array([agrees.get(one.id, np.nan) for one in solutions], np.float64)
+
+
+def answer_agreement(solutions: Sequence[LabelledSolution], shares: Floats) -> Opinion:
+    """Return the opinion of answer agreement by its `shares`. A solution without other samples gets the mean of the others, which is the
+    best guess without looking at it."""
+    mean = float(np.nanmean(shares)) if np.isfinite(shares).any() else 0.5
+    right: Floats = np.where(np.isnan(shares), mean, shares)
     labels = np.array([one.correct for one in solutions], bool)
     named = np.full(len(solutions), NOT_NAMED, np.int64)
-    return Opinion(AGREEMENT, right, named, best_threshold(right, labels)), covered
+    return Opinion(AGREEMENT, right, named, best_threshold(right, labels))
 
 
 def step_checker(solutions: Sequence[LabelledSolution], checked: Sequence[Checked]) -> Opinion:

@@ -22,6 +22,7 @@ from tasks.decontamination.certificate import Certificate
 from tasks.drift.measures import MEASURES
 from tasks.format_shares import FORMATS, FormatCounts
 from tasks.llm.endpoint import EMBEDDED
+from tasks.loss_weights import banded
 from tasks.points_in_time import spoken
 from tasks.reports.concept_map import ConceptMap
 from tasks.seeding import seeds_of
@@ -32,7 +33,8 @@ SAMPLES = 10
 EXAMPLES = 2  # ids per reason, for `mathmill why`
 SHORT_ID = 12  # digits of an id, of which `mathmill why` needs no more
 SHARES = {"subdomain": "subdomain", "format": "solution_format", "language": "language", "source": "source"}
-ADDED = ("id", *SHARES.values(), "scores", "difficulty", "correctness")
+WEIGHT = "loss_weight"  # its distribution is shown in bands
+ADDED = ("id", *SHARES.values(), WEIGHT, "scores", "difficulty", "correctness")
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,7 +375,8 @@ def collect(
         funnel=funnel,
         costs=costs,
         reasons=reasons(rejected),
-        shares={name: _share(added, whole, source) for name, source in SHARES.items()},
+        shares={name: _share(added, whole, source) for name, source in SHARES.items()}
+        | {"loss weight": _bands(added, whole)},
         scores=_scores(added),
         samples=_records(samples),
         service=lineage.get("service", ()),
@@ -471,6 +474,14 @@ def _share(added: pa.Table, whole: pa.Table, name: str) -> list[ValueShare]:
         ValueShare(value, new.get(value, 0), total)
         for value, total in sorted(all_rows.items(), key=lambda kv: (-kv[1], kv[0]))
     ]
+
+
+def _bands(added: pa.Table, whole: pa.Table) -> list[ValueShare]:
+    """Return how many rows have a loss weight in each band, lightest first. The bands are those of all rows."""
+    weights = pa.chunked_array([*added.column(WEIGHT).chunks, *whole.column(WEIGHT).chunks], pa.float32())
+    bands = banded(weights).to_pylist()
+    new, total = Counter(bands[: added.num_rows]), Counter(bands[added.num_rows :])
+    return [ValueShare(band, new[band], total[band]) for band in sorted(total)]
 
 
 def _scores(rows: pa.Table) -> dict[str, npt.NDArray[np.float64]]:

@@ -18,10 +18,11 @@ from pydantic import Field, field_validator
 from storage.interleaved import TIR
 from storage.reasons import Code, reason
 from storage.rows import column, reject, replace
+from tasks.loss_weights import LossWeights, loss_weights
 from tasks.plugins import checked
 from tasks.seeding import seeds_of
 from tasks.selection import PASS_RATE
-from tasks.settings import Section, Share
+from tasks.settings import Folded, Section, Share
 from tasks.stages.outcome import Tick
 from tasks.target_shares import ShareRule, numbers
 from tasks.taxonomy import DOMAINS
@@ -60,6 +61,10 @@ class MixSettings(Section, title="Mix"):
     curriculum: bool = Field(
         False,
         description="write the column order, a row's place in a curriculum: one minus the student's pass rate where it is measured, else the difficulty",
+    )
+
+    loss_weights: Folded[LossWeights] = Field(
+        LossWeights(), description="how much a row counts in the training loss"
     )
 
     @field_validator("shares")
@@ -109,8 +114,7 @@ class MixSettings(Section, title="Mix"):
 def mix(
     rows: pa.Table, *, settings: MixSettings, target: int, near: Collection[str], seed: int, tick: Tick
 ) -> pa.Table:
-    """Return the rows with `rejected` set on those not chosen and `loss_weight` = 1 + difficulty on the
-    others.
+    """Return the rows with `rejected` set on those not chosen, and with the `loss_weight` of tasks/loss_weights.py.
 
     Rows are chosen by weighted sampling without replacement (Efraimidis and Spirakis 2006) with uniforms
     hashed from (seed, row id): the same rows give the same choice in any order or sharding. Rows whose ids
@@ -137,8 +141,7 @@ def mix(
         if size < min(target, int(alive.sum())):
             why = reason(STAGE, Code.OVER_LEAST_SHARES, most=size)
         reasons[over] = why
-    difficulty = pc.fill_null(rows.column("difficulty"), 0.0)
-    columns = {"loss_weight": pc.add(difficulty, pa.scalar(1.0, pa.float32()))}
+    columns = {"loss_weight": loss_weights(rows, settings.loss_weights)}
     if settings.curriculum:
         columns["order"] = curriculum_order(rows)
     tick(rows.num_rows)

@@ -19,6 +19,7 @@ from storage.datasets.quality import scores_of
 from storage.reasons import Code, Reason, reason
 from storage.rows import SOLUTION_BY, failed, reasons_of
 from tasks.arrays import Mask
+from tasks.loss_weights import EQUAL
 from tasks.stages.select import SELECTOR
 from tasks.stages.select import STAGE as SELECT
 
@@ -97,9 +98,9 @@ class CandidateArrays:
 
 
 def columns() -> dict[str, pc.Expression]:
-    """Return what is read of each occurrence of a candidate: COLUMNS, and SOLUTION_BY out of its verdicts."""
-    solution_by = pc.map_lookup(pc.field("verdicts"), SOLUTION_BY, "first")
-    return {**{name: pc.field(name) for name in COLUMNS}, SOLUTION_BY: solution_by}
+    """Return what is read of each occurrence of a candidate: COLUMNS, and SOLUTION_BY and EQUAL out of its verdicts."""
+    verdicts = {name: pc.map_lookup(pc.field("verdicts"), name, "first") for name in (SOLUTION_BY, EQUAL)}
+    return {**{name: pc.field(name) for name in COLUMNS}, **verdicts}
 
 
 def gather(

@@ -35,6 +35,8 @@ from storage.datasets.retention import Fate
 from storage.datasets.versions import Version
 from storage.reasons import Code, reason
 from storage.rows import Row, to_table
+from tasks.critics.report import PARTS, TITLES
+from tasks.critics.report import to_markdown as critic
 from tasks.decontamination.certificate import Certificate, Recall
 from tasks.evaluation import verdict
 from tasks.evaluation.report import to_markdown as evaluation
@@ -53,6 +55,7 @@ DRIVEN_BY = {
     "flows/maintain.py maintain create_markdown_artifact": (1, HERE + "test_maintenance"),
     "flows/proof.py proof create_markdown_artifact": (1, HERE + "test_the_proof"),
     "flows/train.py train create_markdown_artifact": (1, HERE + "test_training"),
+    "flows/runner/critics.py _publish create_markdown_artifact": (1, HERE + "test_a_critic"),
     "flows/runner/artifacts.py _compared create_markdown_artifact": (
         1,
         HERE + "test_the_artifacts_of_a_version",
@@ -249,6 +252,38 @@ def test_an_evaluation(text: str) -> None:
                 "identity": {value: value},
                 "asked": {value: {value: value}},
                 "unusable": 1,
+            }
+        )
+
+    assert_like(page(text), page("plain"))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_critic(text: str) -> None:
+    def page(value: str) -> str:
+        estimate = {"value": 0.5, "low": 0.4, "high": 0.6}
+        judged = [{"name": value, "measures": dict.fromkeys(TITLES, estimate)} for _ in "ab"]
+        against = {"critic": value, "against": value, "measure": "f1", "ratio": estimate} | estimate
+        part = {"part": value, "solutions": 20, "right": 5, "called_wrong": 0.5, "critics": judged}
+        whole = {
+            "solutions": 20,
+            "questions": 10,
+            "right": 5,
+            "placed_wrong": 3,
+            "resamples": 9,
+            "critics": judged,
+        }
+        tables = {"differences": [against], "reliability": [], "parts": {name: [part] for name in PARTS}}
+        some = {"solutions": 9, "critics": judged, "differences": [against]}
+        precise = {"threshold": 0.5, "accepted": 3, "precision": 0.5, "interval": [0.1, 0.9]}
+        counts = {key: {"solutions": 5} for key in ("training", "calibrating")}
+        return critic(
+            {
+                "command": value,
+                "left_out": 1,
+                "critic": {"identity": value, "precision": 0.9} | counts,
+                "measures": whole | tables | {"with_samples": some, "precise": precise},
+                "data": [{"file": value, "sha256": "0" * 64}],
             }
         )
 

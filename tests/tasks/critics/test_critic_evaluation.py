@@ -8,6 +8,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from tasks.answers import Judge
 from tasks.critics.baselines import (
+    agreement_shares,
     answer_agreement,
     best_threshold,
     majority,
@@ -157,12 +158,12 @@ def test_answer_agreement_counts_the_other_samples_only() -> None:
         ]
     )
     with Judge(1) as judge:
-        said, covered = answer_agreement(listed, judge)
-        more, all_covered = answer_agreement(listed, judge, [sample("What is three?", "4")])
-    assert said.right[:4].tolist() == [0.5, 0.5, 0.0, 0.0]
-    assert covered.tolist() == [True, True, True, True, False]
-    assert more.right[4] == 0.0
-    assert all_covered.all()
+        shares = agreement_shares(listed, judge)
+        more = agreement_shares(listed, judge, [sample("What is three?", "4")])
+    assert shares[:4].tolist() == [0.5, 0.5, 0.0, 0.0]
+    assert np.isnan(shares[4])
+    assert more[4] == 0.0
+    assert answer_agreement(listed, shares).right.tolist() == [0.5, 0.5, 0.0, 0.0, 0.25]
 
 
 def test_the_step_checker_names_the_step_that_it_recomputes_to_be_wrong() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from storage.rows import Row, column, kept, to_table
+from tasks.loss_weights import LossWeights
 from tasks.stages.mix import MixSettings, mix
 from tasks.target_shares import TargetsConflict
 
@@ -78,8 +79,13 @@ def test_rows_near_a_failure_are_taken_more_often() -> None:
 
 
 def test_harder_questions_weigh_more() -> None:
-    easy, hard = Row("e", "en", solution="s", difficulty=0.0), Row("h", "en", solution="s", difficulty=0.75)
+    easy, hard = (
+        Row(name, "en", solution="s", difficulty=difficulty, correctness=0.95)
+        for name, difficulty in (("e", 0.0), ("h", 0.75))
+    )
     assert column(run(to_table([easy, hard])), "loss_weight") == [1.0, 1.75]
+    off = run(to_table([easy, hard]), loss_weights=LossWeights(on=False))
+    assert column(off, "loss_weight") == [1.0, 1.0]
 
 
 @settings(max_examples=40, deadline=None)

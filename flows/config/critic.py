@@ -1,0 +1,65 @@
+"""The configurations of the flows that train and evaluate critics."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from tasks.settings import Section, Share
+
+
+class TrainCritic(Section):
+    """Labelled solutions train a critic, and those of other questions report on it. The same files and settings give the same critic."""
+
+    files: list[str] = Field(
+        [],
+        description="files of labelled solutions: question and solution or steps, with whether it is right and, where known, the first "
+        "wrong step",
+    )
+    name: str = Field("", description="of the critic's folder below <home>/critics; empty: from its digest")
+    report_share: Share = Field(
+        0.3,
+        description="share of the questions that are not trained on and report on the critic; 0: no report",
+    )
+    samples: list[str] = Field(
+        [], description="files with further solutions of the questions, whose answers may agree"
+    )
+    planted: Share = Field(
+        0.0,
+        description="share of the right solutions of the training questions that get an error of known kind and place, as further wrong ones",
+    )
+    encoder: str = Field(
+        "", description="encoder of the steps; empty: that of the settings (MATHMILL_ENCODER)"
+    )
+    held_out: float = Field(
+        0.2, gt=0, lt=1, description="share of the training questions that calibrate the probabilities"
+    )
+    precision: float = Field(
+        0.9, gt=0.5, lt=1, description="precision of the solutions that the critic's strict threshold accepts"
+    )
+    components: int = Field(
+        48, ge=1, le=384, description="principal components of the step vectors that are features"
+    )
+    rounds: int = Field(150, ge=1, le=2000, description="trees")
+    expectations: int = Field(
+        2,
+        ge=1,
+        le=10,
+        description="passes that locate the error in solutions of which only the answer is known to be wrong",
+    )
+    page: str = Field("", description="file that the report is written to besides, such as docs/critic.md")
+    seed: int = Field(0, description="same seed, same split, same critic")
+
+
+class EvaluateCritic(Section):
+    """A trained critic, or the step checker, judges labelled solutions; baselines stand beside."""
+
+    files: list[str] = Field([], description="files of labelled solutions")
+    critic: str = Field(
+        "",
+        description="folder of a trained critic, or its name below <home>/critics; empty: the step checker",
+    )
+    samples: list[str] = Field(
+        [], description="files with further solutions of the questions, whose answers may agree"
+    )
+    page: str = Field("", description="file that the report is written to besides")
+    seed: int = Field(0, description="of the bootstrap")

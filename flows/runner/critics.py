@@ -1,0 +1,206 @@
+"""Runs of the critic flows: labelled files in, a critic and a report out."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from prefect.artifacts import create_markdown_artifact
+
+from flows.config.critic import EvaluateCritic, TrainCritic
+from flows.config.loading import ConfigError
+from flows.runner.resources import Tools
+from storage.atomic import write_text
+from storage.counting import counted
+from storage.sealed_files import HomeFiles
+from storage.stage_cache.shards import digest_of
+from tasks.critics import trained
+from tasks.critics.baselines import CHECKER, agreement_shares, step_checker
+from tasks.critics.labelled import Labelled, LabelledSolution, grouped, read, shared, split
+from tasks.critics.report import described, evaluate, to_markdown
+from tasks.critics.step_checker import check
+from tasks.critics.trained import FOLDER, CriticError, CriticTraining, TrainedCritic, critic_folder
+from tasks.reports.plots import calibration, data_uri, svg
+from tasks.retrieval.encoder import Encoder, StoredEncoder
+
+REPORTS = "critic-evaluations"
+REPORTED = "report"  # the part of a split that reports on the critic
+
+
+def check_files(config: TrainCritic | EvaluateCritic) -> Labelled:
+    """Return what the files hold. Raises ConfigError or LabelledError for what can be known to fail before Prefect is started."""
+    if not config.files:
+        raise ConfigError("no files of labelled solutions. Fix: name some, such as solutions.jsonl")
+    missing = [name for name in (*config.files, *config.samples) if not Path(name).is_file()]
+    if missing:
+        raise ConfigError(f"there is no file {missing[0]}. Fix: check the path")
+    return read(config.files)
+
+
+def stored_encoder(tools: Tools) -> Callable[[str], StoredEncoder]:
+    """Return a function from the name of an encoder to the encoder, whose vectors are stored in the home."""
+    return lambda name: StoredEncoder(Encoder(name), tools.home / "vectors")
+
+
+def run_training(config: TrainCritic, tools: Tools, log: Callable[[str], None]) -> str:
+    """Train a critic on one part of the questions, report on another, and return the critic's folder.
+
+    Raises CriticError if a question of the report were among those of the training after all.
+    """
+    labelled = check_files(config)
+    if config.name and (tools.home / FOLDER / config.name).exists():
+        raise CriticError(f"there is a critic {config.name} already. Fix: give another name, or delete it")
+    log(_read_in_words(labelled))
+    fitting, reporting = split(labelled.solutions, config.report_share, config.seed, REPORTED)
+    if shared(fitting, reporting):
+        raise CriticError("questions are in the training and in the report. Fix: report this as a defect")
+    encoder = config.encoder or tools.settings.encoder
+    settings = CriticTraining(
+        held_out=config.held_out,
+        components=config.components,
+        rounds=config.rounds,
+        expectations=config.expectations,
+        precision=config.precision,
+        planted=config.planted,
+        seed=config.seed,
+    )
+    agreeing = agreement_shares(fitting, tools.judge(), _samples(config))
+    critic = trained.train(
+        fitting,
+        settings,
+        encoder,
+        stored_encoder(tools)(encoder),
+        shares={one.id: float(share) for one, share in zip(fitting, agreeing, strict=True)},
+        data=described([*config.files, *config.samples]),
+        log=log,
+    )
+    record: dict[str, Any] = {}
+    if reporting:
+        record = _report(config, "train", labelled, reporting, tools, critic, left_out=0)
+        critic.record["measures"] = record["measures"]["critics"][0]["measures"]
+    folder = tools.home / FOLDER / (config.name or critic.identity.replace(":", "-"))
+    if not folder.exists():  # one without a name is named by its digest, and so is the same critic
+        critic.save(folder)
+    if record:
+        _publish(record, tools, config.page)
+    log(f"critic {critic.identity} in {folder}")
+    return str(folder)
+
+
+def run_evaluation(config: EvaluateCritic, tools: Tools, log: Callable[[str], None]) -> str:
+    """Let a critic judge labelled solutions, and return the name of the report below <home>/critic-evaluations.
+
+    Solutions of questions that the critic has seen are left out and counted. Raises CriticError if none is left.
+    """
+    labelled = check_files(config)
+    log(_read_in_words(labelled))
+    solutions = labelled.solutions
+    if not config.critic:
+        return _publish(
+            _report(config, "evaluate", labelled, solutions, tools, None, left_out=0), tools, config.page
+        )
+    critic = trained.load(critic_folder(config.critic, tools.home), stored_encoder(tools))
+    seen = grouped(
+        [LabelledSolution(question, ("",), True, language=language) for language, question in critic.seen()]
+    )
+    known = shared(seen, solutions)
+    unseen = [one for one in solutions if one.group not in known]
+    log(f"left out, because the critic has seen the question: {len(solutions) - len(unseen):,}")
+    if not unseen:
+        raise CriticError(
+            "the critic has seen the questions of all solutions. Fix: evaluate it on other questions"
+        )
+    record = _report(
+        config, "evaluate", labelled, unseen, tools, critic, left_out=len(solutions) - len(unseen)
+    )
+    return _publish(record, tools, config.page)
+
+
+def _report(
+    config: TrainCritic | EvaluateCritic,
+    command: str,
+    labelled: Labelled,
+    solutions: Sequence[LabelledSolution],
+    tools: Tools,
+    critic: TrainedCritic | None,
+    left_out: int,
+) -> dict[str, Any]:
+    """Return the record of an evaluation, with what the page says about the critic and the data."""
+    shares = agreement_shares(solutions, tools.judge(), [*labelled.solutions, *_samples(config)])
+    if critic is None:
+        checked = [check(one.steps, question=one.question) for one in solutions]
+        opinions = [step_checker(solutions, checked)]
+    else:
+        opinions = critic.opinions(solutions, shares if not np.isnan(shares).all() else None)
+    measures = evaluate(
+        solutions,
+        opinions[0],
+        shares=shares,
+        beside=opinions[1:],
+        precise=critic.precise if critic is not None else None,
+        seed=config.seed,
+    )
+    counts = critic.record["counts"] if critic is not None else {}
+    nothing = {"solutions": 0}
+    identity = critic.identity if critic is not None else CHECKER
+    record = {
+        "config": config.model_dump(mode="json"),
+        "command": _command(command, config),
+        "data": described([*config.files, *config.samples]),
+        "unread": labelled.unread,
+        "repeated": labelled.repeated,
+        "left_out": left_out,
+        "critic": {
+            "identity": identity,
+            "training": counts.get("training", nothing),
+            "calibrating": counts.get("calibrating", nothing),
+            "precision": critic.record["settings"]["precision"] if critic is not None else 0.0,
+        },
+        "measures": measures,
+    }
+    return record | {"name": f"{identity.replace(':', '-').replace(' ', '-')}-{digest_of(record)[:8]}"}
+
+
+def _samples(config: TrainCritic | EvaluateCritic) -> list[LabelledSolution]:
+    return read(config.samples).solutions if config.samples else []
+
+
+def _publish(record: dict[str, Any], tools: Tools, page: str) -> str:
+    """Write the report and its plot below the home, as an artifact and, if it is named, to `page`. The record is written last."""
+    name, files = record["name"], HomeFiles(tools.home)
+    folder = tools.home / REPORTS / name
+    bins = [(one["probability"], one["right"], one["count"]) for one in record["measures"]["reliability"]]
+    figure = calibration(bins)
+    files.write(folder / "reliability.svg", svg(figure).encode())
+    files.write(folder / "report.md", to_markdown(record, "reliability.svg").encode())
+    if page:
+        write_text(Path(page), to_markdown(record))
+    create_markdown_artifact(
+        key="critic", markdown=to_markdown(record, data_uri(figure)), description="Critic"
+    )
+    files.write(folder / "record.json", orjson.dumps(record, option=orjson.OPT_INDENT_2))
+    return str(name)
+
+
+def _read_in_words(labelled: Labelled) -> str:
+    used = counted(len(labelled.solutions), "labelled solution")
+    return f"{used}, {labelled.repeated:,} repeated, {counted(len(labelled.unread), 'record')} not usable"
+
+
+def _command(name: str, config: TrainCritic | EvaluateCritic) -> str:
+    """Return the command that does the same, with the files by their names."""
+    words = ["./mathmill", "critic", name, *(Path(file).name for file in config.files)]
+    for key, value in config.model_dump(mode="json", exclude_defaults=True).items():
+        if key == "samples":
+            words += [part for file in value for part in ("--sample", Path(file).name)]
+        elif key == "critic":
+            words += ["--critic", Path(value).name]
+        elif key == "page":
+            words += ["--page", str(value)]
+        elif key != "files":
+            words += ["--set", f"{key}={value}"]
+    return " ".join(map(shlex.quote, words))

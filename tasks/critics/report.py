@@ -1,0 +1,316 @@
+"""The report on a critic: its measures beside the baselines, as a record and as a page in Markdown."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from storage.counting import counted
+from storage.markdown import code, fenced, inline
+from tasks.arrays import Floats
+from tasks.critics import baselines
+from tasks.critics.evaluation import (
+    BINS,
+    RESAMPLES,
+    CriticMeasures,
+    Estimate,
+    Opinion,
+    Truth,
+    by_part,
+    difference,
+    measure,
+    ratio,
+    reliability,
+)
+from tasks.critics.labelled import LabelledSolution
+from tasks.critics.step_checker import check
+
+TITLES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "auroc": "AUROC",
+    "ece": "ECE",
+    "first_error_found": "first error found",
+    "right_unblamed": "right, no step blamed",
+    "f1": "F1",
+    "agreement": "agrees with strong model",
+}
+PARTS = {"source": "set", "subdomain": "subdomain", "kind": "kind of error"}
+FEWEST = 10  # solutions of a part that has a line of its own
+
+
+def described(paths: Sequence[str | Path]) -> list[dict[str, str]]:
+    """Return the name and SHA-256 of each file."""
+    return [
+        {"file": Path(path).name, "sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest()}
+        for path in paths
+    ]
+
+
+def evaluate(
+    solutions: Sequence[LabelledSolution],
+    opinion: Opinion,
+    *,
+    shares: Floats,
+    beside: Sequence[Opinion] = (),
+    precise: float | None = None,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> dict[str, Any]:
+    """Return the record of an evaluation: measures with intervals of the critic and of the baselines, paired differences, and the
+    measures by part.
+
+    shares: of the other samples of the question that agree with each answer, NaN where there are none (baselines.agreement_shares). beside:
+    further opinions that are no baselines. precise: a threshold whose precision and share accepted are reported.
+    """
+    truth = Truth.of(solutions)
+    checked = [check(one.steps, question=one.question) for one in solutions]
+    agreement, covered = baselines.answer_agreement(solutions, shares), ~np.isnan(shares)
+    others = [
+        baselines.majority(solutions),
+        baselines.majority_of_source(solutions),
+        agreement,
+        baselines.step_checker(solutions, checked),
+    ]
+    own = measure(truth, opinion, resamples=resamples, seed=seed)
+    measured = [measure(truth, other, resamples=resamples, seed=seed) for other in others]
+    more = [measure(truth, other, resamples=resamples, seed=seed) for other in beside]
+    record: dict[str, Any] = {
+        "solutions": len(solutions),
+        "right": int(truth.right.sum()),
+        "questions": own.questions,
+        "placed_wrong": own.placed_wrong,
+        "seed": seed,
+        "resamples": resamples,
+        "threshold": opinion.threshold,
+        "critics": [_line(one) for one in (own, *more, *measured)],
+        "differences": [line for one in (own, *more) for line in _differences(one, measured)],
+        "reliability": [
+            {"probability": one.probability, "right": one.right, "count": one.count}
+            for one in reliability(truth, opinion)
+        ],
+        "parts": {},
+    }
+    if covered.any() and not covered.all():
+        part = truth.take(covered)
+        some = [
+            measure(part, one.take(covered), resamples=resamples, seed=seed) for one in (opinion, *beside)
+        ]
+        other = measure(part, agreement.take(covered), resamples=resamples, seed=seed)
+        record["with_samples"] = {
+            "solutions": int(covered.sum()),
+            "critics": [_line(one) for one in (*some, other)],
+            "differences": [line for one in some for line in _differences(one, [other])],
+        }
+    if precise is not None:
+        accepted = opinion.right >= precise
+        hits = int((accepted & truth.right).sum())
+        record["precise"] = {
+            "threshold": precise,
+            "accepted": int(accepted.sum()),
+            "precision": hits / int(accepted.sum()) if accepted.any() else None,
+            "interval": _proportion(hits, int(accepted.sum())),
+        }
+    for name in PARTS:
+        record["parts"][name] = _by_part(solutions, truth, opinion, others, name, seed)
+    return record
+
+
+def _by_part(
+    solutions: Sequence[LabelledSolution],
+    truth: Truth,
+    opinion: Opinion,
+    others: Sequence[Opinion],
+    name: str,
+    seed: int,
+) -> list[dict[str, Any]]:
+    lines = []
+    for part, mask in by_part(solutions, name).items():
+        if int(mask.sum()) < FEWEST:
+            continue
+        inside = truth.take(mask)
+        critics = [measure(inside, one.take(mask), resamples=200, seed=seed) for one in (opinion, *others)]
+        lines.append(
+            {
+                "part": part,
+                "solutions": int(mask.sum()),
+                "right": int(inside.right.sum()),
+                "called_wrong": float((~opinion.take(mask).says_right)[~inside.right].mean())
+                if (~inside.right).any()
+                else None,
+                "critics": [_line(one) for one in critics],
+            }
+        )
+    return lines
+
+
+def _line(measured: CriticMeasures) -> dict[str, Any]:
+    return {
+        "name": measured.name,
+        "measures": {name: estimate.record() for name, estimate in measured.estimates.items()},
+    }
+
+
+def _differences(own: CriticMeasures, others: Sequence[CriticMeasures]) -> list[dict[str, Any]]:
+    lines = []
+    for other in others:
+        for name in ("balanced_accuracy", "first_error_found", "f1"):
+            lines.append(
+                {
+                    "critic": own.name,
+                    "against": other.name,
+                    "measure": name,
+                    **difference(own, other, name).record(),
+                }
+                | {"ratio": _finite(ratio(own, other, name))}
+            )
+    return lines
+
+
+def _finite(estimate: Estimate) -> dict[str, float | None]:
+    return {
+        name: None if value is None or not np.isfinite(value) else value
+        for name, value in estimate.record().items()
+    }
+
+
+def _proportion(hits: int, of: int) -> list[float] | None:
+    """Return Wilson's 95 % interval of a share."""
+    if not of:
+        return None
+    z, share = 1.959964, hits / of
+    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
+    half = z * np.sqrt(share * (1 - share) / of + z * z / (4 * of * of)) / (1 + z * z / of)
+    return [round(float(middle - half), 6), round(float(middle + half), 6)]
+
+
+def to_markdown(record: Mapping[str, Any], plot: str = "") -> str:
+    """Return the page of a record (that of flows/critic.py around `evaluate`'s). `plot`: the address of the reliability plot."""
+    measures = record["measures"]
+    lines = [
+        "# Critics",
+        "",
+        "Written by a command; do not edit. Reproduce it with",
+        "",
+        *fenced(record["command"], "text").splitlines(),
+        "",
+        f"The critic {code(record['critic']['identity'])} judged {counted(measures['solutions'], 'solution')} of "
+        f"{counted(measures['questions'], 'question')}; {measures['right']:,} of the solutions are right, and of "
+        f"{measures['placed_wrong']:,} wrong ones the place of the first error is known. It was trained on "
+        f"{counted(record['critic']['training']['solutions'], 'solution')} of other questions and calibrated on "
+        f"{counted(record['critic']['calibrating']['solutions'], 'solution')} of others again. "
+        "Left out of this page, because the critic has seen the question or a near duplicate of it: "
+        f"{counted(record['left_out'], 'solution')}.",
+        "",
+        "Intervals are 95 % bootstrap intervals over questions "
+        f"({record['measures']['resamples']:,} resamples). ECE has {BINS} bins of equal width. F1 is ProcessBench's: the harmonic mean "
+        "of the share of wrong solutions whose first wrong step is named exactly and of the share of right ones in which none is named. "
+        "The thresholds and probabilities of the baselines are fitted to the reported solutions themselves, which flatters them; "
+        "those of the critic are not.",
+        "",
+        *_table(measures["critics"]),
+        "",
+        "## Against the baselines",
+        "",
+        *_difference_table(measures["differences"]),
+        "",
+    ]
+    if "with_samples" in measures:
+        part = measures["with_samples"]
+        lines += [
+            f"Of {counted(part['solutions'], 'solution')} there are other samples of the question, without which answer agreement has "
+            "nothing to say. On these alone:",
+            "",
+            *_table(part["critics"]),
+            "",
+            *_difference_table(part["differences"]),
+            "",
+        ]
+    if measures.get("precise"):
+        one = measures["precise"]
+        interval = one["interval"]
+        shown = (
+            "none is accepted"
+            if interval is None
+            else (
+                f"{one['accepted']:,} are accepted, of which {one['precision']:.1%} "
+                f"({interval[0]:.1%} to {interval[1]:.1%}) are right"
+            )
+        )
+        lines += [
+            f"Threshold for a precision of {record['critic']['precision']:.0%}, chosen on the calibrating questions "
+            f"({one['threshold']:.3f}): {shown}.",
+            "",
+        ]
+    lines += ["## Reliability", ""]
+    if plot:
+        lines += [f"![Reliability]({plot})", ""]
+    lines += ["| probability of being right | share right | solutions |", "|--:|--:|--:|"]
+    lines += [
+        f"| {one['probability']:.3f} | {one['right']:.3f} | {one['count']:,} |"
+        for one in measures["reliability"]
+    ]
+    for name, title in PARTS.items():
+        if measures["parts"][name]:
+            lines += ["", f"## By {title}", "", *_part_table(measures["parts"][name], title)]
+    lines += ["", "## Data", "", "| file | SHA-256 |", "|---|---|"]
+    lines += [f"| {inline(one['file'])} | {code(one['sha256'][:16])} |" for one in record["data"]]
+    return "\n".join(lines) + "\n"
+
+
+def _table(critics: Sequence[Mapping[str, Any]]) -> list[str]:
+    names = [name for name in TITLES if any(one["measures"][name]["value"] is not None for one in critics)]
+    return [
+        f"| critic | {' | '.join(TITLES[name] for name in names)} |",
+        f"|---|{'--:|' * len(names)}",
+        *(
+            f"| {inline(one['name'])} | {' | '.join(shown(one['measures'][name]) for name in names)} |"
+            for one in critics
+        ),
+    ]
+
+
+def shown(estimate: Mapping[str, float | None]) -> str:
+    """Return an estimate as a cell: "0.716 (0.691 to 0.740)"; "-" where it is not defined."""
+    if estimate["value"] is None:
+        return "-"
+    if estimate["low"] is None:
+        return f"{estimate['value']:.3f}"
+    return f"{estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"
+
+
+def _difference_table(differences: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = ["| critic | against | measure | difference | ratio |", "|---|---|---|--:|--:|"]
+    for one in differences:
+        if one["value"] is not None:
+            times = shown(one["ratio"])
+            lines.append(
+                f"| {inline(one['critic'])} | {inline(one['against'])} | {TITLES[one['measure']]} | {shown(one)} | {times} |"
+            )
+    return lines
+
+
+def _part_table(parts: Sequence[Mapping[str, Any]], title: str) -> list[str]:
+    lines = [
+        f"| {title} | solutions | right | wrong ones called wrong | balanced accuracy | AUROC | first error found | most of a baseline |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for one in parts:
+        own, *others = (critic["measures"] for critic in one["critics"])
+        called = "-" if one["called_wrong"] is None else f"{one['called_wrong']:.3f}"
+        best = [other["first_error_found"]["value"] for other in others]
+        most = max((value for value in best if value is not None), default=None)
+        cells = [_value(own[name]) for name in ("balanced_accuracy", "auroc", "first_error_found")]
+        lines.append(
+            f"| {inline(one['part'])} | {one['solutions']:,} | {one['right']:,} | {called} | {' | '.join(cells)} | "
+            f"{'-' if most is None else f'{most:.3f}'} |"
+        )
+    return lines
+
+
+def _value(estimate: Mapping[str, float | None]) -> str:
+    return "-" if estimate["value"] is None else f"{estimate['value']:.3f}"

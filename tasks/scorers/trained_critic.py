@@ -1,0 +1,43 @@
+"""A trained critic (tasks/critics/trained.py) reads question and solution and says how likely the solution is right.
+
+The critic is the one that the setting `trained_critic` names (`./mathmill critic train` makes it). It asks no model and costs no call, so it
+judges every solution in words; programs and interleaved solutions are executed and have no score. Which critic judged the rows is in the
+lineage of the version, by its digest.
+
+It states no wrong step and no critique, although the critic has both: away from the solutions that it was trained on it calls right ones
+wrong, and a step that is called wrong is evidence elsewhere (storage/datasets/shapes.py). Its probabilities hold for solutions like those of
+its training; choose a threshold for others by a night's scores.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from storage.rows import column
+from tasks.critics.labelled import LabelledSolution
+from tasks.critics.steps import split_steps
+from tasks.critics.trained import TrainedCritic
+from tasks.scorers import Scored
+from tasks.stages.outcome import Tick
+
+needs = ("trained_critic",)
+NAME = "trained_critic"
+
+
+def score(rows: pa.Table, *, trained_critic: TrainedCritic, tick: Tick) -> Scored:
+    """Return `trained_critic`: the probability that the solution is right; None for what is no solution in words."""
+    scores: list[float | None] = [None] * rows.num_rows
+    names = ("question", "solution", "solution_format", "language")
+    asked: dict[int, LabelledSolution] = {}
+    for row, (question, solution, form, language) in enumerate(
+        zip(*(column(rows, name) for name in names), strict=True)
+    ):
+        steps = split_steps(solution, language or "en") if solution and form in (None, "cot") else ()
+        if steps:
+            asked[row] = LabelledSolution(question, steps, False)
+    for row, opinion in zip(asked, trained_critic.judge(list(asked.values())), strict=True):
+        scores[row] = opinion.answer
+    tick(rows.num_rows)
+    return Scored(
+        {NAME: scores}, facts={NAME: {"identity": trained_critic.identity, "solutions": len(asked)}}
+    )
