@@ -48,6 +48,15 @@ COMMANDS = {
         "--tokenizer": "name or folder of the tokenizer",
     },
     "make": {"--dataset": "dataset that gets a new version", "--target": "number of accepted rows"},
+    "weakness": {
+        "--probe": "files of probe items",
+        "--pool": "datasets or versions whose questions may be neighbours",
+        "--dataset": "beginning of the names",
+        "--arm": "arms to publish",
+        "--rows": "rows of each arm",
+        "--quotas": "what decides the rows",
+        "--dry-run": "only show",
+    },
     "rft": {
         "--dataset": "beginning of the names",
         "--questions": "questions of the version at most",
