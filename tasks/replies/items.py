@@ -286,20 +286,36 @@ _NAMES = (
 )
 _COMMANDS = frozenset(_NAMES.split())
 _ESCAPE = re.compile(r"\\(?:\\|\"|/|u[0-9a-fA-F]{4}|([A-Za-z]+)|.|$)", re.DOTALL)
+_ROW_END = re.compile(r"\s|&|\\[A-Za-z]")  # what follows the end of a row of a matrix or of an alignment
 
 
 def _double_latex_backslashes(text: str) -> str:
-    """Double the backslashes that are LaTeX, so that `\\frac` is not read as a form feed and "rac"."""
+    """Double the backslashes that are LaTeX, so that `\\frac` is not read as a form feed and "rac".
+
+    A writer that does not double those of commands does not double those between the rows of a matrix either: there `\\\\` is the end of
+    a row, and not one backslash.
+    """
     if "\\" not in text:
         return text
+    undoubled = any(_is_command(match[1]) for match in _ESCAPE.finditer(text) if match[1])
 
     def escaped(match: re.Match[str]) -> str:
         escape, letters = match.group(0), match.group(1)
+        if escape == r"\\" and undoubled and _ends_row(text, match):
+            return 2 * escape
         if letters is None:
             valid = len(escape) > 1 and (escape[1] in '\\"/' or escape[1] == "u")
             return escape if valid else "\\" + escape
-        if letters in _COMMANDS or letters[0] not in "bfnrtu" or letters[0] == "u":
-            return "\\" + escape
-        return escape
+        return "\\" + escape if _is_command(letters) else escape
 
     return _ESCAPE.sub(escaped, text)
+
+
+def _is_command(letters: str) -> bool:
+    """Return whether the letters after a backslash are a LaTeX command, and no escape of JSON."""
+    return letters in _COMMANDS or letters[0] not in "bfnrtu" or letters[0] == "u"
+
+
+def _ends_row(text: str, match: re.Match[str]) -> bool:
+    """Return whether two backslashes that no third one precedes stand where a row ends."""
+    return text[match.start() - 1 : match.start()] != "\\" and _ROW_END.match(text, match.end()) is not None

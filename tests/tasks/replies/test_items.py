@@ -216,3 +216,23 @@ def test_any_text_is_parsed_without_an_exception(text: str) -> None:
 def test_what_is_written_as_json_is_read_back(texts: list[str]) -> None:
     written = json.dumps({"problems": [{"question": text} for text in texts]})
     assert questions(written) == [cleaned(text)[0].strip() for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (r"\begin{pmatrix} 1 & 0 \\ 0 & 1 \end{pmatrix}", r"\begin{pmatrix} 1 & 0 \\ 0 & 1 \end{pmatrix}"),
+        (
+            r"\begin{align*} x &= 3 \\\ny &= \lfloor 2 \rfloor \\\end{align*}",
+            "\\begin{align*} x &= 3 \\\\\ny &= \\lfloor 2 \\rfloor \\\\\\end{align*}",
+        ),
+        (r"\\begin{pmatrix} 1 \\\\ 0 \\end{pmatrix}, a\\ b", r"\begin{pmatrix} 1 \\ 0 \end{pmatrix}, a\ b"),
+        (
+            r"\lfloor 2 \rfloor: \begin{pmatrix} 1 \\\\ 0 \end{pmatrix}",
+            r"\lfloor 2 \rfloor: \begin{pmatrix} 1 \\ 0 \end{pmatrix}",
+        ),
+    ],
+)
+def test_rows_of_a_matrix_end_as_the_writer_means(written: str, read: str) -> None:
+    (only,) = problems(f'{{"problems": [{{"plan": "p", "question": "Let {written}.", "difficulty": 2}}]}}')
+    assert only.question == f"Let {read}."
