@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tasks.answers.extraction import extract, without_last_box
 from tasks.answers.judge import Judge
 from tasks.ingestion.options import Options, folded, letter_of
 from tasks.ingestion.options import bare as without_wrapping
@@ -26,6 +27,10 @@ _SENTENCE = re.compile(
     r"[(\[]?([A-Z])[)\]]?(?:\s*[,，;]?\s+(?:is|as|since|because|which|being)\b.*|\s*[（(].+[)）]|\s*[,，]\s*(?:because|since|as)\b.*|\s*(?:是|正确|项).*)",
     re.DOTALL,
 )
+
+
+# how a solution closes that gives the value of an option: (letter, option)
+_CLOSING = {"en": "This is option {}: {}.", "zh": "这是选项 {}：{}。"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,17 @@ def as_letters(choices: Sequence[Choice], judge: Judge) -> list[str | None]:
             )
             letters_found[i] = value if doubtful else None
     return letters_found
+
+
+def closed_with_letter(solution: str, letter: str, options: Sequence[str], language: str) -> str:
+    """Return a solution that ends with the letter of its option in a box. One that states a letter already is returned unchanged; of
+    another one the value leaves its box, and a sentence says which option it is."""
+    extraction = extract(solution, language)
+    if extraction is not None and letter_stated(extraction.answer, options) == letter:
+        return solution
+    option = options[ord(letter) - 65].rstrip(".。")
+    closing = _CLOSING[language].format(letter, option)
+    return "\n".join([without_last_box(solution).rstrip(), closing, rf"\boxed{{{letter}}}"])
 
 
 def are_letters(reference: str, options: Sequence[str]) -> bool:

@@ -154,6 +154,22 @@ def with_closed_box(text: str) -> str:
     return f"{text[:end].rstrip()}}}{text[end:]}"
 
 
+def without_last_box(text: str) -> str:
+    """Return the text with the content of its last complete box in place of the box; a line of the box alone is left out."""
+    for match in reversed(list(_BOX.finditer(text, max(0, text.rfind("\\boxed") - 4 * MAX_ANSWER)))):
+        if match.group(1) != "{":
+            continue
+        end = closing(text, match.end() - 1, match.end() + 2 * MAX_ANSWER, GROUPS)
+        if end < 0:
+            continue
+        before, content, after = text[: match.start()], text[match.end() : end], text[end + 1 :]
+        first, last = before.rfind("\n") + 1, f"{after}\n".index("\n")
+        if not re.search(r"\w", before[first:] + after[:last]):
+            return (before[:first].rstrip() + after[last:]).strip()
+        return before + content + after
+    return text
+
+
 _BETWEEN = re.compile(
     r"(?:[\s$.,;]|\\[()\[\],; ]|\\(?:text|quad|qquad)\b|\{|\}|\band\b|\bor\b|和|或|及|、|，|\b[a-zA-Z](?:_\{?\w+\}?)?\s*=)*"
 )

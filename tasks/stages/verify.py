@@ -17,15 +17,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from storage.datasets.steps import VALUES
 from storage.interleaved import EXECUTED, TIR, InterleavedPart, parts_of
 from storage.reasons import Code, Reason, reason, shortened
 from storage.rows import ABSTAINED, column, reject, replace
 from tasks.answers import Judge, extract, group_all
-from tasks.answers.choices import Choice, are_letters, as_letters
+from tasks.answers.choices import Choice, are_letters, as_letters, closed_with_letter
 from tasks.ingestion.options import written_in
 from tasks.ingestion.solution_texts import TRUSTED
 from tasks.interleaving import executed, output_of
@@ -55,7 +57,8 @@ def verify(
     blind: bool = False,
     tick: Tick,
 ) -> pa.Table:
-    """Set `answer`, `verdicts`, `difficulty`, `rejected` and, by the votes so far, `correctness`.
+    """Set `answer`, `verdicts`, `difficulty`, `rejected` and, by the votes so far, `correctness`; a model's solution in words of a
+    multiple-choice question then ends with the letter of the option whose value it gave.
 
     Rows of one question must be in one shard. Rows whose votes are surer than `settings.sure`, either way,
     need no critic. If `blind`, trusted answers are compared but neither vote nor reject. Without a sandbox no
@@ -85,6 +88,7 @@ def verify(
         verdicts[i]["settled"] = "no" if unsure[i] else "yes"
     judged = replace(
         rows,
+        solution=_with_letters(rows, answers),
         answer=answers,
         verdicts=verdicts,
         correctness=pa.array(calibration.probability(votes), pa.float32(), mask=~votes.readable),
@@ -314,6 +318,26 @@ def _choose(
         elif answer and reference and len(answer) == 1 and are_letters(answer, listed[i]):
             compared[i] = (listed[i][ord(answer) - 65], reference)
     return unread, compared
+
+
+def _with_letters(rows: pa.Table, answers: list[str | None]) -> list[str | None]:
+    """Return the solutions, those in words that a model wrote for multiple-choice questions with their letter at the end. One whose
+    steps have values is left as it is: its steps are its lines."""
+    solutions: list[str | None] = column(rows, "solution")
+    models, formats = column(rows, "model"), column(rows, "solution_format")
+    languages, params = column(rows, "language"), column(rows, "params")
+    for i, question in enumerate(column(rows, "question")):
+        solution, letter = solutions[i], answers[i]
+        if not solution or not letter or len(letter) > 1 or models[i] is None or formats[i] != "cot":
+            continue
+        written = written_in(question)
+        if (
+            written is not None
+            and are_letters(letter, written[1].texts)
+            and VALUES not in orjson.loads(params[i] or "{}")
+        ):
+            solutions[i] = closed_with_letter(solution, letter, written[1].texts, languages[i])
+    return solutions
 
 
 def _compare(

@@ -126,3 +126,5 @@ def test_a_night_answers_with_letters(engine: Callable[..., Engine], sandbox: Sa
     for record in accepted.to_pylist():
         assert are_letters(record["reference_answer"], "ABCD")
         assert record["answer"] == record["reference_answer"]
+        if record["solution_format"] == "cot":
+            assert record["solution"].endswith(f"\\boxed{{{record['answer']}}}"), record["solution"]

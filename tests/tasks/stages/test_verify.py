@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from storage.reasons import Code
 from storage.rows import Row, column, reasons_of, to_table
-from tasks.answers import Judge
+from tasks.answers import Judge, extract
 from tasks.sandbox import Sandbox
 from tasks.stages.verify import VerifySettings, verify
 from tasks.voting import Calibration, prior
@@ -222,6 +224,35 @@ def test_an_answer_to_multiple_choice_is_the_letter_of_its_option(judge: Judge) 
     assert {why.code for why in reasons_found if why is not None} == {Code.DIFFERENT}
     votes = [dict(verdicts)["consistent"] for verdicts in column(table, "verdicts")]
     assert votes == ["6/9" if letter == "B" else "1/9" for letter in named.values()]
+
+
+@pytest.mark.parametrize(
+    ("solution", "closed"),
+    [
+        ("1/2 + 1/4 = 3/4\n\\boxed{3/4}", "1/2 + 1/4 = 3/4\nThis is option B: 3/4.\n\\boxed{B}"),
+        (
+            "So it is $\\boxed{\\frac{3}{4}}$.",
+            "So it is $\\frac{3}{4}$.\nThis is option B: 3/4.\n\\boxed{B}",
+        ),
+        ("It is 3/4.\n\\[\\boxed{B}\\]", None),
+        ("It is 3/4, so the answer is (B).", None),
+        ("It is 3/4.", "It is 3/4.\nThis is option B: 3/4.\n\\boxed{B}"),
+    ],
+)
+def test_a_model_s_solution_of_multiple_choice_ends_with_the_letter(
+    solution: str, closed: str | None, judge: Judge
+) -> None:
+    question = "What is 1/2 + 1/4?\nA) 1/4\nB) 3/4\nC) 1\nD) 2"
+    answer = getattr(extract(solution), "answer", None)
+    row = cot(question, answer or "", 0, reference_answer="B", model="m")
+    row.solution = solution
+    once = verified([row], None, judge)
+    assert column(once, "solution") == [closed or solution]
+    assert column(once, "answer") == ["B"]
+    again = verified([replace(row, solution=closed or solution, answer="B")], None, judge)
+    assert column(again, "solution") == column(once, "solution")
+    imported = verified([replace(row, model=None)], None, judge)
+    assert column(imported, "solution") == [solution]
 
 
 @pytest.mark.parametrize(
