@@ -9,7 +9,8 @@ steps and labelled steps of it (storage/datasets/steps.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
@@ -44,6 +45,10 @@ FEWEST_LINES: Final = (
     3  # of a solution that a flaw is put into: something comes before it, and something after it
 )
 FIELDS: Final[Mapping[str, type[BaseModel]]] = {prompt: CorrectedSolution, INSERTED: FlawedSolution}
+# the number of a step at the head of its line: "Step 2: ", "**Step 2.** ", "2. ", "(2) ", "第 2 步："
+_NUMBER: Final = re.compile(
+    r"(?P<before>\s*(?:\*\*|#{1,6} )?(?:Step |步骤\s?|第\s?|\()?)(?P<number>\d{1,3})(?P<after>\s?步?(?:[:：、]|[.)](?=\s|\*))(?:\*\*)?\s*)(?=\S)"
+)
 
 
 class NearlyRightSettings(Section):
@@ -183,8 +188,12 @@ def read(text: str, ask: Ask) -> Item:
     if place is None or place > len(lines):
         return _unusable("first_wrong_line names no line of the solution")
     before = lines[: place - 1]
-    later = lines_of(reply.flawed) if isinstance(reply, FlawedSolution) else lines[place - 1 :]
-    corrected = lines_of(with_closed_box(reply.corrected))
+    later = (
+        numbered(lines_of(reply.flawed), lines, place)
+        if isinstance(reply, FlawedSolution)
+        else lines[place - 1 :]
+    )
+    corrected = numbered(lines_of(with_closed_box(reply.corrected)), lines, place)
     if not later or not corrected:
         return _unusable("a side has no lines")
     if later[0].split() == corrected[0].split():
@@ -206,6 +215,23 @@ def read(text: str, ask: Ask) -> Item:
         "origin": "inserted" if isinstance(reply, FlawedSolution) else "taken",
     }
     return Item(solution=right, solution_format="cot", answer=stated.answer, params={FLAW: flaw})
+
+
+def numbered(rest: list[str], lines: Sequence[str], place: int) -> list[str]:
+    """Return the lines that take the place of `lines[place - 1]` and of those after it, numbered on where that line is numbered and none of
+    them is. Lines that are no steps have no number: those with a box, and those that only lead to one ("So we get:")."""
+    start = _NUMBER.match(lines[place - 1])
+    if start is None or any(_NUMBER.match(line) for line in rest):
+        return rest
+    number = int(start["number"])
+    result = []
+    for line in rest:
+        step = "\\boxed" not in line and not line.rstrip().endswith((":", "："))
+        if step:
+            line = f"{start['before']}{number}{start['after']}{line.lstrip()}"
+            number += 1
+        result.append(line)
+    return result
 
 
 def _unusable(why: str) -> Item:

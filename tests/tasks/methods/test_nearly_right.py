@@ -103,6 +103,36 @@ def test_a_dropped_solution_with_the_right_answer_costs_no_call(
     assert (why.code, outcome.facts["bills"][0]["completions"]) == (Code.NOT_FLAWED, 0)
 
 
+@pytest.mark.parametrize(
+    ("lines", "rest", "numbered"),
+    [
+        (
+            ["Step 1: a", "Step 2: b", "Step 3: c"],
+            ["d", "e", "\\boxed{6}"],
+            ["Step 2: d", "Step 3: e", "\\boxed{6}"],
+        ),
+        (["1. a", "2. b"], ["d", "So we get:", "\\boxed{6}"], ["2. d", "So we get:", "\\boxed{6}"]),
+        (["第 1 步：a", "第 2 步：b"], ["d", "所以：", "e"], ["第 2 步：d", "所以：", "第 3 步：e"]),
+        (["**Step 1:** a", "**Step 2:** b"], ["d"], ["**Step 2:** d"]),
+        (["Step 1: a", "Step 2: b"], ["Step 2: d", "e"], ["Step 2: d", "e"]),  # as the writer numbers them
+        (["10 / 2 = 4", "4 + 1 = 5"], ["5 + 1 = 6"], ["5 + 1 = 6"]),
+        (["a", "3.5 + 1 = 4.5"], ["5 + 1 = 6"], ["5 + 1 = 6"]),
+    ],
+)
+def test_corrected_lines_are_numbered_on(lines: list[str], rest: list[str], numbered: list[str]) -> None:
+    assert nearly_right.numbered(rest, lines, 2) == numbered
+    written = ["Step 1: 10 / 2 = 5.", "Step 2: 5 + 1 = 7.", "\\boxed{7}"]
+    ask = planned(pool_of([], [solved(1, "\n".join(written), reference_answer="6")]), 1)[0]
+    reply = {
+        "explanation": "It is 6.",
+        "flaw_kind": "arithmetic",
+        "first_wrong_line": 2,
+        "corrected": "5 + 1 = 6.\n\\boxed{6}",
+    }
+    item = nearly_right.read(orjson.dumps(reply).decode(), ask)
+    assert item.solution == "Step 1: 10 / 2 = 5.\nStep 2: 5 + 1 = 6.\n\\boxed{6}"
+
+
 @pytest.mark.slow
 def test_the_rows_of_a_night_become_pairs_and_labelled_steps_and_no_wrong_step_is_learned(
     engine: Callable[..., Engine],
