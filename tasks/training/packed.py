@@ -1,7 +1,7 @@
 """Blocks of token ids that are packed once: an export of a version for continued pretraining, read again by `cpt` or by others.
 
 The rows of the files are blocks of at most `length` tokens: `input_ids`, and in `lengths` how many of them each document, or piece
-of a longer one, has. So the boundaries stay, and a reader restarts the positions, and with them the attention, at each. A folder has
+of a longer one, has; `masked` says of each token whether it is read and not learned, as what programs print (null: all are learned). So the boundaries stay, and a reader restarts the positions, and with them the attention, at each. A folder has
 the documents of one version. packed.json, beside the data, names the version, the tokenizer by its digest and the length.
 """
 
@@ -31,7 +31,13 @@ from tasks.training.tokens import TokenEncoder, Tokens
 
 INFO: Final = "packed.json"
 SHAPE: Final = "packed"
-SCHEMA: Final = pa.schema([("input_ids", pa.list_(pa.int32())), ("lengths", pa.list_(pa.int32()))])
+SCHEMA: Final = pa.schema(
+    [
+        ("input_ids", pa.list_(pa.int32())),
+        ("lengths", pa.list_(pa.int32())),
+        ("masked", pa.list_(pa.bool_())),
+    ]
+)
 WINDOW: Final = 1 << 22  # tokens that are packed together: 16 MiB of ids
 BATCH: Final = 1_024  # blocks that are written together
 
@@ -39,7 +45,7 @@ BATCH: Final = 1_024  # blocks that are written together
 @dataclass(frozen=True, slots=True)
 class PackedInfo:
     """What packed.json says of a folder. tokenizer: see `digest_of_tokenizer`. pieces: documents, and the pieces of those that are longer
-    than `length`. dropped: rows that were left out, by reason."""
+    than `length`. learned: tokens that the training learns. dropped: rows that were left out, by reason."""
 
     version: str
     tokenizer: str
@@ -47,6 +53,7 @@ class PackedInfo:
     blocks: int
     pieces: int
     tokens: int
+    learned: int
     dropped: dict[str, int]
 
     @classmethod
@@ -88,7 +95,7 @@ def export_packed(
     StorageError if the directory is not empty or no row can be used.
     """
     encoder = TokenEncoder(tokenizer, length, whole=True)
-    counts = {"blocks": 0, "pieces": 0, "tokens": 0}
+    counts = {"blocks": 0, "pieces": 0, "tokens": 0, "learned": 0}
 
     def batches() -> Iterator[pa.RecordBatch]:
         for tokens in _windows(store, version, encoder, window):
@@ -96,6 +103,7 @@ def export_packed(
             counts["blocks"] += len(blocks)
             counts["pieces"] += len(tokens)
             counts["tokens"] += len(tokens.ids)
+            counts["learned"] += int(tokens.learned().sum())
             starts = tokens.starts()
             for some in _batched(blocks):
                 yield _record_batch(tokens, starts, some)
@@ -130,14 +138,20 @@ def _batched(blocks: list[list[int]]) -> Iterator[list[list[int]]]:
 
 
 def _record_batch(tokens: Tokens, starts: Any, blocks: list[list[int]]) -> pa.RecordBatch:
-    ids = [
-        np.concatenate([tokens.ids[starts[row] : starts[row] + tokens.lengths[row]] for row in block])
-        for block in blocks
-    ]
-    lengths = [tokens.lengths[block] for block in blocks]
+    def of_blocks(values: Any) -> list[Any]:
+        return [
+            np.concatenate([values[starts[row] : starts[row] + tokens.lengths[row]] for row in block])
+            for block in blocks
+        ]
+
+    masks = [None] * len(blocks) if tokens.masked is None else of_blocks(tokens.masked)
+    columns = {
+        "input_ids": of_blocks(tokens.ids),
+        "lengths": [tokens.lengths[block] for block in blocks],
+        "masked": [mask if mask is not None and mask.any() else None for mask in masks],
+    }
     return pa.RecordBatch.from_arrays(
-        [pa.array(ids, SCHEMA.field("input_ids").type), pa.array(lengths, SCHEMA.field("lengths").type)],
-        schema=SCHEMA,
+        [pa.array(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA
     )
 
 
@@ -176,7 +190,7 @@ class PackedStream:
     def measure(self) -> EpochSize:
         """Return the size of one epoch, as the folder states it."""
         info = self.info
-        return EpochSize(info.pieces, info.tokens, info.tokens - info.pieces, info.blocks, dict(info.dropped))
+        return EpochSize(info.pieces, info.tokens, info.learned, info.blocks, dict(info.dropped))
 
     def blocks(self) -> Iterator[TokenBlock]:
         """Yield blocks without end, as `tasks.training.loader.Stream.blocks` does: row groups in a random order, and the blocks of
@@ -189,12 +203,15 @@ class PackedStream:
                 table = pieces[number].to_table(schema=SCHEMA)
                 for row in random.permutation(table.num_rows).tolist():
                     ids = np.asarray(table.column("input_ids")[row].values, dtype=np.int64)
-                    yield _block(ids, table.column("lengths")[row].as_py())
+                    masked = table.column("masked")[row].as_py()
+                    yield _block(ids, table.column("lengths")[row].as_py(), masked)
 
 
-def _block(ids: Any, lengths: list[int]) -> TokenBlock:
+def _block(ids: Any, lengths: list[int], masked: list[bool] | None) -> TokenBlock:
     positions = np.concatenate([np.arange(length) for length in lengths])
     learned = positions > 0
+    if masked is not None:
+        learned &= ~np.asarray(masked, np.bool_)
     return {
         "input_ids": ids,
         "labels": np.where(learned, ids, IGNORED),

@@ -3,7 +3,7 @@ not learned.
 
 With `reference`, a model trained on good texts, only the tokens whose loss exceeds that of the reference most are learned
 (Rho-1, Lin et al. 2024, arXiv:2404.07965). With `packed`, the blocks of a folder that was exported before are read, and nothing is
-tokenized; all of their tokens are learned, also what programs print.
+tokenized.
 """
 
 from __future__ import annotations

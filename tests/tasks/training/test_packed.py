@@ -13,6 +13,7 @@ import pytest
 
 from storage.datasets.store import Store
 from storage.errors import StorageError
+from storage.interleaved import TIR
 from storage.rows import TEXT, Row, to_table
 from tasks.training.config import TrainError
 from tasks.training.loader import Group, Stream
@@ -98,6 +99,38 @@ def test_the_training_reads_what_it_would_have_tokenized(books: Store, student: 
     )
     assert first == again
     assert first[: size.blocks] != first[size.blocks :]  # another order in the second epoch
+
+
+def test_what_programs_print_is_not_learned_from_a_folder_either(
+    store: Store, student: Path, tmp_path: Path
+) -> None:
+    tokenizer = tokenizer_of(str(student))
+    solution = "We add.\n```python\nprint(2 + 3)\n```\n```output\n5\n```\nIt is \\boxed{5}."
+    rows = [Row(f"Add 2 and 3 ({n}).", "en", solution=solution, solution_format=TIR) for n in range(6)]
+    rows += [Row(text, "en", kind=TEXT) for text in DOCUMENTS[:6]]
+    version = store.publish("mixed", [to_table(rows)], lineage={})
+    export_packed(store, version, tmp_path / "out", tokenizer, length=128)
+    packed = PackedStream.of(tmp_path / "out", tokenizer, (version,), 128, 4, seed=7)
+    direct = Stream(store, [Group((version,))], TokenEncoder(tokenizer, 128, whole=True), 128, True, 4, 7)
+    size = packed.measure()
+    assert size == direct.measure()
+
+    def learned(stream: Any) -> Counter[tuple[tuple[int, int, float], ...]]:
+        documents: Counter[tuple[tuple[int, int, float], ...]] = Counter()
+        for block in itertools.islice(stream.blocks(), size.blocks):
+            starts = [at for at, position in enumerate(block["position_ids"]) if position == 0]
+            columns = (block["input_ids"].tolist(), block["labels"].tolist(), block["loss_weights"].tolist())
+            for start, end in itertools.pairwise([*starts, len(block["input_ids"])]):
+                documents[tuple(zip(*(column[start:end] for column in columns), strict=True))] += 1
+        return documents
+
+    documents = learned(packed)
+    assert documents == learned(direct)
+    unlearned = [
+        tokenizer.decode([token for token, label, _ in document[1:] if label == -100])
+        for document in documents.elements()
+    ]
+    assert sorted(text.strip() for text in unlearned if text) == ["5\n```"] * 6
 
 
 def test_a_folder_of_something_else_is_refused(books: Store, student: Path, tmp_path: Path) -> None:
