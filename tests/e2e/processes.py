@@ -41,7 +41,10 @@ def clean_environment(**more: str) -> dict[str, str]:
     """This process's environment without settings of ours or Prefect's; few workers, since test files share the cores."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MATHMILL_", "PREFECT_", "PYTEST_"))}
     few = {"MATHMILL_SANDBOX_WORKERS": "1", "MATHMILL_ANSWER_WORKERS": "1"}
-    return kept | few | {"COLUMNS": "200", "MATHMILL_ENV_FILE": ""} | more
+    # the tree of these tests, as forked commands have it: in another tree than that of the installation, a command that is forked
+    # and one that is started would be of different code
+    tree = {"PYTHONPATH": str(ROOT)}
+    return kept | few | tree | {"COLUMNS": "200", "MATHMILL_ENV_FILE": ""} | more
 
 
 def free_port() -> int:

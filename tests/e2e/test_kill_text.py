@@ -1,4 +1,5 @@
-"""kill -9 in the middle of documents and of a corpus: the same command continues, and publishes the same version once."""
+"""kill -9 in the middle of documents, of a corpus and of a method on documents: the same command continues, publishes the same version
+once, and pays twice at most for what was in flight."""
 
 from __future__ import annotations
 
@@ -9,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from storage.datasets.store import Store
-from tests.e2e.processes import Home, end, wait_for
+from tests.e2e.processes import Home, Teacher, end, wait_for
 from tests.e2e.test_corpus import chunk, passage, publish
+from tests.e2e.test_kill import IN_FLIGHT, pointed_at
+from tests.e2e.test_make import QUICK, with_passages
 
 pytestmark = [pytest.mark.e2e, pytest.mark.soak]
 
@@ -63,3 +66,27 @@ def test_a_corpus(home: Callable[..., Home], tmp_path: Path) -> None:
 
     words = ("corpus", "books", "copies", "--dataset", "pre", "--set", "shard_rows=10")
     killed_and_continued(home, prepare, words, 4)
+
+
+@pytest.mark.parametrize("method", ["textbook_qa", "refine", "web_qa"])
+def test_a_method_on_documents(
+    home: Callable[..., Home], teacher: Callable[..., Teacher], method: str
+) -> None:
+    words = ("make", method, "books", "--dataset", "made", *QUICK, "--set", "verify.known=0")
+    whole_server, server = teacher(), teacher()
+    whole, one = pointed_at(home, whole_server), pointed_at(home, server)
+    for each in (whole, one):
+        with_passages(each, 12)
+    whole.run(*words)
+    expected, counted = Store(whole.path).resolve("made"), whole_server.stats()
+    process = one.start(*words)
+    half = counted["calls"] // 2
+    wait_for(lambda: server.stats()["calls"] >= half, 240, f"{half} calls", process, every=0.02)
+    end(process, signal.SIGKILL)
+    assert Store(one.path).datasets() == ["books"]
+    one.run(*words)
+    (version,) = Store(one.path).versions("made")
+    assert (version.rows, version.digest) == (expected.rows, expected.digest)
+    again = server.stats()
+    assert again["distinct_requests"] == counted["distinct_requests"]
+    assert again["repeated_requests"] <= IN_FLIGHT
