@@ -58,7 +58,7 @@ class Documents(PublishSettings):
     shard_documents: int = Field(
         64, ge=1, le=10_000, description="documents per task run; fewer where they are large"
     )
-    shard_pages: int = Field(2_048, ge=1, le=100_000, description="pages of the web per shard")
+    shard_pages: int = Field(2_048, ge=1, le=100_000, description="most pages of the web per shard")
     dry_run: bool = Field(
         False,
         description="only show the structure, the quality and ten blocks of each document; publish nothing",

@@ -27,7 +27,7 @@ from storage.counting import counted
 from storage.rows import to_table
 from storage.stage_cache.shards import Ref, digest_of
 from tasks.documents.web.page_files import is_page_file, is_warc, pages, texts_of_file
-from tasks.documents.web.reading import read_pages
+from tasks.documents.web.reading import batches, read_pages
 from tasks.documents.web.recall import Classifier, RecallReport, RecallSettings, sampled, trained
 from tasks.documents.web.screens import ScreenSettings, rare_templates
 from tasks.ingestion.files import fault_of
@@ -46,6 +46,7 @@ from tasks.text.cleaning import printable
 
 # folder below the home, with an .npz file and a report as JSON for each classifier, by the digest of what it was trained on
 CLASSIFIERS = "classifiers"
+SHARD_BYTES = 256 << 20  # of the bodies of a shard's pages, which are in memory at once
 TRIED = 500  # pages of a file that a dry run reads
 SHOWN = 10  # rows of a dry run
 
@@ -118,7 +119,7 @@ def read_page_files(
     screens: ScreenSettings,
     pages: int,
 ) -> tuple[list[dict[str, Any]], list[Ref]]:
-    """Return the counts of each file, and the rows of all its pages in shards of so many pages, kept or not."""
+    """Return the counts of each file, and the rows of all its pages in shards of at most so many pages, kept or not."""
     place = Place(str(line.tools.home), line.tools.words_only)
     bar = line.bars.stage("Read pages", 0)
     beside = line.tools.settings.runner == "threads"
@@ -155,9 +156,8 @@ def read_page_file(
 ) -> list[dict[str, Any]]:
     """Read a file of pages into shards, and return their references. A shard that an earlier run has finished is not read again."""
     tools = tools_of(place.home)
-    stream = pages(file.path)
     refs: list[dict[str, Any]] = []
-    while chunk := list(islice(stream, size)):
+    for chunk in batches(pages(file.path), size, SHARD_BYTES):
         address = digest_of(
             STAGE,
             code_version(rows_of_pages),
@@ -166,6 +166,7 @@ def read_page_file(
             reading.digest,
             screens.digest,
             size,
+            SHARD_BYTES,
             len(refs),
         )
         ref = tools.shards.get(address)

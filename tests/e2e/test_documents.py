@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
+import os
+import random
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -92,6 +95,48 @@ def test_a_book_is_published_once_and_accounts_for_every_document(
     ]
     one.run(*words)
     assert [str(each) for each in store.versions("books")] == [str(version)]
+
+
+def large_warc(path: Path, least: int) -> int:
+    """Write a WARC file of at least so many bytes, of pages of a quarter of a megabyte in gzip members, and return how many. Most of a
+    page is data in a script, which is stored as it is: to compress it would be half the time of the test."""
+    rng = random.Random(0)
+    words = "the number of a group is proof that every prime integer set function sum limit we have theorem let then"
+    data, size, pages = rng.randbytes(500_000).hex(), 250_000, 0
+    with path.open("wb") as file:
+        while file.tell() < least:
+            pages += 1
+            begin = rng.randrange(len(data) - size)
+            text = "".join(
+                f"<p>This is one of the facts of page {pages} that we need: {' '.join(rng.choices(words.split(), k=60))}.</p>"
+                for _ in range(4)
+            )
+            script = f"<script>var data = '{data[begin : begin + size]}'</script>"
+            body = f"<html><head>{script}</head><body><h1>Page {pages}</h1>{text}</body></html>".encode()
+            block = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n" + body
+            head = (
+                f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: https://h{pages % 50}.org/{pages}\r\n"
+                f"Content-Type: application/http\r\nContent-Length: {len(block)}\r\n\r\n"
+            )
+            file.write(gzip.compress(head.encode() + block + b"\r\n\r\n", 0))
+    return pages
+
+
+@pytest.mark.soak
+def test_a_warc_of_two_gigabytes_in_bounded_memory(home: Callable[..., Home], tmp_path: Path) -> None:
+    warc, log, one = tmp_path / "large.warc.gz", tmp_path / "log", home()
+    pages = large_warc(warc, 2_000_000_000)
+    words = ("documents", str(warc), "--dataset", "web", "--license", "CC0", "--set", "near=false")
+    with log.open("w") as output:
+        process = one.start(*words, to=output)
+        _, status, used = os.wait4(process.pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, log.read_text()[-3000:]
+    warc.unlink()
+    version = Store(one.path).resolve("web")
+    assert version.lineage["inputs"][0]["records"] == pages
+    assert version.rows > 0.9 * pages
+    peak_mb = used.ru_maxrss / 1024  # of the largest process of the command
+    assert peak_mb < 2_048
 
 
 def test_pages_of_a_warc_are_screened_recalled_and_published_once(

@@ -43,17 +43,18 @@ def read_pages(pages: Iterable[Page], *, workers: int = 1) -> Iterator[PageText]
     Raises ReadingFailed if pages cannot be read for a reason that is not in them.
     """
     with ThreadPoolExecutor(workers) as pool:
-        batches = _batches(pages)
-        while group := list(islice(batches, workers)):
+        parts = batches(pages, BATCH, _BATCH_BYTES)
+        while group := list(islice(parts, workers)):
             for texts in pool.map(_read, group):
                 yield from texts
 
 
-def _batches(pages: Iterable[Page]) -> Iterator[list[Page]]:
+def batches(pages: Iterable[Page], most: int, most_bytes: int) -> Iterator[list[Page]]:
+    """Yield the pages in lists of at most so many, whose bodies have at most so many bytes; a larger page is alone in one."""
     batch: list[Page] = []
     size = 0
     for page in pages:
-        if batch and (len(batch) == BATCH or size + len(page.body) > _BATCH_BYTES):
+        if batch and (len(batch) == most or size + len(page.body) > most_bytes):
             yield batch
             batch, size = [], 0
         batch.append(page)

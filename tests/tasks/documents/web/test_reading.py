@@ -11,7 +11,7 @@ from tasks.documents.formats import UnreadableDocument
 from tasks.documents.reading import ReaderReply, ReadingFailed
 from tasks.documents.web import reading
 from tasks.documents.web.page import Page
-from tasks.documents.web.reading import read_pages
+from tasks.documents.web.reading import batches, read_pages
 
 ARTICLE = """<html lang="en"><head><title>Quadratics | Site</title><meta charset="utf-8"></head><body>
 <nav><a href="/">Home</a> <a href="/x">Sign in to your account</a></nav>
@@ -168,3 +168,10 @@ def test_what_is_no_page_is_passed_on_in_its_place() -> None:
     assert (second.page, second.document, second.refusal) == (unfit, None, None)
     assert first.document is not None
     assert third.document is not None
+
+
+def test_a_list_of_pages_is_bounded_by_their_number_and_by_their_bytes() -> None:
+    pages = [Page(str(n), "", b"x" * size) for n, size in enumerate([4, 4, 4, 30, 1, 1, 1, 1])]
+    found = [[page.place for page in batch] for batch in batches(pages, 3, 10)]
+    assert found == [["0", "1"], ["2"], ["3"], ["4", "5", "6"], ["7"]]
+    assert list(batches([], 3, 10)) == []
