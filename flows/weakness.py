@@ -9,6 +9,7 @@ A run that was killed is continued by the same command.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -100,7 +101,13 @@ def _finish(searched: WeaknessSearch, record: dict[str, Any]) -> dict[str, Any]:
         _store(tools, searched, record)
     key = key_of(searched.config.dataset)
     for name, cells in (("clusters", cluster_cells(record)), ("arms", arm_cells(record))):
-        table = [{column: inline(text) for column, text in row.items()} for row in cells]
-        create_table_artifact(key=f"{key}-{name}", table=table, description=f"`{searched.run}`")
+        create_table_artifact(
+            key=f"{key}-{name}", table=artifact_cells(cells), description=f"`{searched.run}`"
+        )
     create_markdown_artifact(key=f"{key}-weakness", markdown=text, description=f"`{searched.run}`")
     return record
+
+
+def artifact_cells(cells: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Return cells whose texts stay text in Markdown, as which the Prefect UI reads each cell."""
+    return [{column: inline(text) for column, text in row.items()} for row in cells]

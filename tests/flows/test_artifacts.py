@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import datetime
 import io
+import json
 import logging
 import re
 import uuid
@@ -13,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -22,16 +23,20 @@ from markdown_it.token import Token
 from rich.console import Console
 
 from flows import maintain, train
+from flows.config.rft import Rft
 from flows.runner import artifacts as reporting
-from flows.runner import progress, service_table
+from flows.runner import progress, rft_artifacts, service_table
 from flows.runner.limits import HOW_TO_GO_ON, Stopped
 from flows.runner.progress import Bars
 from flows.runner.resources import Tools
+from flows.runner.rft_publication import Sampled
 from flows.settings import Settings
+from flows.weakness import artifact_cells
 from storage.datasets.compaction import SmallFiles
 from storage.datasets.export import export
 from storage.datasets.orphans import Orphan
 from storage.datasets.retention import Fate
+from storage.datasets.steps import WRONG
 from storage.datasets.versions import Version
 from storage.reasons import Code, reason
 from storage.rows import Row, to_table
@@ -44,7 +49,10 @@ from tasks.llm.stats import Meter, Stats
 from tasks.proof.base import BaseFacts
 from tasks.proof.page import RunInfo, write
 from tasks.proof.sizes import WHOLE
+from tasks.rft.allocation import Tally
+from tasks.rft.summary import RIGHT, by_fail_rate
 from tasks.training.run import Trained
+from tasks.weakness import report as weaknesses
 from tests.tasks.proof.test_claims import records
 
 DAY = datetime.date(2026, 11, 20)
@@ -55,6 +63,13 @@ DRIVEN_BY = {
     "flows/maintain.py maintain create_markdown_artifact": (1, HERE + "test_maintenance"),
     "flows/proof.py proof create_markdown_artifact": (1, HERE + "test_the_proof"),
     "flows/train.py train create_markdown_artifact": (1, HERE + "test_training"),
+    "flows/weakness.py _finish create_markdown_artifact": (1, HERE + "test_a_search_for_weaknesses"),
+    "flows/weakness.py _finish create_table_artifact": (1, HERE + "test_a_search_for_weaknesses"),
+    "flows/runner/rft_artifacts.py pairs_artifact create_markdown_artifact": (
+        1,
+        HERE + "test_pairs_of_samples",
+    ),
+    "flows/runner/rft_artifacts.py paths_artifact create_table_artifact": (1, HERE + "test_paths_of_samples"),
     "flows/runner/critics.py _publish create_markdown_artifact": (1, HERE + "test_a_critic"),
     "flows/runner/artifacts.py _compared create_markdown_artifact": (
         1,
@@ -201,6 +216,64 @@ def test_training(text: str) -> None:
         return train.as_markdown(Trained(**fields | {"checkpoint": value, "lineage": lineage}))  # type: ignore[arg-type]
 
     assert_like(page(text), page("plain"))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_pairs_of_samples(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sent(value: str) -> Artifacts:
+        kept = Artifacts()
+        kept.catch(monkeypatch, rft_artifacts, "create_markdown_artifact")
+        worse = {"solution": value, "answer": value, "margin": 0.5}
+        row = Row(
+            question=value, language="en", solution=value, answer=value, params=json.dumps({WRONG: [worse]})
+        )
+        line = SimpleNamespace(kept=lambda shards, columns: to_table([row]).select(columns))
+        done = SimpleNamespace(config=Rft(), version=SimpleNamespace(dataset="math-sft"), line=line)
+        rft_artifacts.pairs_artifact(cast(Sampled, done), [])
+        return kept
+
+    assert_artifacts_like(sent(text), sent("plain"))
+
+
+def test_paths_of_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Artifacts()
+    kept.catch(monkeypatch, rft_artifacts, "create_table_artifact")
+    table = by_fail_rate({"p": Tally(2, 1, 1)}, {RIGHT: ["p"]})
+    done = SimpleNamespace(config=Rft(), version=SimpleNamespace(dataset="math-sft"), paths=lambda: table)
+    rft_artifacts.paths_artifact(cast(Sampled, done))
+    assert [row["questions"] for row in kept[0]["table"]] == [1, 1]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_search_for_weaknesses(text: str) -> None:
+    def record(value: str) -> dict[str, Any]:
+        cluster = {"name": value, "failures": 1, "headroom": 0.5, "kinds": {"plan": 1}, "neighbours": 2}
+        arm = {
+            "version": value,
+            "rows": 1,
+            "usd": 0.0,
+            "calls": 1,
+            "tokens": 1,
+            "contaminated": 0,
+            "note": value,
+        }
+        skill = {"failures": 1, "before": 0.5, "after": 1.0}
+        counts = dict.fromkeys(("failed", "judged", "measured_by", "without_neighbour"), 1)
+        return counts | {
+            "run": value,
+            "model": value,
+            "held_out": value,
+            "kinds": {"plan": 1},
+            "touched": {"before": 2, "after": 1},
+            "index": {value: {"recall": 1.0, "kind": "flat", "questions": 1}},
+            "precision": {"before": 0.5, "after": 1.0, "by_skill": {value: skill}},
+            "clusters": [cluster | {"quota": {"skills": 1}}],
+            "arms": {"skills": arm},
+        }
+
+    assert_like(weaknesses.to_markdown(record(text)), weaknesses.to_markdown(record("plain")))
+    for cells in (weaknesses.cluster_cells, weaknesses.arm_cells):
+        assert_cells_like(artifact_cells(cells(record(text))), artifact_cells(cells(record("plain"))))
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
+from itertools import chain
 from typing import Any, cast
 
 import pytest
@@ -110,21 +111,24 @@ def test_a_scorer_names_its_scores(name: str) -> None:
     assert all(isinstance(score, str) for score in listed)
 
 
-REQUIRED = {
-    name: {"model": "hf:smollm2"} for name in ("naturalness", "traces")
-}  # settings with which all tools are needed
+# settings that together need every tool of a selector
+EVERY_TOOL: dict[str, list[dict[str, str]]] = {
+    "naturalness": [{"model": "hf:smollm2"}],
+    "traces": [{"model": "hf:smollm2"}],
+    "subjects": [{"by": "encoder"}, {"by": "model"}],
+}
 
 
 @pytest.mark.parametrize("name", names("tasks.selection"))
 def test_a_selector_keeps_the_contract(name: str) -> None:
     plugin = selector(name)
-    settings = selector_settings(name, REQUIRED.get(name, {}))
-    assert isinstance(settings, plugin.own_settings)
+    every = [selector_settings(name, given) for given in EVERY_TOOL.get(name, [{}])]
+    assert all(isinstance(settings, plugin.own_settings) for settings in every)
     assert isinstance(plugin.whole, bool)
     assert not (plugin.whole and plugin.parents)
     rows, *keywords = inspect.signature(plugin.select).parameters.values()
     assert rows.name == "rows"
     assert all(keyword.kind is keyword.KEYWORD_ONLY for keyword in keywords)
-    tools = {*plugin.needs(settings), *(["parents"] if plugin.parents else [])}
+    tools = {*chain.from_iterable(map(plugin.needs, every)), *(["parents"] if plugin.parents else [])}
     assert {keyword.name for keyword in keywords} == {"settings", "seed", "tick", *tools}
     assert typing.get_type_hints(plugin.select)["return"] is Selection
