@@ -28,6 +28,10 @@ _EXPLANATIONS = {
     "en": "In line {line}, “{wrong}” does not hold; it has to be “{right}”.",
     "zh": "第 {line} 行的“{wrong}”不成立，应为“{right}”。",
 }
+# how the layouts of the teacher's solutions begin a step (tasks/teacher/solving.py)
+_HEADED = re.compile(
+    r"(Step \d+: |第 \d+ 步：|\d+\. )|(?:First|Next|Then|After that|Finally): |(?:首先|接着|然后|再|最后)，"
+)
 _ANEW = {"en": "We have: ", "zh": "于是有："}
 _NOTHING = {"en": "I find no wrong line.", "zh": "我没有找到错误的行。"}
 
@@ -157,8 +161,12 @@ def _apart(text: str) -> tuple[tuple[str, ...], str]:
 
 
 def _anew(steps: list[str], language: str) -> list[str]:
-    """Return steps as a correction begins."""
-    return [f"{_ANEW[language]}{steps[0]}", *steps[1:]] if steps else []
+    """Return steps as a correction begins: behind the number of the first one, or in place of its word of order."""
+    if not steps:
+        return []
+    head = _HEADED.match(steps[0])
+    number, rest = ("", steps[0]) if head is None else (head[1] or "", steps[0][head.end() :])
+    return [f"{number}{_ANEW[language]}{rest}", *steps[1:]]
 
 
 def _joined(lines: list[str], value: str) -> str:

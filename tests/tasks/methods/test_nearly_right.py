@@ -224,3 +224,20 @@ def test_the_rows_of_a_night_become_pairs_and_labelled_steps_and_no_wrong_step_i
     named = [orjson.loads(row["solution"]) for row in judged]
     steps_named = [one.get("first_wrong_step", one.get("错误行")) for one in named]
     assert Counter(step for step in steps_named if step)[min(f["line"] for f in flaws.values())] >= 1
+
+
+def test_the_embedded_teacher_numbers_a_corrected_line_once(
+    engine: Callable[..., Engine], judge: Judge
+) -> None:
+    written = (
+        "1. The total is 4 * 6 = 24.\n2. What is left is 24 - 5 = 19.\n3. Each gets 19 + 1 = 20.\n\\boxed{20}"
+    )
+    asks = planned(pool_of([solved(number, written) for number in range(12)], []), 12, inserted=1.0)
+    outcome = generate(
+        asks_table(asks), engine=engine("teacher"), source="s", license="l", tick=no_tick, judge=judge
+    )
+    rows = kept(outcome.rows)
+    assert rows.num_rows > 3
+    for solution in column(rows, "solution"):
+        assert solution.replace("We have: ", "") == written
+        assert [line.split()[0] for line in solution.splitlines()[:3]] == ["1.", "2.", "3."]
