@@ -47,6 +47,7 @@ GUESSES = {
     "selected": 50,
 }
 ROLE_OF = {
+    "extract_concepts": "teacher",
     "solve": "reasoner",
     "critique": "critic",
     "decontaminate": "critic",

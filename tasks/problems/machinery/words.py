@@ -48,8 +48,8 @@ GARMENTS = Words(
     zh=("夹克", "毛衣", "衬衫", "大衣", "雨衣", "背心", "T恤", "礼服衬衫"),
 )
 COLOURS = Words(
-    en=("red", "blue", "green", "yellow", "white", "black", "orange", "purple"),
-    zh=("红", "蓝", "绿", "黄", "白", "黑", "橙", "紫"),
+    en=("red", "blue", "green", "yellow", "white", "black", "brown", "purple"),
+    zh=("红", "蓝", "绿", "黄", "白", "黑", "棕", "紫"),
 )
 VEHICLES = Words(
     en=("car", "bus", "truck", "train", "motorcycle", "van"),
