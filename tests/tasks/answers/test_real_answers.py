@@ -92,7 +92,9 @@ def test_labelled_samples_of_other_kinds(judge: Judge) -> None:
         assert counts[True, "different"] <= 0.01 * len(cases)
     # 1320 km, two that are the same to a reader, and one that goes on with a question of its own, which is cut off
     assert found[0][False, "equal"] <= 4
-    assert found[1][False, "equal"] <= 0.03 * len(dates)  # 8/3/1996, where 08/03/1996 was asked for
+    assert found[1][False, "equal"] <= 0.04 * len(
+        dates
+    )  # 8/3/1996 or Aug 3, 1996, where 08/03/1996 was asked for
 
 
 def test_reference_solutions_give_their_own_answers(judge: Judge) -> None:
