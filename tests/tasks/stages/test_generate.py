@@ -209,12 +209,22 @@ def test_the_conditions_are_stored_with_the_questions(engine: Callable[..., Engi
 def test_a_prompt_that_states_no_conditions_stores_none(
     engine: Callable[..., Engine], tmp_path: Path
 ) -> None:
-    former = Path(__file__).parents[2] / "data" / "recorded-night" / "prompts"
+    own = """---
+purpose: New problems.
+system: You are a teacher.
+schema_name: Problems
+temperature: 0.9
+max_tokens: 2048
+longer: 4096
+---
+Write {{ count }} problems about {{ subdomain }} as JSON: {"problems": [{"question": "..."}]}
+"""
+    (tmp_path / "self_instruct.en.md").write_text(own)
     teacher = engine("teacher")
     plan = asks_table(self_instruct.plan(pool(), {("en", "probability"): 5}, per_call=5, examples=2, seed=1))
     (ask,) = asks_of(plan)
     done = Completion("key", '{"problems": [{"question": "What is 1 + 1?"}]}', "stop", Usage(10, 10))
-    row, *_ = _rows_of(ask, done, replace(teacher.endpoint, prompts=former), source="s", license="l")
+    row, *_ = _rows_of(ask, done, replace(teacher.endpoint, prompts=tmp_path), source="s", license="l")
     assert row.concepts == []
     assert "conditions" not in orjson.loads(row.params or "")
 
