@@ -46,9 +46,9 @@ def main() -> int:
     print(f"called wrong: {accused} of {len(plain)} solutions of the data set")
     for kind in KINDS:
         spoiled = [inject(row["answer"], kind=kind, seed=0, question=row["question"]) for row in rows[:400]]
-        made = [one for one in spoiled if one is not None]
-        placed = sum(check(one.steps).first_wrong == one.place for one in made)
-        print(f"{kind}: {placed} of {len(made)} injected errors are called wrong in their step")
+        injected = [one for one in spoiled if one is not None]
+        placed = sum(check(one.steps).first_wrong == one.place for one in injected)
+        print(f"{kind}: {placed} of {len(injected)} injected errors are called wrong in their step")
     word = "ok" if ours >= TARGET else "short"
     print(
         f"step checker: {ours:.0f} solutions/s, sympy {theirs:.0f}, ratio {ours / theirs:.1f}, target {TARGET}, {word}"

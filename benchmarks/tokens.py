@@ -190,12 +190,12 @@ def learnt_shares(name: str, questions: list[Recorded], samples: Samples, error:
 def columns_of(kinds: list[list[str]], samples: Samples) -> Numbers:
     """Return the columns, (Q, k), of samples of these formats: of each format the first ones that a question has."""
     columns = np.zeros((len(kinds), len(kinds[0])), np.int64)
-    for number, wanted in enumerate(kinds):
+    for number, kinds_of_one in enumerate(kinds):
         left = {
             "pot": iter(np.flatnonzero(samples.program[number])),
             "cot": iter(np.flatnonzero(~samples.program[number])),
         }
-        columns[number] = [next(left[kind]) for kind in wanted]
+        columns[number] = [next(left[kind]) for kind in kinds_of_one]
     return columns
 
 

@@ -55,28 +55,30 @@ def opinion(truth: Truth, *, noise: float, name: str = "critic") -> Opinion:
 
 def test_measures_equal_those_of_scikit_learn() -> None:
     truth = Truth.of(solutions())
-    said = opinion(truth, noise=0.5)
-    measured = measure(truth, said, resamples=50)
+    opinions = opinion(truth, noise=0.5)
+    measured = measure(truth, opinions, resamples=50)
     value = {name: estimate.value for name, estimate in measured.estimates.items()}
-    assert value["auroc"] == pytest.approx(roc_auc_score(truth.right, said.right))
-    assert value["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(truth.right, said.says_right))
-    assert value["accuracy"] == pytest.approx(float((said.says_right == truth.right).mean()))
+    assert value["auroc"] == pytest.approx(roc_auc_score(truth.right, opinions.right))
+    assert value["balanced_accuracy"] == pytest.approx(
+        balanced_accuracy_score(truth.right, opinions.says_right)
+    )
+    assert value["accuracy"] == pytest.approx(float((opinions.says_right == truth.right).mean()))
     judged = ~np.isnan(truth.strong)
     assert value["agreement"] == pytest.approx(
-        float((said.says_right == (truth.strong > 0.5))[judged].mean())
+        float((opinions.says_right == (truth.strong > 0.5))[judged].mean())
     )
 
 
 def test_a_resample_weighs_whole_questions_and_its_auroc_is_the_weighted_one() -> None:
     truth = Truth.of(solutions())
-    said = opinion(truth, noise=0.5)
+    opinions = opinion(truth, noise=0.5)
     weights = draws_of(truth, 20, 0)
     assert (weights[0] == 1).all()
     for question in range(30):
         assert (np.ptp(weights[:, truth.groups == question], axis=1) == 0).all()
-    measured = measure(truth, said, resamples=20, seed=0)
+    measured = measure(truth, opinions, resamples=20, seed=0)
     for draw, row in zip(measured.draws["auroc"], weights, strict=True):
-        assert draw == pytest.approx(roc_auc_score(truth.right, said.right, sample_weight=row))
+        assert draw == pytest.approx(roc_auc_score(truth.right, opinions.right, sample_weight=row))
 
 
 def test_steps_are_counted_exactly_and_f1_is_the_harmonic_mean() -> None:
@@ -95,10 +97,13 @@ def test_steps_are_counted_exactly_and_f1_is_the_harmonic_mean() -> None:
 
 def test_calibration_error_is_that_of_the_bins() -> None:
     listed = [LabelledSolution(f"q{n}", ("a",), n < 3, group=str(n)) for n in range(8)]
-    said = Opinion("c", np.array([0.95] * 4 + [0.05] * 4), np.full(8, NOT_NAMED))
-    measured = measure(Truth.of(listed), said, resamples=10, only=("ece",))
+    opinions = Opinion("c", np.array([0.95] * 4 + [0.05] * 4), np.full(8, NOT_NAMED))
+    measured = measure(Truth.of(listed), opinions, resamples=10, only=("ece",))
     assert measured.estimates["ece"].value == pytest.approx((4 * abs(0.95 - 0.75) + 4 * 0.05) / 8)
-    assert [(one.count, one.right) for one in reliability(Truth.of(listed), said)] == [(4, 0.0), (4, 0.75)]
+    assert [(one.count, one.right) for one in reliability(Truth.of(listed), opinions)] == [
+        (4, 0.0),
+        (4, 0.75),
+    ]
 
 
 def test_one_class_has_no_area_and_no_balanced_accuracy() -> None:
@@ -172,9 +177,9 @@ def test_the_step_checker_names_the_step_that_it_recomputes_to_be_wrong() -> Non
         LabelledSolution("What is (2+2)*3?", own, n == 0, None if n == 0 else 0)
         for n, own in enumerate(steps)
     ]
-    said = step_checker(listed, [check(one.steps, question=one.question) for one in listed])
-    assert said.first_wrong.tolist() == [NOT_NAMED, 0]
-    assert said.says_right.tolist() == [True, False]
+    opinions = step_checker(listed, [check(one.steps, question=one.question) for one in listed])
+    assert opinions.first_wrong.tolist() == [NOT_NAMED, 0]
+    assert opinions.says_right.tolist() == [True, False]
 
 
 def test_the_best_threshold_is_between_the_classes() -> None:

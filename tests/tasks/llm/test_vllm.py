@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,9 +72,18 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
+def listens(port: int) -> bool:
+    """Whether anything accepts connections at this port of loopback."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @contextlib.contextmanager
 def served_by_vllm(model: Path, log: Path, *options: str) -> Iterator[str]:
-    """Serve a model with vLLM's own server under the name `tiny`, and yield the address."""
+    """Serve a model with vLLM's own server under the name `tiny`, and yield the address when it accepts connections.
+
+    Fails at once, with the end of the log, if the server ends before that.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -84,6 +94,9 @@ def served_by_vllm(model: Path, log: Path, *options: str) -> Iterator[str]:
     ]  # fmt: skip
     with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as server:
         try:
+            while not listens(port):
+                assert server.poll() is None, log.read_text()[-2000:]
+                time.sleep(0.5)
             yield f"http://127.0.0.1:{port}/v1"
         finally:
             server.terminate()
