@@ -23,6 +23,7 @@ critic = typer.Typer(
 @configured_by(
     "flows.config.critic.TrainCritic",
     Shortcut("files", argument=True, metavar="FILE ..."),
+    Shortcut("kind"),
     Shortcut("name"),
     Shortcut("samples", "sample"),
     Shortcut("encoder"),

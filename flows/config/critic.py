@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from tasks.settings import Section, Share
@@ -15,7 +17,14 @@ class TrainCritic(Section):
         description="files of labelled solutions: question and solution or steps, with whether it is right and, where known, the first "
         "wrong step",
     )
-    name: str = Field("", description="of the critic's folder below <home>/critics; empty: from its digest")
+    kind: str = Field(
+        "trees",
+        description="kind of critic: a file of tasks/critics/kinds/ that is trained, - or _ between its words",
+    )
+    own: dict[str, Any] = Field({}, description="settings of that kind, such as rounds: 300 of trees")
+    name: str = Field(
+        "", description="name of the critic's folder below critics in the home; empty: from its digest"
+    )
     report_share: Share = Field(
         0.3,
         description="share of the questions that are not trained on and report on the critic; 0: no report",
@@ -36,27 +45,18 @@ class TrainCritic(Section):
     precision: float = Field(
         0.9, gt=0.5, lt=1, description="precision of the solutions that the critic's strict threshold accepts"
     )
-    components: int = Field(
-        48, ge=1, le=384, description="principal components of the step vectors that are features"
-    )
-    rounds: int = Field(150, ge=1, le=2000, description="trees")
-    expectations: int = Field(
-        2,
-        ge=1,
-        le=10,
-        description="passes that locate the error in solutions of which only the answer is known to be wrong",
-    )
     page: str = Field("", description="file that the report is written to besides, such as docs/critic.md")
     seed: int = Field(0, description="same seed, same split, same critic")
 
 
 class EvaluateCritic(Section):
-    """A trained critic, or the step checker, judges labelled solutions; baselines stand beside."""
+    """A critic judges labelled solutions; baselines stand beside."""
 
     files: list[str] = Field([], description="files of labelled solutions")
     critic: str = Field(
         "",
-        description="folder of a trained critic, or its name below <home>/critics; empty: the step checker",
+        description="folder of a trained critic, its name below critics in the home, or a kind that needs no training (steps, "
+        "prompted, whose calls cost); empty: the step checker",
     )
     samples: list[str] = Field(
         [], description="files with further solutions of the questions, whose answers may agree"

@@ -18,14 +18,15 @@ from storage.atomic import write_text
 from storage.counting import counted
 from storage.sealed_files import HomeFiles
 from storage.stage_cache.shards import digest_of
-from tasks.critics import trained
+from tasks.critics import SolutionCritic, trained
 from tasks.critics.baselines import CHECKER, agreement_shares, step_checker
+from tasks.critics.evaluation import opinion_of
+from tasks.critics.kinds import CriticError, settings_of
 from tasks.critics.labelled import Labelled, LabelledSolution, grouped, read, shared, split
 from tasks.critics.report import described, evaluate, to_markdown
 from tasks.critics.step_checker import check
-from tasks.critics.trained import FOLDER, CriticError, CriticTraining, TrainedCritic, critic_folder
+from tasks.critics.trained import FOLDER, CriticTraining, TrainedCritic, opened
 from tasks.reports.plots import calibration, data_uri, svg
-from tasks.retrieval.encoder import Encoder, StoredEncoder
 
 REPORTS = "critic-evaluations"
 REPORTED = "report"  # the part of a split that reports on the critic
@@ -41,17 +42,13 @@ def check_files(config: TrainCritic | EvaluateCritic) -> Labelled:
     return read(config.files)
 
 
-def stored_encoder(tools: Tools) -> Callable[[str], StoredEncoder]:
-    """Return a function from the name of an encoder to the encoder, whose vectors are stored in the home."""
-    return lambda name: StoredEncoder(Encoder(name), tools.home / "vectors")
-
-
 def run_training(config: TrainCritic, tools: Tools, log: Callable[[str], None]) -> str:
     """Train a critic on one part of the questions, report on another, and return the critic's folder.
 
     Raises CriticError if a question of the report were among those of the training after all.
     """
     labelled = check_files(config)
+    settings_of(config.kind, config.own)
     if config.name and (tools.home / FOLDER / config.name).exists():
         raise CriticError(f"there is a critic {config.name} already. Fix: give another name, or delete it")
     log(_read_in_words(labelled))
@@ -60,10 +57,9 @@ def run_training(config: TrainCritic, tools: Tools, log: Callable[[str], None]) 
         raise CriticError("questions are in the training and in the report. Fix: report this as a defect")
     encoder = config.encoder or tools.settings.encoder
     settings = CriticTraining(
+        kind=config.kind,
+        own=config.own,
         held_out=config.held_out,
-        components=config.components,
-        rounds=config.rounds,
-        expectations=config.expectations,
         precision=config.precision,
         planted=config.planted,
         seed=config.seed,
@@ -73,7 +69,7 @@ def run_training(config: TrainCritic, tools: Tools, log: Callable[[str], None]) 
         fitting,
         settings,
         encoder,
-        stored_encoder(tools)(encoder),
+        tools.for_critics(),
         shares={one.id: float(share) for one, share in zip(fitting, agreeing, strict=True)},
         data=described([*config.files, *config.samples]),
         log=log,
@@ -103,7 +99,10 @@ def run_evaluation(config: EvaluateCritic, tools: Tools, log: Callable[[str], No
         return _publish(
             _report(config, "evaluate", labelled, solutions, tools, None, left_out=0), tools, config.page
         )
-    critic = trained.load(critic_folder(config.critic, tools.home), stored_encoder(tools))
+    critic = opened(config.critic, tools.home, tools.for_critics(asks=True))
+    if not isinstance(critic, TrainedCritic):
+        record = _report(config, "evaluate", labelled, solutions, tools, critic, left_out=0)
+        return _publish(record, tools, config.page)
     seen = grouped(
         [LabelledSolution(question, ("",), True, language=language) for language, question in critic.seen()]
     )
@@ -126,25 +125,38 @@ def _report(
     labelled: Labelled,
     solutions: Sequence[LabelledSolution],
     tools: Tools,
-    critic: TrainedCritic | None,
+    critic: SolutionCritic | None,
     left_out: int,
 ) -> dict[str, Any]:
-    """Return the record of an evaluation, with what the page says about the critic and the data."""
-    shares = agreement_shares(solutions, tools.judge(), [*labelled.solutions, *_samples(config)])
+    """Return the record of an evaluation, with what the page says about the critic and the data. Solutions that a critic failed to judge are
+    left out."""
+    trained_one = critic if isinstance(critic, TrainedCritic) else None
+    failed = 0
+    samples = [*labelled.solutions, *_samples(config)]
+    shares = agreement_shares(solutions, tools.judge(), samples)
     if critic is None:
         checked = [check(one.steps, question=one.question) for one in solutions]
         opinions = [step_checker(solutions, checked)]
+    elif trained_one is not None:
+        opinions = trained_one.opinions(solutions, shares if not np.isnan(shares).all() else None)
     else:
-        opinions = critic.opinions(solutions, shares if not np.isnan(shares).all() else None)
+        given = critic.judge(solutions)
+        judged = np.array([one.failure is None for one in given], bool)
+        failed = int((~judged).sum())
+        if failed == len(given):
+            raise CriticError(f"{critic.identity} judged no solution. Fix: ./mathmill doctor")
+        solutions = [one for one, use in zip(solutions, judged, strict=True) if use]
+        shares = shares[judged]
+        opinions = [opinion_of(critic.identity, [one for one in given if one.failure is None])]
     measures = evaluate(
         solutions,
         opinions[0],
         shares=shares,
         beside=opinions[1:],
-        precise=critic.precise if critic is not None else None,
+        precise=trained_one.precise if trained_one is not None else None,
         seed=config.seed,
     )
-    counts = critic.record["counts"] if critic is not None else {}
+    counts = trained_one.record["counts"] if trained_one is not None else {}
     nothing = {"solutions": 0}
     identity = critic.identity if critic is not None else CHECKER
     record = {
@@ -154,11 +166,12 @@ def _report(
         "unread": labelled.unread,
         "repeated": labelled.repeated,
         "left_out": left_out,
+        "failed": failed,
         "critic": {
             "identity": identity,
             "training": counts.get("training", nothing),
             "calibrating": counts.get("calibrating", nothing),
-            "precision": critic.record["settings"]["precision"] if critic is not None else 0.0,
+            "precision": trained_one.record["settings"]["precision"] if trained_one is not None else 0.0,
         },
         "measures": measures,
     }

@@ -18,7 +18,8 @@ from storage.datasets.store import Store
 from storage.ledger import Ledger
 from storage.stage_cache.shards import ShardStore
 from tasks.answers import Judge
-from tasks.critics.trained import CriticError, TrainedCritic, critic_folder, load, read_record
+from tasks.critics.kinds import CriticError, CriticTools
+from tasks.critics.trained import TrainedCritic, critic_folder, identity_of, load, read_record
 from tasks.llm.batch import Batches, BatchLimits
 from tasks.llm.endpoint import Endpoint, EngineLimits
 from tasks.llm.engine import Engine
@@ -121,15 +122,17 @@ class Tools:
 
     def trained_critic(self) -> TrainedCritic:
         """Return the trained critic that the settings name. Raises CriticError if they name none, or none that can be loaded."""
+        folder = self._critic_folder()
+        return self._once("trained_critic", lambda: load(folder, self.for_critics()))
 
-        folder, own = self._critic_folder(), self.encoder()
+    def for_critics(self, *, asks: bool = False) -> CriticTools:
+        """Return what kinds of critics may ask for. `asks`: whether they may call models."""
 
         def encoder(name: str) -> StoredEncoder:
-            return (
-                own if name == self.settings.encoder else StoredEncoder(Encoder(name), self.home / "vectors")
-            )
+            own = name == self.settings.encoder
+            return self.encoder() if own else StoredEncoder(Encoder(name), self.home / "vectors")
 
-        return self._once("trained_critic", lambda: load(folder, encoder))
+        return CriticTools(encoder, self.engine if asks else None)
 
     def _critic_folder(self) -> Path:
         name = self.settings.trained_critic
@@ -161,7 +164,7 @@ class Tools:
         if name == "encoder":
             return f"encoder:{self.settings.encoder}"
         if name == "trained_critic":
-            return f"trained:{read_record(self._critic_folder())['digest'][:16]}"
+            return identity_of(read_record(self._critic_folder()))
         return name
 
     def prompts(self) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.arrays import Floats, Mask
+from tasks.critics import CriticOpinion
 from tasks.critics.labelled import LabelledSolution
 from tasks.seeding import seed_of
 
@@ -54,6 +55,19 @@ class Opinion:
 
     def take(self, rows: Mask) -> Opinion:
         return Opinion(self.name, self.right[rows], self.first_wrong[rows], self.threshold)
+
+
+def opinion_of(name: str, opinions: Sequence[CriticOpinion]) -> Opinion:
+    """Return the opinion of a critic of any kind: its probabilities or, where it was not calibrated, its scores; a solution that it has no
+    opinion on gets the mean of the others."""
+    values = [one.right if one.right is not None else one.answer for one in opinions]
+    given = [value for value in values if value is not None]
+    mean = sum(given) / len(given) if given else 0.5
+    return Opinion(
+        name,
+        np.array([mean if value is None else value for value in values], np.float64),
+        np.array([NOT_NAMED if one.first_wrong is None else one.first_wrong for one in opinions], np.int64),
+    )
 
 
 @dataclass(frozen=True, slots=True)

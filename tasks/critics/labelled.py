@@ -87,6 +87,10 @@ class LabelledSolution:
         return "\n".join(self.steps)
 
     @property
+    def answer(self) -> None:
+        """None: its final answer is read from its steps."""
+
+    @property
     def id(self) -> str:
         """An id that depends on the question and the steps only."""
         return content_id(self.language, self.question, *self.steps)
@@ -119,11 +123,11 @@ def read(paths: Sequence[str | Path]) -> Labelled:
             try:
                 if record.fields is None:
                     raise Unfit(record.error or "unreadable")
-                found_here = list(_of_record(record.fields, common, source_of(path)))
+                solutions = list(_of_record(record.fields, common, source_of(path)))
             except Unfit as error:
                 unread.append(f"{path}, {record.place}: {error}")
                 continue
-            for solution in found_here:
+            for solution in solutions:
                 usable += 1
                 repeated += solution.id in kept
                 kept.setdefault(solution.id, solution)

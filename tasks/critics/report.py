@@ -204,7 +204,8 @@ def to_markdown(record: Mapping[str, Any], plot: str = "") -> str:
         f"{counted(record['critic']['training']['solutions'], 'solution')} of other questions and calibrated on "
         f"{counted(record['critic']['calibrating']['solutions'], 'solution')} of others again. "
         "Left out of this page, because the critic has seen the question or a near duplicate of it: "
-        f"{counted(record['left_out'], 'solution')}.",
+        f"{counted(record['left_out'], 'solution')}."
+        + (f" Calls failed for {counted(record['failed'], 'solution')}." if record.get("failed") else ""),
         "",
         "Intervals are 95 % bootstrap intervals over questions "
         f"({record['measures']['resamples']:,} resamples). ECE has {BINS} bins of equal width. F1 is ProcessBench's: the harmonic mean "

@@ -22,6 +22,7 @@ from tasks.critics.expressions import ExactOrFloat, side_of, value_of
 from tasks.critics.recomputing import StepVerdict, verdict
 from tasks.critics.statements import StepStatement, read
 
+VERSION: Final = 1  # counted up with a change of opinions
 StatementKind = Literal["arithmetic", "annotation", "answer"]
 
 

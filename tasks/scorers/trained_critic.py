@@ -14,9 +14,8 @@ from __future__ import annotations
 import pyarrow as pa
 
 from storage.rows import column
-from tasks.critics.labelled import LabelledSolution
+from tasks.critics import Shown, SolutionCritic
 from tasks.critics.steps import split_steps
-from tasks.critics.trained import TrainedCritic
 from tasks.scorers import Scored
 from tasks.stages.outcome import Tick
 
@@ -24,17 +23,17 @@ needs = ("trained_critic",)
 NAME = "trained_critic"
 
 
-def score(rows: pa.Table, *, trained_critic: TrainedCritic, tick: Tick) -> Scored:
+def score(rows: pa.Table, *, trained_critic: SolutionCritic, tick: Tick) -> Scored:
     """Return `trained_critic`: the probability that the solution is right; None for what is no solution in words."""
     scores: list[float | None] = [None] * rows.num_rows
     names = ("question", "solution", "solution_format", "language")
-    asked: dict[int, LabelledSolution] = {}
+    asked: dict[int, Shown] = {}
     for row, (question, solution, form, language) in enumerate(
         zip(*(column(rows, name) for name in names), strict=True)
     ):
         steps = split_steps(solution, language or "en") if solution and form in (None, "cot") else ()
         if steps:
-            asked[row] = LabelledSolution(question, steps, False)
+            asked[row] = Shown(question, solution, steps, language or "en")
     for row, opinion in zip(asked, trained_critic.judge(list(asked.values())), strict=True):
         scores[row] = opinion.answer
     tick(rows.num_rows)

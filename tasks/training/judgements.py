@@ -23,7 +23,8 @@ from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.rows import WRONG_STEP
 from tasks.answers import Judge
-from tasks.scorers.critique import PARTS, PREFIX
+from tasks.critics.kinds.prompted import PARTS
+from tasks.scorers.critique import PREFIX
 from tasks.training.config import TrainError
 from tasks.training.rejection import SAMPLED
 from tasks.training.tokens import SYSTEM

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+import flows
 from flows.config.loading import ConfigError, as_yaml
 from flows.config.make import Make
 from flows.config.nightly import Nightly, load_config
 from flows.settings import Role, Settings, SettingsError, load_settings
 from tasks.llm.endpoint import EndpointError
+from tasks.settings import Section
 
 
 def test_layers_override_each_other(tmp_path: Path) -> None:
@@ -111,3 +115,19 @@ def test_a_model_without_an_address_is_refused() -> None:
 
 def test_the_form_of_make_begins_with_the_method() -> None:
     assert next(iter(Make.model_json_schema()["properties"])) == "method"
+
+
+def test_descriptions_of_settings_have_no_angle_brackets() -> None:
+    for path in Path(flows.__file__).parent.rglob("config/*.py"):
+        importlib.import_module(f"flows.config.{path.stem}" if path.stem != "__init__" else "flows.config")
+    classes = [Section, Settings, Role]
+    for one in classes:  # grows by the subclasses
+        classes += [kind for kind in one.__subclasses__() if kind not in classes]
+    described = {
+        f"{one.__name__}.{name}": info.description or ""
+        for one in classes
+        for name, info in one.model_fields.items()
+    }
+    assert len(described) > 200
+    # a form takes <word> for HTML and does not show it
+    assert [name for name, text in described.items() if re.search(r"<\w", text)] == []

@@ -13,23 +13,25 @@ import numpy.typing as npt
 import pytest
 
 from tasks.critics.evaluation import Truth, measure
+from tasks.critics.hazards import first_error
+from tasks.critics.kinds import CriticError, CriticTools
+from tasks.critics.kinds.trees import ARRAYS
 from tasks.critics.labelled import LabelledSolution, grouped, split
 from tasks.critics.step_features import FEATURES, step_features
 from tasks.critics.trained import (
-    ARRAYS,
+    HEADS,
     QUESTIONS,
+    READER,
     RECORD,
-    CriticError,
     CriticTraining,
     TrainedCritic,
-    first_error,
     load,
     train,
 )
 from tasks.critics.trees import Trees, train_trees
 from tasks.seeding import seed_of
 
-SETTINGS = CriticTraining(components=8, rounds=30)
+SETTINGS = CriticTraining(own={"components": 8, "rounds": 30})
 
 
 def encode(texts: Sequence[str]) -> npt.NDArray[np.float32]:
@@ -45,6 +47,9 @@ def encode(texts: Sequence[str]) -> npt.NDArray[np.float32]:
         for text in texts
     ]
     return np.array([row / np.linalg.norm(row) for row in rows], np.float32)
+
+
+TOOLS = CriticTools(lambda name: encode)
 
 
 def made(count: int = 300, seed: int = 1) -> list[LabelledSolution]:
@@ -79,7 +84,7 @@ def parts() -> tuple[list[LabelledSolution], list[LabelledSolution]]:
 
 @pytest.fixture(scope="module")
 def critic(parts: tuple[list[LabelledSolution], list[LabelledSolution]]) -> TrainedCritic:
-    return train(parts[0], SETTINGS, "words", encode)
+    return train(parts[0], SETTINGS, "words", TOOLS)
 
 
 def test_it_learns_what_makes_a_step_wrong_and_where(
@@ -109,7 +114,7 @@ def test_agreement_of_samples_is_read_where_there_are_some(
         replace(one, steps=(f"The answer is {len(one.question)}.",), first_error=None) for one in parts[1]
     ]
     shares = dict(zip((one.id for one in fitted), agreement(fitted), strict=True))
-    trained = train(fitted, SETTINGS, "words", encode, shares=shares)
+    trained = train(fitted, SETTINGS, "words", TOOLS, shares=shares)
     given = np.array(agreement(held))
     alone, with_samples = trained.opinions(held, given)
     right = np.array([one.correct for one in held])
@@ -148,16 +153,16 @@ def test_a_right_solution_has_no_wrong_step_and_words_name_one(critic: TrainedCr
 def test_the_same_solutions_and_seed_give_the_same_critic(
     critic: TrainedCritic, parts: tuple[list[LabelledSolution], list[LabelledSolution]]
 ) -> None:
-    assert train(parts[0], SETTINGS, "words", encode).identity == critic.identity
-    other = CriticTraining(components=8, rounds=31)
-    assert train(parts[0], other, "words", encode).identity != critic.identity
+    assert train(parts[0], SETTINGS, "words", TOOLS).identity == critic.identity
+    other = CriticTraining(own={"components": 8, "rounds": 31})
+    assert train(parts[0], other, "words", TOOLS).identity != critic.identity
 
 
 def test_a_stored_critic_says_the_same(
     critic: TrainedCritic, parts: tuple[list[LabelledSolution], list[LabelledSolution]], tmp_path: Path
 ) -> None:
     critic.save(tmp_path / "c")
-    again = load(tmp_path / "c", lambda name: encode)
+    again = load(tmp_path / "c", TOOLS)
     assert again.identity == critic.identity
     one, other = critic.opinion(parts[1]), again.opinion(parts[1])
     assert (one.right == other.right).all()
@@ -167,43 +172,49 @@ def test_a_stored_critic_says_the_same(
         critic.save(tmp_path / "c")
 
 
-@pytest.mark.parametrize("name", [ARRAYS, QUESTIONS])
+@pytest.mark.parametrize("name", [HEADS, QUESTIONS, f"{READER}/{ARRAYS}"])
 def test_a_damaged_critic_is_refused(critic: TrainedCritic, tmp_path: Path, name: str) -> None:
     critic.save(tmp_path / "c")
     data = (tmp_path / "c" / name).read_bytes()
     (tmp_path / "c" / name).write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.raises(CriticError, match="damaged"):
-        load(tmp_path / "c", lambda name: encode)
+        load(tmp_path / "c", TOOLS)
 
 
 def test_a_folder_without_a_critic_and_one_of_other_features_are_refused(
     critic: TrainedCritic, tmp_path: Path
 ) -> None:
     with pytest.raises(CriticError, match=r"Fix: ./mathmill critic train"):
-        load(tmp_path, lambda name: encode)
+        load(tmp_path, TOOLS)
     critic.save(tmp_path / "c")
-    record = json.loads((tmp_path / "c" / RECORD).read_text(encoding="utf-8"))
-    record["features"] = record["features"][1:]
-    (tmp_path / "c" / RECORD).write_text(json.dumps(record), encoding="utf-8")
-    with pytest.raises(CriticError, match="another version"):
-        load(tmp_path / "c", lambda name: encode)
+    path = tmp_path / "c" / RECORD
+    record = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(record | {"format": 1}), encoding="utf-8")
+    with pytest.raises(CriticError, match="another version of mathmill"):
+        load(tmp_path / "c", TOOLS)
+    arrays = dict(np.load(tmp_path / "c" / READER / ARRAYS))
+    np.savez(tmp_path / "c" / READER / ARRAYS, **arrays | {"names": arrays["names"][1:]})  # type: ignore[arg-type]
+    del record["files"][f"{READER}/{ARRAYS}"]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(CriticError, match="another version of the features"):
+        load(tmp_path / "c", TOOLS)
 
 
 def test_arrays_are_never_unpickled(critic: TrainedCritic, tmp_path: Path) -> None:
     critic.save(tmp_path / "c")
-    arrays = dict(np.load(tmp_path / "c" / ARRAYS)) | {"basis.mean": np.array([print], dtype=object)}
-    np.savez(tmp_path / "c" / ARRAYS, **arrays)  # type: ignore[arg-type]
+    arrays = dict(np.load(tmp_path / "c" / READER / ARRAYS)) | {"basis.mean": np.array([print], dtype=object)}
+    np.savez(tmp_path / "c" / READER / ARRAYS, **arrays)  # type: ignore[arg-type]
     record = json.loads((tmp_path / "c" / RECORD).read_text(encoding="utf-8"))
-    del record["files"][ARRAYS]
+    del record["files"][f"{READER}/{ARRAYS}"]
     (tmp_path / "c" / RECORD).write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(CriticError, match="cannot be read"):
-        load(tmp_path / "c", lambda name: encode)
+        load(tmp_path / "c", TOOLS)
 
 
 def test_one_label_trains_nothing() -> None:
     right_only = [one for one in made(60) if one.correct]
     with pytest.raises(CriticError, match=r"all solutions are right, .* Fix: "):
-        train(right_only, SETTINGS, "words", encode)
+        train(right_only, SETTINGS, "words", TOOLS)
 
 
 def test_the_places_share_what_is_left_of_being_right() -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from storage.reasons import Code
 from storage.rows import WRONG_STEP, Row, column, reasons_of, to_table
-from tasks.critics.trained import FOLDER, CriticTraining, TrainedCritic, critic_folder, load, train
+from tasks.critics.trained import FOLDER, TrainedCritic, critic_folder, load, train
 from tasks.stages.score import score
-from tests.tasks.critics.test_trained import encode, made
+from tests.tasks.critics.test_trained import SETTINGS, TOOLS, made
 
 QUESTION = "Problem 9999: what is the sum of 31, 52, 77, 20?"
 RIGHT = "Add the next one: 31 + 52 = 83.\n\nAdd the next one: 83 + 77 = 160.\nAdd the next one: 160 + 20 = 180.\nThe answer is 180."
@@ -20,8 +20,8 @@ WRONG = "Add the next one: 31 + 52 = 83.\n\nAdd the next one: 83 + 1544 = 1627.\
 @pytest.fixture(scope="module")
 def critic(tmp_path_factory: pytest.TempPathFactory) -> TrainedCritic:
     folder = tmp_path_factory.mktemp("critics") / "c"
-    train(made(), CriticTraining(components=8, rounds=30), "words", encode).save(folder)
-    return load(folder, lambda name: encode)
+    train(made(), SETTINGS, "words", TOOLS).save(folder)
+    return load(folder, TOOLS)
 
 
 def test_wrong_solutions_are_dropped_and_programs_are_not_judged(

@@ -1,0 +1,192 @@
+"""Boosted trees over the steps: the hazard of each step, the probability that it is wrong given that all steps before it are right.
+
+The trees read the step's vector by a sentence encoder, its place, its numbers and words (tasks/critics/step_features.py), and what the step
+checker recomputed. P(no step is wrong) is the product of what the hazards leave; the first wrong step is the likeliest one.
+Wrong solutions of which only the answer is known to be wrong train it by expectation and maximisation: the model of the round before says how
+likely the error is in each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from tasks.arrays import Floats
+from tasks.critics import WorkedSolution, step_features
+from tasks.critics.hazards import (
+    CHECKED,
+    checked_features,
+    digest_of_arrays,
+    likeliest,
+    per_solution,
+    probability,
+    solution_features,
+    step_labels,
+)
+from tasks.critics.kinds import CriticLog, CriticTools, EncodeTexts, Signals
+from tasks.critics.labelled import LabelledSolution
+from tasks.critics.step_checker import Checked, check
+from tasks.critics.trees import Trees, train_trees
+from tasks.seeding import seed_of
+from tasks.settings import Section
+
+ARRAYS = "trees.npz"
+LIKE = ("like_question_vector", "like_previous_vector", "like_others_vector")
+BLOCK = 512  # solutions whose steps are in memory at once
+
+
+class TreesSettings(Section, title="Boosted trees"):
+    components: int = Field(
+        48, ge=1, le=384, description="principal components of the step vectors that are features"
+    )
+    rounds: int = Field(150, ge=1, le=2000, description="trees")
+    expectations: int = Field(
+        2,
+        ge=1,
+        le=10,
+        description="passes that locate the error in solutions of which only the answer is known to be wrong",
+    )
+
+
+own_settings = TreesSettings
+
+
+class TreesReader:
+    """Reads the hazards of steps by boosted trees. `encode` must be the encoder of the training."""
+
+    def __init__(self, arrays: Mapping[str, npt.NDArray[Any]], encode: EncodeTexts) -> None:
+        self._arrays, self._encode = dict(arrays), encode
+        self._trees = Trees.from_arrays(
+            {name: arrays[f"trees.{name}"] for name in Trees.__dataclass_fields__}
+        )
+        self._basis = _Basis(arrays["basis.mean"], arrays["basis.axes"])
+
+    @property
+    def digest(self) -> str:
+        return digest_of_arrays(self._arrays)
+
+    def read(self, solutions: Sequence[WorkedSolution]) -> Signals:
+        hazards: list[Floats] = []
+        checked: list[Checked] = []
+        for start in range(0, len(solutions), BLOCK):
+            tables, of_block = step_tables(solutions[start : start + BLOCK], self._encode, self._basis)
+            odds = self._trees.log_odds(np.concatenate(tables))
+            hazards += per_solution(probability(odds), [len(table) for table in tables])
+            checked += of_block
+        inputs = solution_features(hazards, checked)
+        return Signals(inputs, likeliest(hazards), [1 - one for one in hazards])
+
+    def save(self, folder: Path) -> None:
+        columns = np.array(feature_names(self._basis))
+        np.savez(folder / ARRAYS, allow_pickle=False, **self._arrays, names=columns)
+
+
+def load(folder: Path, record: Mapping[str, Any], tools: CriticTools) -> TreesReader:
+    """Load the trees. Raises ValueError for arrays that are none, and for those of other features."""
+    with np.load(folder / ARRAYS, allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    names = arrays.pop("names").tolist()
+    reader = TreesReader(arrays, tools.encoder(record["encoder"]))
+    if names != list(feature_names(reader._basis)):
+        raise ValueError("it was trained by another version of the features")
+    return reader
+
+
+def fit(
+    solutions: Sequence[LabelledSolution],
+    settings: TreesSettings,
+    encoder: str,
+    tools: CriticTools,
+    *,
+    seed: int,
+    log: CriticLog,
+) -> TreesReader:
+    """Train the trees in passes of expectation and maximisation."""
+    encode = tools.encoder(encoder)
+    basis = _basis(solutions, encode, settings.components, seed)
+    tables, _ = step_tables(solutions, encode, basis)
+    log("the steps are encoded")
+    trees: Trees | None = None
+    for turn in range(settings.expectations):
+        rows, labels, weights = _rows(solutions, tables, trees)
+        trees = train_trees(rows, labels, weights, seed=seed_of(seed, "trees", turn), rounds=settings.rounds)
+        log(f"trees, pass {turn + 1} of {settings.expectations}")
+    assert trees is not None
+    arrays: dict[str, npt.NDArray[Any]] = {"basis.mean": basis.mean, "basis.axes": basis.axes}
+    return TreesReader(arrays | {f"trees.{name}": one for name, one in trees.arrays().items()}, encode)
+
+
+@dataclass(frozen=True, slots=True)
+class _Basis:
+    """The principal components of vectors: `mean` (dimensions,) and `axes` (dimensions, components)."""
+
+    mean: npt.NDArray[np.float32]
+    axes: npt.NDArray[np.float32]
+
+
+def feature_names(basis: _Basis) -> tuple[str, ...]:
+    """Return the names of the columns of `step_tables`."""
+    components = (f"component_{number}" for number in range(basis.axes.shape[1]))
+    return (*step_features.FEATURES, *CHECKED, *LIKE, *components)
+
+
+def step_tables(
+    solutions: Sequence[WorkedSolution], encode: EncodeTexts, basis: _Basis
+) -> tuple[list[Floats], list[Checked]]:
+    """Return the features of the steps of each solution, float64 (steps, features), and what the step checker says."""
+    texts = list(dict.fromkeys(text for one in solutions for text in (one.question, *one.steps)))
+    places = {text: row for row, text in enumerate(texts)}
+    vectors = encode(texts)
+    tables, checked = [], []
+    for one in solutions:
+        finding = check(one.steps, question=one.question)
+        question = vectors[places[one.question]]
+        steps = vectors[[places[text] for text in one.steps]]
+        before = np.vstack([question[None], steps[:-1]])
+        others = (steps.sum(0) - steps) / max(1, len(steps) - 1)
+        like = np.column_stack([steps @ question, (steps * before).sum(1), (steps * others).sum(1)])
+        tables.append(
+            np.hstack(
+                [
+                    step_features.step_features(one.question, one.steps),
+                    checked_features(finding),
+                    like,
+                    (steps - basis.mean) @ basis.axes,
+                ]
+            ).astype(np.float64)
+        )
+        checked.append(finding)
+    return tables, checked
+
+
+def _basis(solutions: Sequence[LabelledSolution], encode: EncodeTexts, components: int, seed: int) -> _Basis:
+    """Return the principal components of the vectors of steps, from a sample of them."""
+    texts = sorted({text for one in solutions for text in one.steps}, key=lambda text: seed_of(seed, text))
+    vectors = encode(texts[:8192])
+    mean = vectors.mean(0)
+    _, vectors_of_covariance = np.linalg.eigh(np.cov((vectors - mean).T.astype(np.float64)))
+    axes = vectors_of_covariance[:, ::-1][:, :components]
+    axes = axes * np.where(
+        axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])] < 0, -1, 1
+    )  # the sign is arbitrary
+    return _Basis(mean.astype(np.float32), axes.astype(np.float32))
+
+
+def _rows(
+    solutions: Sequence[LabelledSolution], tables: Sequence[Floats], trees: Trees | None
+) -> tuple[Floats, npt.NDArray[np.int64], Floats]:
+    """Return the steps that train the hazards, with labels and weights, by what `trees` say of places that are unknown."""
+    parts = []
+    for one, table in zip(solutions, tables, strict=True):
+        unknown = not one.correct and one.first_error is None
+        hazards = probability(trees.log_odds(table)) if unknown and trees is not None else None
+        numbers, labels, weights = step_labels(one, hazards)
+        parts.append((table[numbers], labels.astype(np.int64), weights))
+    rows, labels_of, weights_of = zip(*parts, strict=True)
+    return np.concatenate(rows), np.concatenate(labels_of), np.concatenate(weights_of)
