@@ -27,14 +27,17 @@ class Evaluate(Section):
     chat_template: bool = Field(
         True, description="put those tasks' prompts through the chat template of a checkpoint"
     )
-    also: dict[str, list[Literal["choice", "program"]]] = Field(
+    also: dict[str, list[Literal["choice", "program", "likelihood"]]] = Field(
         {},
-        description="benchmarks with numeric answers to be asked in further forms too, such as gsm8k_test: [choice]",
+        description="benchmarks to be asked in further forms too: numeric answers as `choice` or `program`, such as gsm8k_test: [choice], and multiple choice by the `likelihood` of its options, for checkpoints",
     )
     domains: dict[str, str] = Field({}, description="domain of a benchmark whose name does not tell it")
     limit: int | None = Field(None, ge=1, description="most items per benchmark, drawn by the seed")
     samples: int = Field(
         1, ge=1, le=256, description="answers per item; pass@1 is their mean, maj@k their majority"
+    )
+    pass_at: list[int] = Field(
+        [10, 100], description="k of pass@k (unbiased), where there are at least k answers per item"
     )
     temperature: float | None = Field(None, ge=0, description="empty: 0 for one sample, 0.7 for several")
     bare: bool | None = Field(

@@ -28,10 +28,11 @@ from storage.clock import now
 from storage.rows import kept
 from storage.sealed_files import HomeFiles
 from storage.stage_cache.shards import digest_of
-from tasks.evaluation.answering import Asking, answer_items, prompt_refs
+from tasks.evaluation.answering import Asking, answer_items, by_stage, prompt_refs
 from tasks.evaluation.domains import DOMAINS, UNASSIGNED
 from tasks.evaluation.harness import Folder, run_tasks
-from tasks.evaluation.items import as_form, load
+from tasks.evaluation.items import SKIPPED, as_form, load
+from tasks.evaluation.likelihood import score_options
 from tasks.evaluation.report import to_markdown
 from tasks.evaluation.scores import as_record, compare, score
 from tasks.llm.costs import total
@@ -54,6 +55,7 @@ class Evaluation:
         """Check everything that can be wrong before the first answer is asked for."""
         items, models = check(config), models_of(config)
         warn_of_unassigned(items, bars)
+        warn_of_skipped(items, bars)
         plain = config.model_dump(mode="json", exclude={"shard_rows", "answers", "budget", "benchmarks"})
         overlay = overlaid(tools.settings.overlay())
         identity = digest_of(
@@ -73,11 +75,10 @@ class Evaluation:
         """Return the items with the model's answers, judged; those of lm-evaluation-harness come last."""
         config, line = self.config, self.line
         tables = []
-        judged = kept(self.items)
-        programs = pc.equal(judged.column("form"), "program")
+        parts = by_stage(kept(self.items))
         for title, part, needs in (
-            ("Answer", judged.filter(pc.invert(programs)), {}),
-            ("Write programs", judged.filter(programs), {"sandbox": "sandbox"}),
+            ("Answer", parts["words"], {}),
+            ("Write programs", parts["programs"], {"sandbox": "sandbox"}),
         ):
             if not part.num_rows:
                 continue
@@ -86,6 +87,10 @@ class Evaluation:
             call = partial(answer_items, asking=self.asking(model), seed=config.seed)
             refs = line.run(stage, call, shards)
             tables.append(line.rows(refs))
+        if parts["likelihood"].num_rows:
+            stage = Stage("likelihood", f"Score options, {model}", needs={"engine": model})
+            shards = line.shards("items", parts["likelihood"], config.shard_rows)
+            tables.append(line.rows(line.run(stage, partial(score_options), shards)))
         if config.tasks:
             stage = Stage("lm-eval", f"lm-eval, {model}", needs={"engine": model})
             tasks = [line.put("tasks", pa.table({"id": [task], "rejected": pa.nulls(1, pa.string())})) for task in config.tasks]  # fmt: skip
@@ -126,7 +131,10 @@ class Evaluation:
                 for model in models
             },
             "unusable": self.items.num_rows - kept(self.items).num_rows,
-            "scores": {model: [as_record(one) for one in score(table)] for model, table in models.items()},
+            "scores": {
+                model: [as_record(one) for one in score(table, pass_at=config.pass_at)]
+                for model, table in models.items()
+            },
             "costs": total(self.line.facts()),
         }
         drawn: dict[str, Any] = {}
@@ -169,11 +177,24 @@ def check(config: Evaluate) -> pa.Table:
             raise ConfigError(
                 f"model {model!r} is neither a role ({', '.join(ROLES)}) nor a checkpoint. Fix: name one, such as hf:FOLDER"
             )
+    scored = [name for name, forms in config.also.items() if "likelihood" in forms]
+    called = [model for model in models_of(config) if not model.startswith(CHECKPOINT)]
+    if scored and called:
+        raise ConfigError(
+            f"setting also: {scored[0]} by likelihood, but {called[0]} is a chat endpoint, which returns no likelihoods. "
+            "Fix: evaluate a checkpoint (hf:FOLDER), or leave it out"
+        )
     return _items(config)
 
 
+def warn_of_skipped(items: pa.Table, bars: Bars) -> None:
+    """Print a line for each benchmark that cannot be run here."""
+    for row in items.filter(pc.equal(items.column("subdomain"), SKIPPED)).to_pylist():
+        bars.console.print(f"{row['benchmark']}: {row['rejected']}", highlight=False, markup=False)
+
+
 def warn_of_unassigned(items: pa.Table, bars: Bars) -> None:
-    """Return a line that names the benchmarks whose domain neither their name nor their form tells."""
+    """Print a line that names the benchmarks whose domain neither their name nor their form tells."""
     unassigned = items.filter(pc.equal(items.column("domain"), UNASSIGNED)).column("benchmark")
     names = sorted(pc.unique(unassigned).to_pylist())
     if names:

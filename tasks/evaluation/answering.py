@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 import prompts
 from storage.reasons import Code, cells, reason
@@ -25,6 +26,7 @@ from tasks.seeding import seed_of
 from tasks.stages.outcome import Outcome, Tick
 
 STAGE = "evaluate"
+LIKELIHOOD = "likelihood"  # the form of items whose options are scored instead of asked for
 ANSWERED = (
     SCHEMA.append(pa.field("answers", pa.list_(pa.string())))
     .append(pa.field("texts", pa.list_(pa.string())))  # the completions; null: the call failed
@@ -109,10 +111,29 @@ def answer_items(
     return Outcome(pa.Table.from_pylist(records, ANSWERED), asked=len(records), facts=costs.facts())
 
 
+def by_stage(items: pa.Table) -> dict[str, pa.Table]:
+    """Return the items by what answers them: "words", "programs" (which need a sandbox), and "likelihood"."""
+    forms = pc.unique(items.column("form")).to_pylist()
+    programs = [
+        name
+        for name in forms
+        if name != LIKELIHOOD and getattr(module("tasks.evaluation.forms", name), "runs_programs", False)
+    ]
+    kinds = {"likelihood": [LIKELIHOOD], "programs": programs}
+    kinds = {"words": [name for name in forms if name not in [*programs, LIKELIHOOD]], **kinds}
+    return {
+        kind: items.filter(pc.is_in(items.column("form"), pa.array(names, pa.string())))
+        for kind, names in kinds.items()
+    }
+
+
 def prompt_refs(items: pa.Table, *, bare: bool, overlay: Path | None = None) -> dict[str, str]:
     """Return, per form and language, the prompt of its items with its version."""
     refs = {}
     for form, language in sorted(set(zip(items.column("form").to_pylist(), items.column("language").to_pylist(), strict=True))):  # fmt: skip
+        if form == LIKELIHOOD:
+            refs[f"{form}.{language}"] = "the question and each option"
+            continue
         module_of_form = module("tasks.evaluation.forms", form)
         plain = bare and hasattr(module_of_form, "bare")
         refs[f"{form}.{language}"] = (

@@ -7,10 +7,12 @@ a conclusion (FOLIO), options, or else a free answer.
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +23,8 @@ from storage.reasons import Code, cells, reason
 from storage.rows import content_id
 from tasks.critics.labelled import stepped
 from tasks.decontamination.benchmarks import BenchmarkError, pinned, read_records
-from tasks.evaluation.domains import DOMAINS, capability_of, domain_of
+from tasks.evaluation.domains import DOMAINS, UNASSIGNED, benchmark_named, capability_of, domain_of
+from tasks.evaluation.shapes import choice
 from tasks.ingestion.column_names import GOLD, plain
 from tasks.ingestion.columns import Habits, Unfit, read, solution_and_flag, with_own_options
 from tasks.ingestion.options import Options, Unreadable, letter_of, options_of
@@ -31,6 +34,7 @@ from tasks.taxonomy import domain_of as topic_of
 from tasks.text.cleaning import LANGUAGE_NAMES, language_of
 
 STAGE = "items"
+SKIPPED = "skipped"  # the subdomain of a benchmark that cannot be run here
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -46,11 +50,15 @@ SCHEMA = pa.schema(
         ("reference", pa.string()),
         ("rejected", pa.string()),
         ("reason", REASON),
+        ("accepted", pa.list_(pa.string())),  # of a phrase: all answers that count
+        ("tests", pa.string()),  # of unit_tests: the program that is appended to the answer
     ]
 )  # fmt: skip
 
 _TOPICS = ("subdomain", "type", "subject", "category", "subfield", "classification")
 _TRUTHS = Options(("True", "False", "Unknown"), ("A", "B", "C"))
+_SPLIT = re.compile(r"_(?:test|dev|val|train)$")
+_FOLDERS = 3  # levels above a file at which the folder of its benchmark is looked for
 _OPTIONS = 4  # of a question that is converted to multiple choice
 _PLAIN_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.]*\d)")
 
@@ -66,44 +74,124 @@ def load(paths: Sequence[str | Path], domains: Mapping[str, str] | None = None) 
         raise BenchmarkError(f"no domain {unknown[0]!r}; there are: {', '.join(DOMAINS)}")
     rows = []
     for name, path, _ in pinned(paths):
-        listed, common = read_records(Path(path))
-        items = list(_items(name, listed, common, chosen.get(name)))
+        known = benchmark_named(name) or _by_folder(Path(path))
+        if (skipped := getattr(known, "skipped", None)) is not None:
+            rows.append(_skipped(name, known, skipped))
+            continue
+        items = list(_items(name, Path(path), known, chosen.get(name)))
         if not any(row["rejected"] is None for row in items):
             why = items[0]["rejected"] if items else "it holds no record"
             raise BenchmarkError(
                 f"benchmark {name}: {path} has no item that can be judged ({why}). Fix: correct or drop it"
             )
         rows += items
+    if rows and all(row["rejected"] is not None for row in rows):
+        raise BenchmarkError(
+            f"benchmark {rows[0]['benchmark']}: {rows[0]['rejected']}. Fix: name a file of another benchmark"
+        )
     return pa.Table.from_pylist(rows, SCHEMA)
 
 
-def _items(
-    name: str, listed: Sequence[Record], common: Habits, domain: str | None
-) -> Iterable[dict[str, Any]]:
+def _skipped(name: str, known: ModuleType | None, why: str) -> dict[str, Any]:
+    """Return the one row that stands for a file whose benchmark cannot be run here."""
+    return {
+        "id": name,
+        "benchmark": name,
+        "form": "open",
+        **_place(name, {"form": "open"}, {}, known, None),
+        "subdomain": SKIPPED,
+        "language": "en",
+        "question": "",
+        **cells(reason(STAGE, Code.UNREADABLE, place="skipped", why=why)),
+    }
+
+
+def _by_folder(path: Path) -> ModuleType | None:
+    """Return the module of the benchmark whose folder holds a file that is named by its subject."""
+    for folder in path.absolute().parts[:-1][::-1][:_FOLDERS]:
+        known = benchmark_named(folder)
+        if known is not None and getattr(known, "folders", False):
+            return known
+    return None
+
+
+def _records(path: Path, known: ModuleType | None) -> tuple[list[Record], Habits]:
+    """Return the records of a file; a CSV file of a benchmark with `header` may begin without the names of its columns."""
+    header = getattr(known, "header", None)
+    if header is None or path.suffix.lower() != ".csv":
+        return read_records(path)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            listed = [
+                (number, cells) for number, cells in enumerate(csv.reader(file, strict=True), 1) if cells
+            ]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BenchmarkError(
+            f"benchmark file {path}: not CSV in UTF-8 ({error}). Fix: correct it there"
+        ) from error
+    first = listed[0][1] if listed else []
+    if len(first) != len(header) or [cell.strip().lower() for cell in first] == list(header):
+        return read_records(path)
+    records = [
+        Record(f"line {number}", dict(zip(header, cells, strict=True)))
+        if len(cells) == len(header)
+        else Record(f"line {number}", None, f"{counted(len(cells), 'cell')} instead of {len(header)}")
+        for number, cells in listed
+    ]
+    return records, Habits()
+
+
+def _items(name: str, path: Path, known: ModuleType | None, domain: str | None) -> Iterable[dict[str, Any]]:
+    listed, common = _records(path, known)
     named = [{plain(key): value for key, value in (record.fields or {}).items()} for record in listed]
     judged = _judges_solutions(named)
+    own_form = getattr(known, "items", None)
+    if getattr(known, "folders", False):
+        subject = _SPLIT.sub("", path.name.partition(".")[0]).replace("_", " ")
+        for fields in named:
+            if not any(isinstance(fields.get(key), str) for key in _TOPICS):
+                fields["subject"] = subject
     for number, (record, fields) in enumerate(zip(listed, named, strict=True)):
+        why = None
         try:
             if record.fields is None:
                 raise Unfit(record.error or "unreadable")
-            item = _item(fields, common, judged)
-            why = None if item["reference"] else reason(STAGE, Code.NO_TRUSTED_ANSWER)
+            several = (own_form(fields) if own_form else None) or [_item(fields, common, judged)]
         except Unfit as error:
-            item = {"form": "open", "question": ""}
+            several = [{"form": "open", "question": ""}]
             why = reason(STAGE, Code.UNREADABLE, place=record.place, why=error)
-        language = str(fields.get("language") or language_of(item["question"]) or "en")
-        topic = next((fields[key] for key in _TOPICS if isinstance(fields.get(key), str)), None)
-        item_domain = domain or domain_of(name, item["form"], fields.get("domain"))
-        yield {
-            **item,
-            "id": f"{name}#{number}",
-            "benchmark": name,
-            "domain": item_domain,
-            "capability": capability_of(item_domain, item["form"]),
-            "subdomain": topic or item_domain,
-            "language": LANGUAGE_NAMES.get(language.lower(), "en"),
-            **cells(why),
-        }
+        for part, item in enumerate(several):
+            lack = why or (None if item["reference"] else reason(STAGE, Code.NO_TRUSTED_ANSWER))
+            language = str(fields.get("language") or language_of(item["question"]) or "en")
+            topic = next((fields[key] for key in _TOPICS if isinstance(fields.get(key), str)), None)
+            place = _place(name, item, fields, known, domain)
+            yield {
+                **item,
+                **place,
+                "id": f"{name}#{number}" if len(several) == 1 else f"{name}#{number}.{part}",
+                "benchmark": name,
+                "subdomain": item.get("subdomain") or topic or place["domain"],
+                "language": LANGUAGE_NAMES.get(language.lower(), "en"),
+                **cells(lack),
+            }
+
+
+def _place(
+    name: str,
+    item: Mapping[str, Any],
+    fields: Mapping[str, Any],
+    known: ModuleType | None,
+    chosen: str | None,
+) -> dict[str, str]:
+    """Return domain and capability of an item: those that the user chose, of its record, of its benchmark, or of its form."""
+    if chosen is not None:
+        return {"domain": chosen, "capability": capability_of(chosen, item["form"])}
+    if known is not None:
+        own = getattr(known, "of_record", None)
+        place = {"domain": known.domain, "capability": known.capability} | (own(fields) if own else {})
+        return place | ({"capability": "coding"} if item["form"] == "program" else {})
+    domain = domain_of(name, item["form"], fields.get("domain"))
+    return {"domain": domain, "capability": capability_of(domain, item["form"])}
 
 
 def _judges_solutions(named: Sequence[Mapping[str, Any]]) -> bool:
@@ -132,29 +220,16 @@ def _item(record: Mapping[str, Any], common: Habits, judged: bool) -> dict[str, 
     if isinstance(record.get("conclusion"), str) and record.get("premises") and fields.options is None:
         label = record.get("label", record.get("answer"))
         truth = {"uncertain": "Unknown"}.get(str(label).strip().lower(), str(label).strip().title())
-        return _choice(fields.question, _TRUTHS, letter_of(_TRUTHS, truth))
+        return choice(fields.question, _TRUTHS, letter_of(_TRUTHS, truth))
     fields = with_own_options(fields)
     if fields.options:
-        return {**_choice(fields.question, fields.options, fields.reference), "solution": fields.solution}
+        return {**choice(fields.question, fields.options, fields.reference), "solution": fields.solution}
     return {
         "form": "open",
         "question": fields.question,
         "solution": fields.solution,
         "reference": fields.reference,
     }
-
-
-def _choice(question: str, options: Options, reference: str | None) -> dict[str, Any]:
-    """Return a question with options. The reference is a letter, several letters, or a value that the judge compares with the
-    options. Raises Unfit if it is a letter that no option has."""
-    if (
-        reference is not None
-        and len(reference) == 1
-        and reference.isalpha()
-        and letter_of(options, reference) is None
-    ):
-        raise Unfit(f"the answer is {reference.upper()}, but there are {counted(len(options), 'option')}")
-    return {"form": "choice", "question": question, "options": list(options.texts), "reference": reference}
 
 
 def _steps(record: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -184,9 +259,14 @@ def _steps(record: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def as_form(items: pa.Table, form: str) -> pa.Table:
-    """Convert items with free answers to another form: `choice` (GSM8K as multiple choice) or `program`. Items that the form
-    does not fit are left out."""
-    rows = [row for row in items.to_pylist() if row["form"] == "open" and row["rejected"] is None]
+    """Convert items to another form: free answers to `choice` (GSM8K as multiple choice) or `program`, multiple choice to
+    `likelihood`. Items that the form does not fit are left out."""
+    fits = "choice" if form == "likelihood" else "open"
+    rows = [row for row in items.to_pylist() if row["form"] == fits and row["rejected"] is None]
+    if form == "likelihood":
+        rows = [
+            row for row in rows if len(row["reference"]) == 1
+        ]  # several right options have no one likeliest
     if form == "choice":
         rows = [row for row in map(as_multiple_choice, rows) if row is not None]
     converted = [
@@ -195,7 +275,7 @@ def as_form(items: pa.Table, form: str) -> pa.Table:
             "form": form,
             "id": f"{row['id']}:{form}",
             "benchmark": f"{row['benchmark']}:{form}",
-            "capability": capability_of(row["domain"], form),
+            "capability": "coding" if form == "program" else row["capability"],
         }
         for row in rows
     ]
@@ -240,13 +320,14 @@ def of_rows(rows: pa.Table, benchmark: str) -> pa.Table:
     items = []
     for row in rows.select(["language", "question", "solution", "subdomain", "reference_answer"]).to_pylist():
         topic = row["subdomain"]
+        domain = topic_of(topic or "") or UNASSIGNED
         items.append(
             {
                 "id": f"{benchmark}#{content_id(row['language'], row['question'])}",
                 "benchmark": benchmark,
                 "form": "open",
-                "domain": topic_of(topic or "") or "competition",
-                "capability": "mathematics",
+                "domain": domain,
+                "capability": capability_of(domain, "open"),
                 "subdomain": topic or "unknown",
                 "language": row["language"],
                 "question": row["question"],

@@ -59,18 +59,30 @@ def rows_of(record: Mapping[str, Any], group: str) -> tuple[list[str], list[list
     model, baseline = record["model"], record["baseline"]
     scores = [one for one in record["scores"][model] if one["group"] == group]
     several = any(one["samples"] > 1 for one in scores)
-    headings = ["items", "pass@1 [95 %]", *(["maj@k"] if several else []), "failed", "no answer", "unknown"]
+    # a record that was read from its file has texts for keys
+    pass_at = [{int(k): share for k, share in one.get("pass_at", {}).items()} for one in scores]
+    ks = sorted({k for one in pass_at for k in one if k > 1})
+    headings = [
+        "items",
+        "pass@1 [95 %]",
+        *(f"pass@{k}" for k in ks),
+        *(["maj@k"] if several else []),
+        "failed",
+        "no answer",
+        "unknown",
+    ]
     cells = [
         [
             one["name"],
             f"{one['items']:,}",
             f"{points(one['score'])} [{points(one['low'])}, {points(one['high'])}]",
+            *(points(shares.get(k)) for k in ks),
             *([points(one["majority"])] if several else []),
             f"{one['failed']:,}",
             f"{one['unanswered']:,}",
             f"{one['unknown']:,}",
         ]
-        for one in scores
+        for one, shares in zip(scores, pass_at, strict=True)
     ]
     if baseline:
         headings += ["baseline", "delta [95 %]", "p (Holm)", "items needed", ""]

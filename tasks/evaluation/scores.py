@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.counting import counted
 from tasks.evaluation.statistics import ALPHA, Paired, holm, interval, paired
 
 GROUPS = ("benchmark", "subdomain", "domain", "capability")
@@ -27,6 +29,8 @@ class Score:
     Such a sample counts as not right in `score` and `majority`, as in published evaluations, but it is not known to be wrong:
     `score` is a lower bound if `unknown` is not 0. `unanswered` counts items with a sample without an answer, which is not
     right in `score` either.
+
+    `pass_at` is pass@k by k: the share of items of which at least one of k samples is right.
     """
 
     group: str
@@ -41,6 +45,7 @@ class Score:
     unknown: int
     unanswered: int
     cut: int
+    pass_at: dict[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +65,23 @@ class Delta:
         return "better" if self.paired.delta > 0 else "worse"
 
 
-def score(answered: pa.Table, groups: Sequence[str] = GROUPS) -> list[Score]:
+def score(answered: pa.Table, groups: Sequence[str] = GROUPS, pass_at: Sequence[int] = ()) -> list[Score]:
     """Return the scores of items (tasks.evaluation.answering.ANSWERED) per group, in the order of names. Every item of a
-    group has the same weight."""
+    group has the same weight. `pass_at`: the k of pass@k, of which those count that are not above the samples of the group."""
     scores = []
     for group in groups:
         for name in _names(answered, group):
-            scores.append(_score(answered.filter(pc.equal(answered.column(group), name)), group, name))
+            part = answered.filter(pc.equal(answered.column(group), name))
+            scores.append(_score(part, group, name, pass_at))
     return scores
+
+
+def pass_at_k(samples: int, right: int, k: int) -> float:
+    """Return the unbiased estimate of the probability that one of k samples is right, where `right` of `samples` are:
+    1 - C(n - c, k) / C(n, k) (Chen et al. 2021, arXiv:2107.03374). Raises ValueError if k is not from 1 to `samples`."""
+    if not 1 <= k <= samples:
+        raise ValueError(f"pass@{k} cannot be estimated from {counted(samples, 'sample')}")
+    return 1.0 - math.comb(samples - right, k) / math.comb(samples, k)
 
 
 def compare(candidate: pa.Table, baseline: pa.Table, groups: Sequence[str] = GROUPS) -> list[Delta]:
@@ -113,7 +127,7 @@ def _paired(candidate: npt.NDArray[np.float64], baseline: npt.NDArray[np.float64
     return paired(candidate[0], baseline[0]) if len(candidate) == 1 else paired(candidate, baseline)
 
 
-def _score(items: pa.Table, group: str, name: str) -> Score:
+def _score(items: pa.Table, group: str, name: str, pass_at: Sequence[int]) -> Score:
     scored = items.filter(pc.is_valid(items.column("score")))
     values = _scores(scored)
     low, high = interval(values) if len(values) else (0.0, 1.0)
@@ -130,7 +144,19 @@ def _score(items: pa.Table, group: str, name: str) -> Score:
         unknown=int(pc.sum(pc.greater(scored.column("unknown"), 0)).as_py() or 0),
         unanswered=int(pc.sum(pc.greater(scored.column("unanswered"), 0)).as_py() or 0),
         cut=int(pc.sum(scored.column("cut")).as_py() or 0),
+        pass_at=_pass_at(scored, pass_at),
     )
+
+
+def _pass_at(items: pa.Table, ks: Sequence[int]) -> dict[int, float]:
+    """Return pass@k by k over items that all have at least k samples."""
+    judged = items.column("right").to_pylist()
+    fewest = min(map(len, judged), default=0)
+    return {
+        k: float(np.mean([pass_at_k(len(samples), samples.count(True), k) for samples in judged]))
+        for k in ks
+        if k <= fewest
+    }
 
 
 def _most(items: pa.Table) -> int:

@@ -22,7 +22,7 @@ from tasks.concepts.extraction import extracted
 from tasks.conversations import WRITER
 from tasks.decontamination.judge import verdict
 from tasks.documents import transcripts
-from tasks.evaluation.forms import choice, roles
+from tasks.evaluation.forms import choice, grid, roles
 from tasks.interleaving import turn_of
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.request import Completion, Usage
@@ -170,6 +170,21 @@ def of_roles(text: str, language: str, cut: bool, judge: Judge) -> Any:
     return {"answer": roles.answers([item], [text], cut=[cut], judge=judge, sandbox=None)[0]}
 
 
+def of_grid(text: str, language: str, cut: bool, judge: Judge) -> Any:
+    item = {
+        "language": language,
+        "options": ["House", "Name", "Drink"],
+        "reference": '[["1", "Ada", "tea"], ["2", "Bo", "milk"]]',
+    }
+    return {"answer": grid.answers([item], [text], cut=[cut], judge=judge, sandbox=None)[0]}
+
+
+def of_function(text: str, language: str, cut: bool, judge: Judge) -> Any:
+    """Read the program that would run; the tests of the form run it."""
+    code = program(text, cut=cut)
+    return {"program": None if code is None else code.splitlines()[-1]}
+
+
 def of_pairs(text: str, language: str, cut: bool, judge: Judge) -> Any:
     return [
         {"code": str(item.code), **item.values}
@@ -261,6 +276,8 @@ READERS: dict[str, Callable[[str, str, bool, Judge], Any]] = {
     "subject": of_subject,
     "solve_choice": of_choice,
     "solve_roles": of_roles,
+    "solve_grid": of_grid,
+    "write_function": of_function,
     "same_problem": of_comparison,
     "multiple_choice": of_wrong_options,
     "distill": partial(of_sample, method="distill"),

@@ -7,5 +7,6 @@ def right(items, answers, *, judge) -> list[bool | None]      # whether it is th
 
 `items` are dicts with the fields of tasks.evaluation.items.SCHEMA, one per text. `cut` has one flag per text: whether the
 token limit cut it off; a cut text has an answer only if it is complete and marked. The optional `bare(item)` returns the
-question as a user would type it, without instructions.
+question as a user would type it, without instructions. A form whose answers are programs says `runs_programs = True`, and gets a
+sandbox. The form `likelihood` asks nothing: tasks.evaluation.likelihood scores its options by a checkpoint.
 """

@@ -14,6 +14,7 @@ from tasks.sandbox import Sandbox
 __all__ = ["answers", "bare", "prompt", "right", "shown"]
 
 prompt = "solve_pot"
+runs_programs = True
 
 
 def answers(

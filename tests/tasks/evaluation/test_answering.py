@@ -290,3 +290,26 @@ def test_programs_run_in_the_sandbox(ask: Any, tmp_path: Path, sandbox: Sandbox)
     assert answered.column("score").to_pylist() == [1.0] * 3
     with pytest.raises(ValueError, match="needs a sandbox"):
         ask(items, lambda text, _: "```python\nprint(1)\n```", max_tokens=9)
+
+
+def test_pass_at_k_is_in_the_table_where_there_are_enough_samples(ask: Any, tmp_path: Path) -> None:
+    items = items_of(tmp_path, 4)
+    turns: dict[int, int] = {}
+
+    def script(text: str, turn: int) -> str:
+        asked = turns[number(text)] = turns.get(number(text), 0) + 1
+        return f"\\boxed{{{number(text) + (100 if asked == 1 else 7)}}}"
+
+    answered = ask(items, script, samples=4, temperature=0.7)
+    (whole,) = score(answered, ["benchmark"], pass_at=[2, 4, 10])
+    assert whole.pass_at == pytest.approx({2: 0.5, 4: 1.0})
+    record = orjson.loads(
+        orjson.dumps(
+            {"model": "m", "baseline": "", "scores": {"m": [as_record(whole)]}},
+            option=orjson.OPT_NON_STR_KEYS,
+        )
+    )
+    headings, cells = rows_of(record, "benchmark")
+    assert dict(zip(headings, cells[0][1:], strict=True)) | {"pass@2": "50.0", "pass@4": "100.0"} == dict(
+        zip(headings, cells[0][1:], strict=True)
+    )

@@ -13,15 +13,16 @@ from rich.console import Console
 from flows.runner.evaluation import warn_of_unassigned
 from flows.runner.progress import Bars
 from tasks.decontamination.benchmarks import BenchmarkError
-from tasks.evaluation.domains import CAPABILITIES, DOMAINS, domain_of
+from tasks.evaluation.domains import CAPABILITIES, DOMAINS, PACKAGE, benchmark_named, capability_of, domain_of
 from tasks.evaluation.items import as_form, load
+from tasks.plugins import module, names
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 
 RECORDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "gsm8k_test": (
         {"question": "2 + 3?", "answer": "It is <<2+3=5>>5.\n#### 5"},
-        {"form": "open", "domain": "arithmetic", "reference": "5", "capability": "mathematics"},
+        {"form": "open", "domain": "problem solving", "reference": "5", "capability": "mathematics"},
     ),
     "svamp": (
         {"Body": "Ann has 3 pens", "Question": "How many?", "Answer": 3.0, "Type": "Count"},
@@ -29,7 +30,7 @@ RECORDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "aqua": (
         {"question": "2 + 3?", "options": ["A)4", "B)5"], "correct": "B"},
-        {"form": "choice", "domain": "quantitative", "options": ["4", "5"], "reference": "B"},
+        {"form": "choice", "domain": "other mathematics", "options": ["4", "5"], "reference": "B"},
     ),
     "mathqa": (
         {"problem": "2 + 3?", "options": "a ) 4 , b ) 5 , c ) 1,000", "correct": "b"},
@@ -41,20 +42,20 @@ RECORDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "mmlu_stem": (
         {"question": "Which?", "choices": ["one", "two", "three"], "answer": 2, "type": "physics"},
-        {"domain": "science", "capability": "knowledge", "reference": "C", "subdomain": "physics"},
+        {"domain": "STEM", "capability": "knowledge", "reference": "C", "subdomain": "physics"},
     ),
     "folio": (
         {"premises": ["All A are B.", "x is A."], "conclusion": "x is B.", "label": "Uncertain"},
-        {"form": "choice", "domain": "deduction", "options": ["True", "False", "Unknown"], "reference": "C"},
+        {"form": "choice", "domain": "logic", "options": ["True", "False", "Unknown"], "reference": "C"},
     ),
     "knights_knaves": (
         {"quiz": "Who?", "solution_text": "Ada is a knight, and Bo is a knave."},
-        {"form": "roles", "domain": "constraints", "reference": "Ada is a knight, and Bo is a knave."},
+        {"form": "roles", "domain": "logic", "reference": "Ada is a knight, and Bo is a knave."},
     ),
     "mr_ben": (
         {"Question": "2 + 3?", "Model_Solution_Steps": ["Step 1: add", "Step 2: 6"], "Model_Solution_First_Error_Step": "2",
          "Model_Solution_Correctness": "incorrect"},
-        {"form": "first_error", "domain": "error finding", "solution": "Step 1: add\nStep 2: 6", "reference": "2"},
+        {"form": "first_error", "domain": "logic", "solution": "Step 1: add\nStep 2: 6", "reference": "2"},
     ),
     "mr_ben_right": (
         {"Question": "q", "Model_Solution_Steps": ["a\nb"], "Model_Solution_First_Error_Step": "N/A",
@@ -68,11 +69,11 @@ RECORDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "verify_cot": (
         {"question": "2 + 3?", "answer": "First, we add. So it is 6.", "final_answer": "6", "gt_answer": "#### 5", "correct": False, "flag": 0},
-        {"form": "judgement", "domain": "error finding", "solution": "First, we add. So it is 6.", "reference": "wrong"},
+        {"form": "judgement", "domain": "logic", "solution": "First, we add. So it is 6.", "reference": "wrong"},
     ),
     "graded_solutions": (
         {"prompt": "2 + 3?", "completion": "It is \\boxed{6}", "label": False},
-        {"form": "judgement", "domain": "error finding", "reference": "wrong"},
+        {"form": "judgement", "domain": "logic", "reference": "wrong"},
     ),
     "multi_letter_exam": (
         {"question": "Which are even?", "options": ["2", "3", "4"], "label": ["A", "C"]},
@@ -120,18 +121,36 @@ def test_a_record_without_a_trusted_answer_is_left_out_and_counted(tmp_path: Pat
 def test_domains_may_be_given_and_must_be_known(tmp_path: Path) -> None:
     file = tmp_path / "ours.jsonl"
     file.write_text('{"question": "2 + 3?", "answer": "5"}')
-    (item,) = load([file], {"ours": "science"}).to_pylist()
-    assert (item["domain"], item["capability"]) == ("science", "knowledge")
+    (item,) = load([file], {"ours": "STEM"}).to_pylist()
+    assert (item["domain"], item["capability"]) == ("STEM", "knowledge")
     with pytest.raises(BenchmarkError, match="no domain 'sciences'"):
         load([file], {"ours": "sciences"})
 
 
 def test_seven_domains_under_four_capabilities() -> None:
+    modules = [module(PACKAGE, name) for name in names(PACKAGE)]
+    assert {one.domain for one in modules} == set(DOMAINS)
     assert len(DOMAINS) == 7
-    assert {capability for capability, _ in DOMAINS.values()} | {"coding"} == set(CAPABILITIES)
-    assert [domain_of(name) for name in ("MATH_500", "mathqa_test", "gaokao-mathcloze", "kk_3ppl", "whatever")] == [
-        "competition", "quantitative", "competition", "constraints", "unassigned",
-    ]  # fmt: skip
+    assert {one.capability for one in modules} == set(CAPABILITIES)
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "domain"),
+    [
+        ("MATH_500", "problem solving"), ("mathqa_test", "other mathematics"), ("gaokao-mathcloze", "problem solving"),
+        ("kk_3ppl", "logic"), ("MMLU-Pro_test", "commonsense"), ("mmlu_stem.a", "STEM"), ("MMLU-math", "other mathematics"),
+        ("GSM8K-MQA", "problem solving"), ("mathbench-t", "other mathematics"), ("MathBench-a", "other mathematics"),
+        ("hendrycks_math_algebra", "problem solving"), ("bbh_cot_fewshot_snarks", "symbolic"), ("openai_humaneval", "symbolic"),
+        ("miniwob++", "agent"), ("nq_open", "commonsense"), ("math_test", "problem solving"),
+        # other benchmarks begin with the same words, and none of them is mathematics because of it
+        ("mathvista", "unassigned"), ("math_vista", "unassigned"), ("drop_out_survey", "unassigned"), ("swagger", "unassigned"),
+        ("whatever", "unassigned"), ("satellites", "unassigned"),
+    ],
+)  # fmt: skip
+def test_names_of_files_stand_for_benchmarks(benchmark: str, domain: str) -> None:
+    assert domain_of(benchmark) == domain
+    known = benchmark_named(benchmark)
+    assert capability_of(domain, "open", benchmark) == (known.capability if known else "unassigned")
 
 
 def test_a_probe_keeps_the_domains_of_its_items() -> None:
@@ -147,13 +166,13 @@ def test_a_probe_keeps_the_domains_of_its_items() -> None:
     ("name", "own", "domain", "capability"),
     [
         ("ours", "Algebra", "algebra", "mathematics"),
-        ("ours", "science", "science", "knowledge"),
+        ("ours", "stem", "STEM", "knowledge"),
         ("ours", "cooking", "unassigned", "unassigned"),
         ("ours", ["algebra"], "unassigned", "unassigned"),
         (
             "gsm8k",
             "algebra",
-            "arithmetic",
+            "problem solving",
             "mathematics",
         ),  # a benchmark that is known is compared with itself
     ],
@@ -187,7 +206,7 @@ def test_programs_count_as_coding(tmp_path: Path) -> None:
     file = tmp_path / "gsm8k_test.jsonl"
     file.write_text('{"question": "2 + 3?", "answer": "#### 5"}')
     (item,) = as_form(load([file]), "program").to_pylist()
-    assert (item["form"], item["capability"], item["domain"]) == ("program", "coding", "arithmetic")
+    assert (item["form"], item["capability"], item["domain"]) == ("program", "coding", "problem solving")
 
 
 @pytest.mark.slow

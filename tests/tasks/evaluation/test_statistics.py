@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from math import comb
 
 import numpy as np
 import pytest
 
+from tasks.evaluation.scores import pass_at_k
 from tasks.evaluation.statistics import holm, interval, paired
 
 
@@ -126,3 +128,18 @@ def test_rounding_is_no_difference_to_look_for() -> None:
     comparison = paired(candidate, baseline)
     assert 0 < comparison.delta < 1e-15
     assert comparison.needed is None
+
+
+def test_pass_at_k_is_the_share_of_subsets_with_a_right_sample() -> None:
+    """Equal to the count over all subsets, and its mean over simulated items to the probability; the plain 1 - (1 - c/n)^k is not."""
+    for samples, right, k in ((5, 2, 3), (6, 0, 2), (4, 4, 1), (7, 1, 7), (6, 5, 2)):
+        subsets = list(combinations([True] * right + [False] * (samples - right), k))
+        assert pass_at_k(samples, right, k) == pytest.approx(sum(map(any, subsets)) / len(subsets))
+    rng = np.random.default_rng(0)
+    counts = rng.binomial(20, 0.1, size=20_000)
+    unbiased = np.mean([pass_at_k(20, int(count), 10) for count in counts])
+    assert unbiased == pytest.approx(1 - 0.9**10, abs=0.01)
+    plain = np.mean([1 - (1 - count / 20) ** 10 for count in counts])
+    assert abs(plain - (1 - 0.9**10)) > 0.03
+    with pytest.raises(ValueError, match="pass@4 cannot be estimated from 3 samples"):
+        pass_at_k(3, 1, 4)
