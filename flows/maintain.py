@@ -20,7 +20,7 @@ from storage import rows
 from storage.clock import now
 from storage.counting import be, counted
 from storage.datasets import annotations as marks
-from storage.datasets import candidates, compaction, orphans, retention, seals, tags
+from storage.datasets import candidates, compaction, judgements, orphans, retention, seals, tags
 from storage.datasets.compaction import SmallFiles
 from storage.datasets.orphans import Orphan
 from storage.datasets.retention import Fate
@@ -28,7 +28,13 @@ from storage.ledger import LedgerError
 from storage.markdown import code, inline
 from storage.stage_cache import shards
 
-TABLES = {candidates.TABLE: candidates.SCHEMA, marks.TABLE: marks.SCHEMA, tags.TABLE: tags.SCHEMA}
+TABLES = {
+    candidates.TABLE: candidates.SCHEMA,
+    marks.TABLE: marks.SCHEMA,
+    judgements.TABLE: judgements.SCHEMA,
+    tags.TABLE: tags.SCHEMA,
+}
+SEALED_WITH_DATA = (tags.TABLE, marks.TABLE, judgements.TABLE)
 
 
 @dataclass(slots=True)
@@ -121,7 +127,7 @@ def carry_out(plan: MaintenancePlan, config: Maintain, tools: Tools) -> None:
     for digest in plan.outputs.digests:
         tools.shards.drop(digest)
     for table in [*store.datasets(), *TABLES]:
-        seals.follow(store.where, table, data=table in (tags.TABLE, marks.TABLE))
+        seals.follow(store.where, table, data=table in SEALED_WITH_DATA)
     missing = forget_missing(tools.home)
     if missing:
         plan.done.append(

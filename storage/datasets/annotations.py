@@ -7,7 +7,6 @@ storage.datasets.retention).
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.clock import now
-from storage.datasets import delta, seals
-from storage.datasets.current_files import facts_of
-from storage.datasets.files import remove_files, write_files
-from storage.errors import Conflict, explained
+from storage.datasets import numbered
 from storage.location import Location, checked_name
 
 TABLE = "_marks"
@@ -53,41 +49,18 @@ class Mark:
 def mark(where: Location, dataset: str, version: str, kind: str, value: dict[str, Any]) -> Mark:
     """Append one mark durably and return it. Marks that are appended at the same time get different numbers."""
     checked_name(dataset)
-    where.make_writable()
-    url = where.url(TABLE)
     at, text = now().isoformat(timespec="seconds"), json.dumps(value, ensure_ascii=False, sort_keys=True)
-    with explained(url):
-        while True:
-            base = delta.head_of(url)
-            number = 0 if base is None else base + 1
-            row = pa.Table.from_pylist(
-                [dict(zip(SCHEMA.names, (number, dataset, version, kind, text, at), strict=True))], SCHEMA
-            )
-            files = write_files(where, TABLE, [row], SCHEMA)
-            try:
-                with contextlib.suppress(Conflict):
-                    record = {"files": {file.path: facts_of(file) for file in files}}
-                    delta.commit(url, files, SCHEMA, base=base, record=record, application=APPLICATION)
-                    where.flush(TABLE, delta.log_path(number))
-                    seals.follow(where, TABLE, data=True)
-                    return Mark(number, dataset, version, kind, value, at)
-            except BaseException:
-                remove_files(where, TABLE, [file.path for file in files])
-                raise
-            remove_files(where, TABLE, [file.path for file in files])
+    record = {"dataset": dataset, "version": version, "kind": kind, "value": text, "at": at}
+    number = numbered.append(where, TABLE, SCHEMA, [record], application=APPLICATION)
+    return Mark(number, dataset, version, kind, value, at)
 
 
 def marks(where: Location, dataset: str, kind: str | None = None) -> list[Mark]:
     """Return the marks on versions of a dataset, oldest first; only those of `kind` if it is given."""
-    table = delta.open_table(where.url(TABLE))
-    if table is None:
-        return []
     condition = pc.field("dataset") == dataset
     if kind is not None:
         condition = condition & (pc.field("kind") == kind)
-    paths = delta.files_of(table)
-    seals.require(where, TABLE, paths)
-    rows = delta.scan(where, TABLE, paths, SCHEMA).to_table(filter=condition).to_pylist()
+    rows = numbered.read(where, TABLE, SCHEMA, condition)
     matches = [Mark(**(row | {"value": json.loads(row["value"])})) for row in rows]
     return sorted(matches, key=lambda one: one.number)
 

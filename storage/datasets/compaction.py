@@ -16,6 +16,7 @@ from storage.datasets import delta, seals, tags
 from storage.datasets.annotations import TABLE as MARKS
 from storage.datasets.current_files import facts_of
 from storage.datasets.files import remove_files, write_files
+from storage.datasets.judgements import TABLE as JUDGEMENTS
 from storage.errors import Conflict, explained
 from storage.location import Location
 
@@ -72,7 +73,7 @@ def compact(where: Location, files: SmallFiles, schema: pa.Schema) -> int:
                         application=_APPLICATION,
                         remove=files.paths,
                     )
-                    seals.follow(where, files.table, data=files.table in (tags.TABLE, MARKS))
+                    seals.follow(where, files.table, data=files.table in (tags.TABLE, MARKS, JUDGEMENTS))
                     return len(written)
         except BaseException:
             remove_files(where, files.table, [file.path for file in written])

@@ -20,9 +20,10 @@ import pyarrow.dataset as pads
 import xxhash
 
 from storage.clock import now
-from storage.datasets import candidates, delta, evolution, promotion, retention, tags, verify
+from storage.datasets import candidates, delta, evolution, judgements, promotion, retention, tags, verify
 from storage.datasets.annotations import Mark, mark, marks
 from storage.datasets.gates import Gate
+from storage.datasets.judgements import RowJudgement
 from storage.datasets.publish import LATEST, publish
 from storage.datasets.restore import restore
 from storage.datasets.versions import Version
@@ -268,6 +269,15 @@ class Store:
     def marks(self, dataset: str, kind: str | None = None) -> list[Mark]:
         """Return the marks on versions of a dataset, oldest first; only those of `kind` if it is given."""
         return marks(self.where, checked_name(dataset), kind)
+
+    def judge(self, version: Version | str, given: Sequence[RowJudgement]) -> list[RowJudgement]:
+        """Append people's judgements of rows of a version, all or none; see storage.datasets.judgements."""
+        resolved = self.resolve(version)
+        return judgements.append(self.where, resolved.dataset, resolved.name, given)
+
+    def judgements(self, dataset: str) -> list[RowJudgement]:
+        """Return people's judgements of rows of the dataset, oldest first."""
+        return judgements.judgements(self.where, checked_name(dataset))
 
     def tags(self, dataset: str) -> dict[str, str]:
         """Return, per tag (candidate, validated, production, ...), the name of the version that it points to."""

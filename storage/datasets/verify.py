@@ -16,11 +16,12 @@ from storage.datasets import candidates, delta, seals, tags
 from storage.datasets.annotations import TABLE as MARKS
 from storage.datasets.audit import read_back, seal_of
 from storage.datasets.digest import RowsDigest
+from storage.datasets.judgements import TABLE as JUDGEMENTS
 from storage.datasets.versions import Version
 from storage.errors import Corrupt, in_one_line
 from storage.location import Location
 
-SEALED_BY_RECORD = (candidates.TABLE, MARKS)  # whose commits name the digests of their files
+SEALED_BY_RECORD = (candidates.TABLE, MARKS, JUDGEMENTS)  # whose commits name the digests of their files
 
 
 def check_log(where: Location, dataset: str) -> None:
