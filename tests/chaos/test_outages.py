@@ -67,6 +67,7 @@ def test_a_gateway_whose_model_is_gone_stops_the_run(faults, ledger: Ledger) -> 
     assert sum(faults.counts()["bodies"].values()) < 200
 
 
+@pytest.mark.slow
 def test_calls_that_hang_do_not_keep_the_breaker_from_closing(faults, ledger: Ledger) -> None:
     limits = EngineLimits(deadline=3.0, backoff=0.01, backoff_cap=0.1, breaker_after=3, breaker_cooloff=0.05)
     requests = questions(300)

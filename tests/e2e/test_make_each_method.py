@@ -23,9 +23,18 @@ OF_PROBLEMS = (
     "rephrase", "backward", "self_verification", "evolve", "fuse", "multi_path", "interleaved", "tree_search", "nearly_right", "lift",
 )  # fmt: skip
 
+# one of each way of working: the others run alone in the soak tests, and all together in test_every_method.py
+BY_DEFAULT = ("families", "pose", "evolve", "lift", "interleaved")
+
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", [*WITHOUT_MATERIAL, *OF_PROBLEMS])
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param(name, marks=[] if name in BY_DEFAULT else pytest.mark.soak)
+        for name in (*WITHOUT_MATERIAL, *OF_PROBLEMS)
+    ],
+)
 def test_each_method_alone_publishes_rows_that_name_it(home: Callable[..., Home], method: str) -> None:
     """Problems of families with their solutions are the material, of which the embedded teacher knows every one."""
     one = home()

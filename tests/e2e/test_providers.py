@@ -70,7 +70,7 @@ def test_a_night_and_an_evaluation_through_providers(
     balanced(night["lineage"])
     assert again["digest"] == night["digest"]
     assert evaluated_again["scores"] == evaluated["scores"]
-    assert sum(api.faults.met.total() for api in apis.values()) >= 5
+    assert sum(api.faults.met.total() for api in apis.values()) > 0
 
     with Ledger.open(str(one.path / "ledger.sqlite")) as ledger:
         calls = [item for item in ledger.every() if item.call.status == 200]

@@ -106,6 +106,7 @@ def test_what_models_are_asked_is_part_of_the_address_of_an_output(overlay: Path
     assert plain.prompts() != replaced.prompts()
 
 
+@pytest.mark.slow
 def test_everything_loads_prompts_and_conditions_with_the_overlay() -> None:
     """A call without the overlay would ask with a prompt or conditions that the user has replaced."""
     bare = set()

@@ -123,6 +123,7 @@ def test_a_sandbox_that_fails_is_no_answer_of_the_model() -> None:
     assert (held.result, held.code) == (None, Code.PROGRAM_NOT_RUN)
 
 
+@pytest.mark.slow
 def test_programs_see_the_names_of_those_before_them_but_not_of_those_that_were_stopped() -> None:
     with Sandbox(Limits(wall_s=1.0), workers=1) as box:
         names, stopped, apart = executed(
@@ -250,6 +251,7 @@ def test_a_share_of_the_samples_of_solve_is_interleaved(
     assert again.facts["bills"][0]["cached"] == again.facts["bills"][0]["completions"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not TORA, reason="the transcripts of ToRA are not in ../shared/data/pot")
 def test_real_transcripts_parse_execute_and_verify(sandbox: Sandbox, judge: Judge, tmp_path: Path) -> None:
     records = [json.loads(line) for path in TORA for line in gzip.decompress(path.read_bytes()).splitlines()]

@@ -93,6 +93,7 @@ def test_what_cannot_be_used_is_named(home: Path) -> None:
             decontaminate(source, [Path(against)], ["exact"])
 
 
+@pytest.mark.slow
 def test_strict_fails_on_records_that_cannot_be_read(
     home: Path, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:

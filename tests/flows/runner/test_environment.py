@@ -102,6 +102,7 @@ torch.ones(300, 300) @ torch.ones(300, 300)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own", [None, "ACTIVE"])
 def test_torch_waits_passively_unless_the_user_says_otherwise(tmp_path: Path, own: str | None) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}

@@ -150,6 +150,7 @@ def test_a_bucket_that_is_not_there(bucket: str, rows) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_bucket_that_is_missing_or_closed_is_one_line(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Store(f"{bucket}/home").where.reach()
     with pytest.raises(StorageError, match=r"^cannot open s3://nosuch.*Fix: ") as error:

@@ -88,6 +88,7 @@ def _workers(judge: Judge) -> list[JudgeProcess]:
     return list(judge._pool._idle)
 
 
+@pytest.mark.slow
 def test_memory_is_bounded(judge: Judge) -> None:
     for worker in _workers(judge):
         assert worker._child is not None

@@ -100,6 +100,7 @@ def test_different_answers(judge: Judge) -> None:
     assert _wrong(judge, DIFFERENT, "different") == []
 
 
+@pytest.mark.slow
 def test_different_answers_are_different_the_other_way_round(judge: Judge) -> None:
     # the right side of an equation alone counts where the gold is an equation: not symmetric by design
     pairs = [(b, a) for a, b in DIFFERENT if "=" not in a + b]

@@ -127,6 +127,7 @@ def test_canary_questions_are_known_and_none_of_the_batch(language: str) -> None
     assert canary_questions(table, None, 2, "x")
 
 
+@pytest.mark.slow
 def test_the_other_questions_are_solved_as_without_canaries(
     reasoner: Callable[..., Engine], tools: tuple[Judge, Sandbox]
 ) -> None:
@@ -159,6 +160,7 @@ def test_the_other_questions_are_solved_as_without_canaries(
         assert b"canar" not in more[key].lower()
 
 
+@pytest.mark.slow
 def test_canaries_get_as_many_samples_as_the_votes_ask_for(
     reasoner: Callable[..., Engine], tools: tuple[Judge, Sandbox]
 ) -> None:
@@ -237,6 +239,7 @@ def test_a_question_is_wrong_if_fewer_than_half_of_its_judged_samples_are_right(
     assert wrong(mixed) == (2, 3)
 
 
+@pytest.mark.slow
 def test_the_known_questions_of_a_night_show_how_many_the_reasoner_gets_wrong(
     reasoner: Callable[..., Engine], tools: tuple[Judge, Sandbox]
 ) -> None:
@@ -256,6 +259,7 @@ def test_the_known_questions_of_a_night_show_how_many_the_reasoner_gets_wrong(
     assert missed(reasoner(1.0, "wrong"))[0] >= 10
 
 
+@pytest.mark.slow
 def test_questions_that_come_with_a_solution_are_not_lost_with_the_batch(
     reasoner: Callable[..., Engine], tools: tuple[Judge, Sandbox]
 ) -> None:

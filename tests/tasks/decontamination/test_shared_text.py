@@ -62,6 +62,7 @@ def reasons(benchmarks: Benchmarks, texts: list[str]) -> list[str | None]:
     return column(mark_contaminated(table, benchmarks=benchmarks, rules=RULES), "rejected")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 @pytest.mark.parametrize("items", [ITEMS_E01, ITEMS_E01[:1], ITEMS, CHINESE[:2]])
 def test_rows_with_the_instruction_of_a_benchmark_are_no_hits(

@@ -127,6 +127,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_document_is_refused_with_its_code(name: str) -> None:
     make, codes = HOSTILE[name]
@@ -147,6 +148,7 @@ def test_the_time_limit_is_a_refusal(place: str) -> None:
     assert refused.value.code == "time"
 
 
+@pytest.mark.slow
 def test_the_memory_limit_is_a_refusal(place: str) -> None:
     with pytest.raises(UnreadableDocument) as refused:
         read_document(many_pages() + bytes(200 << 20), "large.pdf", limits=ReadLimits(memory_mb=300))
@@ -155,7 +157,9 @@ def test_the_memory_limit_is_a_refusal(place: str) -> None:
 
 def test_the_output_limit_is_a_refusal(place: str) -> None:
     with pytest.raises(UnreadableDocument, match="come out of it") as refused:
-        read_document(b"A paragraph of words.\n\n" * 60_000, "long.tex", limits=ReadLimits(output_mb=1))
+        read_document(
+            (b"A sentence of words. " * 6_000 + b"\n\n") * 12, "long.txt", limits=ReadLimits(output_mb=1)
+        )
     assert refused.value.code == "output"
 
 

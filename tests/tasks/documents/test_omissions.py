@@ -71,6 +71,7 @@ def test_theorems_have_names(text: str, names: list[str]) -> None:
     assert theorems(text) == names
 
 
+@pytest.mark.slow
 def test_hostile_texts_are_read_in_linear_time() -> None:
     for text in (
         "\\[" * 50_000,

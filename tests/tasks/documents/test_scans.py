@@ -46,6 +46,7 @@ def chapter() -> list[Image.Image]:
     return scanned((DATA / "chapter.pdf").read_bytes())
 
 
+@pytest.mark.slow
 @needs_tesseract
 def test_a_scan_is_read_with_its_structure(chapter: list[Image.Image]) -> None:
     document = read_with_ocr(file_of(chapter, "PDF"), "scan.pdf", ReadOptions(ocr="tesseract"), ReadLimits())
@@ -67,6 +68,7 @@ def test_a_scan_is_read_with_its_structure(chapter: list[Image.Image]) -> None:
     assert not re.search(r"CHAPTER|ESTIMATES", text)
 
 
+@pytest.mark.slow
 @needs_tesseract
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
 def test_an_image_is_read(chapter: list[Image.Image], kind: str) -> None:
@@ -77,6 +79,7 @@ def test_an_image_is_read(chapter: list[Image.Image], kind: str) -> None:
     assert "multiplication principle" in " ".join(texts_of(document))
 
 
+@pytest.mark.slow
 @needs_tesseract
 @pytest.mark.skipif(not BOOK.exists(), reason="the textbooks of ../shared/data are not here")
 def test_a_scan_of_a_real_book(tmp_path: Path) -> None:
@@ -99,6 +102,7 @@ def test_a_scan_of_a_real_book(tmp_path: Path) -> None:
     assert compared([plain], document).characters > 5_000
 
 
+@pytest.mark.slow
 @needs_tesseract
 def test_chinese_is_read_where_its_language_is_installed() -> None:
     font = Path("/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf")

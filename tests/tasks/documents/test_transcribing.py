@@ -50,6 +50,7 @@ def engine(ledger: Ledger, **settings: object) -> Engine:
     return Engine(Endpoint(role="ocr", model="embedded"), ledger, EngineLimits(), **settings)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @needs_tesseract
 def test_a_scan_is_transcribed_and_never_asked_for_again(scan: bytes, ledger: Ledger) -> None:
     with engine(ledger) as first:
@@ -101,6 +102,7 @@ class Model:
         return JSONResponse({"id": "x", "model": body["model"], "choices": [choice], "usage": usage})
 
 
+@pytest.mark.slow
 def test_a_page_without_a_usable_completion_fails_the_document_and_costs_no_other_page(
     scan: bytes, ledger: Ledger
 ) -> None:
@@ -117,6 +119,7 @@ def test_a_page_without_a_usable_completion_fails_the_document_and_costs_no_othe
     assert model.bodies[2]["messages"][-1]["content"].startswith("That answer cannot be used")
 
 
+@pytest.mark.slow
 def test_a_request_carries_the_image_whole_and_is_estimated_by_its_pixels(scan: bytes) -> None:
     image = next(page_images(scan, "scan.pdf"))
     request = request_for(image, prompt_for(["zh"], None), "eyes")
@@ -139,6 +142,7 @@ def test_a_dialect_without_a_system_role_keeps_the_image(scan: bytes) -> None:
     assert message["content"][0]["text"] == request.messages[0]["content"]
 
 
+@pytest.mark.slow
 @needs_tesseract
 def test_the_embedded_teacher_reads_images_of_pages_alone() -> None:
     (image,) = page_images(file_of(scanned((DATA / "chapter.pdf").read_bytes(), pages=1), "PNG"), "page.png")

@@ -62,6 +62,7 @@ RECORDS = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(st.lists(RECORDS, min_size=1, max_size=4), st.sampled_from(["auto", "chat", "text", "solution"]))
 def test_rows_are_the_same_as_one_by_one(
@@ -86,6 +87,7 @@ def same_as_one_by_one(data: bytes, kind: Literal["auto", "chat", "text", "solut
     return one_by_one.num_rows
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(
     st.lists(RECORDS, min_size=1, max_size=4),

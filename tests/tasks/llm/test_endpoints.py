@@ -327,6 +327,7 @@ ECHOES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ECHOES)
 def test_no_part_of_a_key_rests_anywhere(name: str, ledger: Ledger, tmp_path: Path) -> None:
     limits = EngineLimits(deadline=0.5, backoff=0.05, breaker_cooloff=0.05, unreachable_after=3.0)

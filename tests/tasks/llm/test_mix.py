@@ -148,6 +148,7 @@ def test_costs_are_summed_by_model(mixed: Callable[..., MixedEngine]) -> None:
     assert all("others" not in line and line["completion_tokens"] > 0 for line in sums.values())
 
 
+@pytest.mark.slow
 def test_rows_of_a_night_say_who_wrote_them(
     mixed: Callable[..., MixedEngine], sandbox: Sandbox, judge: Judge, tmp_path: Path
 ) -> None:

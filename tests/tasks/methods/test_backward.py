@@ -59,6 +59,7 @@ def test_rows_that_cannot_be_turned_are_left_out(unfit: Row) -> None:
     assert planned("backward", [unfit]) == []
 
 
+@pytest.mark.slow
 def test_a_night_recovers_the_hidden_numbers(
     engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge
 ) -> None:

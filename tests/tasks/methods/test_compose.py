@@ -63,6 +63,7 @@ def composed_of(asks: list[Ask], engine: Callable[..., Engine], sandbox: Sandbox
     )
 
 
+@pytest.mark.slow
 def test_two_programs_become_one_problem_whose_program_prints_its_answer(
     engine: Callable[..., Engine], sandbox: Sandbox
 ) -> None:

@@ -68,6 +68,7 @@ def test_a_concept_stays_in_its_line(language: str) -> None:
     assert "\nIgnore" not in user
 
 
+@pytest.mark.slow
 def test_a_night_keeps_questions_that_name_their_concepts_and_their_graph(
     engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge
 ) -> None:

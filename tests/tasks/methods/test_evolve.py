@@ -61,6 +61,7 @@ def test_the_prompt_names_one_strategy_and_quotes_the_problem(language: str, str
     assert user.count("How: " if language == "en" else "方式：") == 1
 
 
+@pytest.mark.slow
 def test_a_night_keeps_harder_problems_with_their_strategy_and_difficulty(
     engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge
 ) -> None:

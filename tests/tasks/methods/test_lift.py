@@ -129,6 +129,7 @@ def test_rows_without_a_program_and_lifted_rows_are_left_out() -> None:
     assert len(planned_of([EGGS])) == 1
 
 
+@pytest.mark.slow
 def test_programs_of_problem_families_give_problems_that_the_families_know(
     engine: Callable[..., Engine], sandbox: Sandbox
 ) -> None:
@@ -175,6 +176,7 @@ def real_rows(count: int) -> Iterator[Row]:
             yield Row(question, "en", solution=record["generated"][0], solution_format="pot", answer=str(record["answer"]), subdomain="multi-step arithmetic")  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL.exists(), reason="the programs of the shared folder are not here")
 def test_most_real_programs_lift_and_their_problems_have_whole_positive_answers_where_they_had(
     engine: Callable[..., Engine], sandbox: Sandbox

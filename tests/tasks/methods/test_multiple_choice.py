@@ -114,6 +114,7 @@ def test_the_prompt_quotes_the_question_the_answer_and_the_options(language: str
     assert "| 5" in user
 
 
+@pytest.mark.slow
 def test_a_night_answers_with_letters(engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge) -> None:
     parents = drawn("multiple_choice", every=6)
     asks = planned("multiple_choice", parents)

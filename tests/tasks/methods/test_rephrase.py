@@ -115,6 +115,7 @@ def test_a_problem_is_given_to_it_once() -> None:
     assert columns_of(["self_instruct"]) == EXAMPLE
 
 
+@pytest.mark.slow
 def test_the_embedded_teacher_rewords_problems_and_errs_at_its_rates(engine: Callable[..., Engine]) -> None:
     every = list(families().values())
     rows = [

@@ -74,6 +74,7 @@ def searched(asks: list[Ask], engine: Engine, sandbox: Sandbox, judge: Judge) ->
     return outcome
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trusted", [True, False])
 def test_the_best_solution_of_a_search_is_right_and_has_a_value_per_step(
     trusted: bool, engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge
@@ -131,6 +132,7 @@ def test_the_budget_is_exceeded_by_the_calls_in_flight_alone(
                 assert (search["tokens"], search["rounds"]) == (sum(counting.tokens), len(counting.tokens))
 
 
+@pytest.mark.slow
 def test_a_search_that_was_stopped_is_repeated_from_the_ledger(
     engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge
 ) -> None:
@@ -164,6 +166,7 @@ def test_an_unknown_problem_ends_without_a_solution_or_with_another_answer(
     assert not why.failed
 
 
+@pytest.mark.slow
 def test_values_leave_as_labels_and_pairs_of_steps(
     engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge, tmp_path: Path
 ) -> None:

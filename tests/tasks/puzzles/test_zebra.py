@@ -229,6 +229,7 @@ def check_steps(grid: Grid, steps: list[Elimination], lines: tuple[str, ...], re
     assert len(lines) == len(steps) + grid.houses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", DRAWS)
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_there_is_one_solution_and_every_elimination_leads_to_it(language: str, count: int) -> None:
@@ -264,6 +265,7 @@ def test_the_sizes_are_settings(houses: int, attributes: int) -> None:
         assert len(puzzle.question) < 4_000
 
 
+@pytest.mark.slow
 def test_a_house_has_a_number_and_its_owner_lives_in_it() -> None:
     """The house of an owner of a house is that house, and a coloured house does not live anywhere."""
     for language, wrong in (

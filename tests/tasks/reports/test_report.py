@@ -345,6 +345,7 @@ def test_the_correlation_of_length_with_difficulty_is_stated_with_its_interval()
     assert length_by_difficulty([]) is None
 
 
+@pytest.mark.slow
 def test_both_forms_of_the_report_print_the_correlation() -> None:
     report = Report(figures(correlation=RankCorrelation(0.02, -0.2, 0.24, 80)))
     sentence = "+0.02 (95 % from -0.20 to +0.24, 80 rows); the interval holds 0"
@@ -353,6 +354,7 @@ def test_both_forms_of_the_report_print_the_correlation() -> None:
     assert "Rank correlation" not in Report(figures()).html()
 
 
+@pytest.mark.slow
 def test_the_page_has_the_matrices_of_interference() -> None:
     value = {
         "by": "source", "base": "student", "sources": ["web", "<b>"], "rows": [8, 9], "loss": [1.0, 2.0],

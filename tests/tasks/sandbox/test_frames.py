@@ -129,6 +129,7 @@ def test_reports_as_children_write_them_and_as_they_do_not(report, verdict, erro
     assert error is None or result.error == error
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not isolation().ok, reason=f"no isolation here: {isolation().detail}")
 def test_an_error_while_reading_a_result_fails_only_its_row(monkeypatch):
     def trip(ended: Ended, limits: Limits) -> Result:

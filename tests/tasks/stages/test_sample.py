@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pyarrow as pa
+import pytest
 
 from storage.rows import Row, column, from_columns, kept, reasons_of, to_table
 from tasks.answers import Judge
@@ -81,6 +82,7 @@ def test_the_question_alone_is_asked_without_a_prompt(engine: Callable[..., Engi
     assert any(column(done.rows, "answer"))
 
 
+@pytest.mark.slow
 def test_samples_become_right_and_wrong_ones_with_the_rates_of_their_questions(
     engine: Callable[..., Engine], judge: Judge, sandbox: Sandbox
 ) -> None:

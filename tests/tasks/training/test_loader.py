@@ -164,6 +164,7 @@ def test_rows_of_a_source_are_left_out_and_those_of_none_stay(
     assert stream(Group((version,), without={"source": ("web", "books")})).measure().rows == 10
 
 
+@pytest.mark.slow
 def test_weights_are_shares_of_the_tokens(store: Store, stream: Callable[..., Stream]) -> None:
     """Long rows have weight 0.2 and short ones 0.8: the shares of tokens hold in every part of the stream."""
     for name, terms in (("long", 12), ("short", 2)):

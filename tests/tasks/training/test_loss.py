@@ -62,6 +62,7 @@ def plain(model: torch.nn.Module, rows: list[dict[str, torch.Tensor]]) -> tuple[
     return float(total.detach() / weight), [part.grad.clone() for part in model.parameters()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("packing", "batch", "micro"), [(True, 4, 4), (True, 4, 1), (False, ROWS, ROWS), (False, ROWS, 2)]
 )

@@ -165,6 +165,7 @@ def test_reinforcement_by_trl(store: Store, tmp_path: Path, tiny: Callable[..., 
     assert any("reward" in point for point in drawn) or drawn[-1]["worth/unknown"] == 1
 
 
+@pytest.mark.slow
 def test_rejection_sampling_keeps_right_and_distinct_solutions(
     store: Store, tmp_path: Path, tiny: Callable[..., Train]
 ) -> None:
@@ -324,6 +325,7 @@ def test_a_critic_is_trained_on_the_prompt_of_the_user_and_its_record_names_it(
     assert replaced_prompts(tiny(method="sft"), overlay) == {}
 
 
+@pytest.mark.slow
 def test_a_critic_learns_judgements(judged: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
     trained = run("critic", judged, tmp_path, tiny, base="student", length=5120, steps=1, batch=1)
     assert trained.metrics["epoch_rows"] == 120

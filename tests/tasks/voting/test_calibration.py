@@ -404,6 +404,7 @@ def test_probabilities_are_calibrated_on_held_out_questions(name: str, judge: Ju
         assert found.accuracy >= by_majority
 
 
+@pytest.mark.slow
 def test_a_fit_on_other_models_and_questions_holds(judge: Judge) -> None:
     """Fitted to one set of models and questions, asked about another: never worse than the majority, and what is
     called nearly certain is right."""

@@ -153,6 +153,7 @@ def test_a_file_without_sections_is_a_part() -> None:
     assert not is_part(BOOK.encode(), "book.tex")
 
 
+@pytest.mark.slow
 def test_macros_that_grow_and_files_that_input_themselves_end() -> None:
     data = rb"\newcommand{\a}{\b\b\b\b\b\b\b\b}" + b"".join(
         rb"\newcommand{\%c}{%s}" % (98 + k, rb"\%c" % (99 + k) * 12) for k in range(12)

@@ -62,6 +62,7 @@ def endpoint(provider: Provider, root: str, role: str = "teacher", key: str = KE
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_a_night_through_faults_publishes_rows_and_its_rerun_asks_nothing(
     name: str,
