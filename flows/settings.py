@@ -308,6 +308,14 @@ class Settings(BaseSettings):
     answer_workers: int = Field(2, ge=1, description="processes that compare answers")
     sql_seconds: float = Field(60.0, gt=0, description="time limit of a query of `mathmill sql`, in seconds")
     sql_memory: str = Field("2GB", description="memory limit of a query of `mathmill sql`")
+    view_password: SecretStr | None = Field(
+        None, description="password of the page of `mathmill view`; empty: it serves this machine only"
+    )
+    view_proxy_header: str = Field(
+        "",
+        description="header in which a reverse proxy in front of the page names the person who has signed in, such as X-Forwarded-User; requests without it are refused",
+    )
+    view_memory: str = Field("2GB", description="memory limit of the page's database of rows")
     program_seconds: float = Field(3.0, gt=0, description="CPU seconds that a program may use")
 
     def ledger_url(self) -> str:

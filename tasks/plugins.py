@@ -11,19 +11,28 @@ from types import ModuleType
 
 from storage.errors import ForPeople
 
+MOST_NAMED = 100  # known names in a message
+MOST_COMPARED = 2_000  # known names among which the nearest is searched
+
 
 class UnknownName(ForPeople, ValueError):
     """A configured name that no module has; the message lists the known names."""
 
 
 def checked(kind: str, given: Iterable[str], known: Iterable[str]) -> None:
-    """Raise ValueError for the first given name that is not known; the message names the nearest known one, and all."""
+    """Raise ValueError for the first given name that is not known; the message names the nearest known one, and MOST_NAMED at most."""
     known_names = list(known)
+    there = set(known_names)
     for name in given:
-        if name not in known_names:
-            matches = difflib.get_close_matches(str(name), known_names, 1)
+        if name not in there:
+            # ids of rows are known names too: as many as a dataset has rows
+            matches = difflib.get_close_matches(str(name), known_names[:MOST_COMPARED], 1)
             nearest = f", the nearest is {matches[0]!r}" if matches else ""
-            raise ValueError(f"unknown {kind} {name!r}{nearest}; there are: {', '.join(known_names)}")
+            more = len(known_names) - MOST_NAMED
+            rest = f" and {more:,} more" if more > 0 else ""
+            raise ValueError(
+                f"unknown {kind} {name!r}{nearest}; there are: {', '.join(known_names[:MOST_NAMED])}{rest}"
+            )
 
 
 def scores_of(package: str) -> list[str]:

@@ -37,6 +37,7 @@ from flows.cli.setup import setup
 from flows.cli.similarity import decontaminate, near
 from flows.cli.train import train
 from flows.cli.verdict import verdict
+from flows.cli.view import view
 from flows.cli.weakness import weakness
 from flows.runner.environment import arrange
 from flows.server.automations import automations
@@ -56,6 +57,7 @@ app.command()(data_commands.why)
 app.command()(data_commands.sql)
 app.command()(data_commands.export)
 app.command()(near)
+app.command()(view)
 app.command()(decontaminate)
 app.command()(dedup)
 app.command()(automations)

@@ -335,6 +335,20 @@ class Store:
             return None
         return delta.scan(self.where, candidates.TABLE, sorted(delta.files_of(table)), candidates.SCHEMA)
 
+    def candidate_files(self) -> list[str]:
+        """Return the paths of the files of the table of candidates, for `candidate_batches`; none before the first run."""
+        table = delta.open_table(self.where.url(candidates.TABLE))
+        return [] if table is None else sorted(delta.files_of(table))
+
+    def candidate_batches(
+        self, files: Sequence[str], columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the candidates of these files in batches, in the order of the files and with the columns of candidates.SCHEMA."""
+        scanner = delta.scan(self.where, candidates.TABLE, files, candidates.SCHEMA).scanner(
+            columns=None if columns is None else list(columns), batch_readahead=2, fragment_readahead=1
+        )
+        yield from scanner.to_batches()
+
 
 @contextlib.contextmanager
 def _naming(version: Version) -> Iterator[None]:

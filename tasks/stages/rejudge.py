@@ -30,6 +30,8 @@ COLUMNS = (
     "prompt", "scores", "correctness", "difficulty", "rejected", "reason", "run", "stage",
 )  # fmt: skip
 CHOSEN_BY = (
+    "id",
+    "problem_id",
     "source",
     "license",
     "method",

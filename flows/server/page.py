@@ -1,0 +1,146 @@
+"""The process of the page over the store (`mathmill view`): its parts out of the settings, and uvicorn.
+
+`mathmill up` starts it as `python -m flows.server.page PORT [PREFECT_URL]`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvicorn
+import yaml
+
+from flows.runner.environment import private_folder
+from flows.runner.locks import write_private
+from flows.runner.resources import Tools
+from flows.settings import Settings, load_settings
+from storage.errors import StorageError
+from tasks.viewer.access import Access
+from tasks.viewer.app import create_app
+from tasks.viewer.index import RowIndex
+from tasks.viewer.site import Site
+
+FOLDER = "view"  # of the page's database, below the home
+ADDRESS_FILE = "view.url"  # of the running page, below the home
+HOST = "127.0.0.1"
+PORT = 4280
+REBUILD_WITHIN_S = 3600.0
+
+
+def serve_page(settings: Settings, host: str, port: int, *, prefect: str = "", quiet: bool = False) -> None:
+    """Serve the page until SIGTERM or Ctrl-C.
+
+    Raises AccessError if it must not listen on that address, IndexInUse if another one runs on this home, and StorageError if the
+    port is taken.
+    """
+    access = access_of(settings)
+    access.check(host)
+    home = settings.home.absolute()
+    private_folder(home)
+    private_folder(home / FOLDER)
+    tools = Tools(settings)
+    index = RowIndex(tools.store, home / FOLDER, memory=settings.view_memory)
+    site = Site(
+        tools.store,
+        home,
+        index,
+        settings.ledger_url(),
+        access=access,
+        encoder=tools.encoder,
+        take_out=take_out,
+        sql_seconds=settings.sql_seconds,
+        sql_memory=settings.sql_memory,
+        prefect=prefect,
+    )
+    address = f"http://{host}:{port}"
+    config = uvicorn.Config(
+        create_app(site), host=host, port=port, log_level="warning", server_header=False, proxy_headers=False
+    )
+    server = uvicorn.Server(config)
+    listening = config.bind_socket() if _is_free(host, port) else None
+    if listening is None:
+        index.close()
+        raise StorageError(
+            f"port {port} of {host} is taken. Fix: take another one, such as --port {port + 1}"
+        )
+    write_private(home / ADDRESS_FILE, address)
+    try:
+        if not quiet:
+            print(f"The page: {address}   (Ctrl-C stops it)", flush=True)
+        server.run(sockets=[listening])
+    finally:
+        (home / ADDRESS_FILE).unlink(missing_ok=True)
+
+
+def access_of(settings: Settings) -> Access:
+    """Return how the settings let people in."""
+    password = settings.view_password.get_secret_value() if settings.view_password is not None else ""
+    return Access(password, settings.view_proxy_header)
+
+
+def take_out(version: str, ids: Sequence[str], person: str) -> str:
+    """Publish the dataset of a version without rows, by `mathmill rebuild` in a process of its own, and return the new version.
+
+    Raises StorageError with the message of the command if it fails.
+    """
+    dataset, _, base = version.partition("@")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "rebuild.yaml")
+        path.write_text(
+            yaml.safe_dump({"dataset": dataset, "base": base, "without": {"id": list(ids)}}), encoding="utf-8"
+        )
+        command = [
+            sys.executable,
+            "-c",
+            "from flows.cli.app import main; main()",
+            "rebuild",
+            "--json",
+            "--config",
+            str(path),
+        ]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=REBUILD_WITHIN_S, check=False, env=os.environ
+            )
+        except subprocess.TimeoutExpired:
+            raise StorageError(
+                f"taking rows out of {version}: not done within {REBUILD_WITHIN_S:.0f} s. Fix: run ./mathmill rebuild by hand"
+            ) from None
+    lines = done.stderr.strip().splitlines()
+    if done.returncode:
+        raise StorageError(
+            lines[-1].removeprefix("mathmill: ")
+            if lines
+            else f"./mathmill rebuild ended with {done.returncode}"
+        )
+    try:
+        return str(json.loads(done.stdout)["version"])
+    except (ValueError, KeyError):
+        # a version has exactly these rows already
+        raise StorageError(
+            f"{done.stdout.strip()[-300:] or 'nothing was published'}. Fix: look at the newest version"
+        ) from None
+
+
+def _is_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+if __name__ == "__main__":
+    serve_page(
+        load_settings(), HOST, int(sys.argv[1]), prefect=sys.argv[2] if len(sys.argv) > 2 else "", quiet=True
+    )

@@ -1,0 +1,239 @@
+"""The rows of a store in a DuckDB database, so that a page or a facet of a million rows takes a fraction of a second.
+
+The database holds a copy of the rows of each Parquet file, once per file however many versions have the file. Files never change, so
+a version needs only those of its files that were not copied yet. The copy is derived data: it may be deleted at any time, and is made
+again. One process at a time uses a database.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.datasets.candidates import SCHEMA as CANDIDATE
+from storage.datasets.candidates import TABLE as CANDIDATES
+from storage.datasets.store import Store
+from storage.datasets.versions import Version
+from storage.errors import StorageError
+
+FORMAT = 1  # of the database; another one is deleted and made again
+NAME = "rows.duckdb"
+_PLACE = ("n", "file")  # columns before those of a candidate: the row's number, and the number of its file
+_OWN = ("code", "dropped_by", "solution_length", "reasoning_length", "text")  # columns behind them
+
+
+class IndexInUse(StorageError):
+    """Another process uses the database of this home."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowScope:
+    """The rows that a page is about, as a condition of SQL with its values.
+
+    `name` is that of the version. `dropped`: the rows that its run dropped, instead of those that it has.
+    """
+
+    name: str
+    dropped: bool
+    where: str
+    values: tuple[Any, ...]
+
+
+class RowIndex:
+    """The database of a home; thread-safe. `memory` is the limit of DuckDB, such as 2GB.
+
+    Raises IndexInUse if another process has it open.
+    """
+
+    def __init__(self, store: Store, folder: Path, *, memory: str = "2GB") -> None:
+        self.store = store
+        self._lock = threading.Lock()
+        self._files: dict[tuple[str, str], int] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / NAME
+        self._connection = _opened(path, memory)
+        if not self._is_current():
+            self._connection.close()
+            path.unlink()
+            self._connection = _opened(path, memory)
+            self._create()
+        for number, table, name in self._connection.execute("SELECT * FROM files").fetchall():
+            self._files[table, name] = number
+
+    def close(self) -> None:
+        """Close the database, so that another process can open it."""
+        self._connection.close()
+
+    def kept(self, version: Version) -> RowScope:
+        """Return the rows of a version, after copying those that are not in the database yet."""
+        self._copy(
+            version.dataset,
+            list(version.files),
+            lambda name: self.store.batches(version, files=[name], size=65_536),
+        )
+        return self._scope(version, dropped=False)
+
+    def dropped(self, version: Version) -> RowScope:
+        """Return the rows that the run of a version dropped, likewise."""
+        self._copy_candidates()
+        return self._scope(version, dropped=True)
+
+    def everything(self) -> None:
+        """Copy all rows and candidates of the store that are not in the database yet."""
+        for dataset in self.store.datasets():
+            for version in self.store.versions(dataset):
+                self.kept(version)
+        self._copy_candidates()
+
+    def _copy_candidates(self) -> None:
+        self._copy(
+            CANDIDATES, self.store.candidate_files(), lambda name: self.store.candidate_batches([name])
+        )
+
+    def _scope(self, version: Version, *, dropped: bool) -> RowScope:
+        if dropped:
+            run = str(version.lineage.get("run", version))
+            numbers = sorted(n for (table, _), n in self._files.items() if table == CANDIDATES)
+            return RowScope(
+                str(version), True, f"{_among(numbers)} AND run = ? AND rejected IS NOT NULL", (run,)
+            )
+        numbers = sorted(self._files[version.dataset, name] for name in version.files)
+        return RowScope(str(version), False, _among(numbers), ())
+
+    def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a query over the table `rows`."""
+        with self._connection.cursor() as cursor:
+            return cursor.execute(sql, list(values)).fetchall()
+
+    def records(self, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Return the rows of a query as dictionaries, with maps as dictionaries."""
+        with self._connection.cursor() as cursor:
+            result = cursor.execute(sql, list(values))
+            names = [column[0] for column in result.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def batches(self, sql: str, values: Sequence[Any] = ()) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a query as Arrow batches, in bounded memory."""
+        with self._connection.cursor() as cursor:
+            yield from cursor.sql(sql, params=list(values)).to_arrow_reader(8_192)
+
+    def _copy(self, table: str, names: Sequence[str], read: Any) -> None:
+        missing = [name for name in names if (table, name) not in self._files]
+        if not missing:
+            return
+        with self._lock:
+            for name in missing:
+                if (table, name) not in self._files:
+                    self._insert(table, name, read(name))
+
+    def _insert(self, table: str, name: str, batches: Iterable[pa.RecordBatch]) -> None:
+        """Copy one file in one transaction, so that it is there whole or not at all."""
+        with self._connection.cursor() as cursor:
+            first = cursor.execute("SELECT coalesce(max(n) + 1, 0) FROM rows").fetchall()[0][0]
+            number = len(self._files)
+            reader = pa.RecordBatchReader.from_batches(_INPUT, _numbered(batches, first, number))
+            cursor.execute("BEGIN")
+            try:
+                cursor.register("incoming", reader)
+                cursor.execute(
+                    "INSERT INTO rows SELECT *, coalesce(reason.code, CASE WHEN rejected IS NULL THEN NULL ELSE 'unknown' END),"
+                    " coalesce(reason.stage, stage), length(solution)::INTEGER, length(reasoning)::INTEGER,"
+                    " lower(concat_ws(chr(10), question, solution, answer)) FROM incoming"
+                )
+                cursor.execute("INSERT INTO files VALUES (?, ?, ?)", [number, table, name])
+                cursor.execute("COMMIT")
+            except BaseException:
+                cursor.execute("ROLLBACK")
+                raise
+            finally:
+                cursor.unregister("incoming")
+        self._files[table, name] = number
+
+    def _is_current(self) -> bool:
+        tables = {name for (name,) in self._connection.execute("SHOW TABLES").fetchall()}
+        if not tables:
+            self._create()
+            return True
+        if not {"rows", "files", "about"} <= tables:
+            return False
+        about = self._connection.execute("SELECT format, columns FROM about").fetchall()
+        return about == [(FORMAT, ",".join(COLUMNS))]
+
+    def _create(self) -> None:
+        self._connection.execute(
+            "CREATE TABLE about AS SELECT ? AS format, ? AS columns", [FORMAT, ",".join(COLUMNS)]
+        )
+        self._connection.execute("CREATE TABLE files (number INTEGER, of_table VARCHAR, name VARCHAR)")
+        self._connection.register("shape", _INPUT.empty_table())
+        self._connection.execute(
+            "CREATE TABLE rows AS SELECT *, NULL::VARCHAR AS code, NULL::VARCHAR AS dropped_by, NULL::INTEGER AS solution_length,"
+            " NULL::INTEGER AS reasoning_length, NULL::VARCHAR AS text FROM shape"
+        )
+        self._connection.unregister("shape")
+
+
+COLUMNS = (*_PLACE, *CANDIDATE.names, *_OWN)
+_INPUT = pa.schema([("n", pa.int64()), ("file", pa.int32()), *CANDIDATE])
+
+
+def _opened(path: Path, memory: str) -> duckdb.DuckDBPyConnection:
+    try:
+        connection = duckdb.connect(str(path))
+    except duckdb.IOException as error:
+        raise IndexInUse(
+            f"{path} is used by another process. Fix: use the page that runs already, or end it first"
+        ) from error
+    for statement in (
+        f"SET memory_limit = '{memory}'",
+        "SET enable_progress_bar = false",
+        "SET python_enable_replacements = false",
+        "SET autoinstall_known_extensions = false",
+        "SET autoload_known_extensions = false",
+    ):
+        connection.execute(statement)
+    return connection
+
+
+def _numbered(batches: Iterable[pa.RecordBatch], first: int, file: int) -> Iterator[pa.RecordBatch]:
+    """Yield the batches with the columns of `_INPUT`; what a published row lacks beside a candidate is null."""
+    for batch in batches:
+        count = batch.num_rows
+        numbers = pa.array(range(first, first + count), pa.int64())
+        first += count
+        there: Mapping[str, pa.Array] = {name: batch.column(name) for name in batch.schema.names}
+        columns = [
+            there[field.name] if field.name in there else pa.nulls(count, field.type) for field in CANDIDATE
+        ]
+        yield pa.RecordBatch.from_arrays(
+            [numbers, pc.fill_null(pa.nulls(count, pa.int32()), file), *columns], schema=_INPUT
+        )
+
+
+def _among(numbers: Sequence[int]) -> str:
+    """Return the condition that a row is of one of these files; runs of numbers are ranges, which DuckDB skips whole blocks by."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    parts = [f"file BETWEEN {low} AND {high}" for low, high in runs]
+    return f"({' OR '.join(parts)})" if parts else "false"
+
+
+@contextlib.contextmanager
+def opened(store: Store, folder: Path, *, memory: str = "2GB") -> Iterator[RowIndex]:
+    """Yield the database of a home and close it."""
+    index = RowIndex(store, folder, memory=memory)
+    try:
+        yield index
+    finally:
+        index.close()

@@ -1,0 +1,314 @@
+"""Rows: lists with filters, facets and search, the page of one row, and the export of what a list shows."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+from storage.errors import ForPeople
+from storage.rows import SCHEMA
+from tasks.decontamination.benchmarks import Benchmarks
+from tasks.viewer import texts
+from tasks.viewer.conditions import CHOICES, NUMBERS, TEXTS, BadAddress, View
+from tasks.viewer.history import history_of
+from tasks.viewer.index import RowIndex
+from tasks.viewer.site import Site
+
+SORTS: Final = ("correctness", "difficulty", "solution_length", "reasoning_length", "subdomain", "id")
+# columns of the table and of the form of filters; the facets have the others
+TABLE: Final = (
+    "question",
+    "answer",
+    "correctness",
+    "difficulty",
+    "subdomain",
+    "method",
+    "solution_format",
+    "language",
+)
+KINDS: Final = {
+    "jsonl": "application/x-ndjson",
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+}
+
+
+def router(site: Site) -> APIRouter:
+    """Return the routes of this topic."""
+    routes = APIRouter()
+
+    @routes.get("/versions/{name}/rows")
+    def rows(request: Request, name: str) -> Response:
+        return _list(site, request, name, dropped=False)
+
+    @routes.get("/versions/{name}/dropped")
+    def dropped(request: Request, name: str) -> Response:
+        return _list(site, request, name, dropped=True)
+
+    @routes.get("/versions/{name}/{which}.{kind}")
+    def export(request: Request, name: str, which: str, kind: str) -> Response:
+        if which not in ("rows", "dropped") or kind not in KINDS:
+            raise BadAddress(
+                f"there is no export {which}.{kind}. Fix: use rows.jsonl, rows.csv or rows.parquet"
+            )
+        version = site.store.resolve(name)
+        scope = site.scope(version, dropped=which == "dropped")
+        view = View.of(request.query_params.multi_items())
+        sql, values = site.pages.export(scope, view)
+        batches = site.index.batches(sql, values)
+        body = {"jsonl": _json_lines, "csv": _csv, "parquet": _parquet}[kind](batches)
+        return StreamingResponse(
+            body,
+            media_type=KINDS[kind],
+            headers={"Content-Disposition": f'attachment; filename="{version}-{which}.{kind}"'},
+        )
+
+    @routes.get("/find")
+    def find(id: str = "") -> Response:
+        given = id.strip().lower()
+        if not given.isalnum():
+            raise BadAddress("that is no row id. Fix: give its first 6 digits or more")
+        return RedirectResponse(f"/rows/{given}", 303)
+
+    @routes.get("/rows/{row_id}")
+    def row(request: Request, row_id: str) -> Response:
+        site.index.everything()
+        rows_there = IndexRows(site)
+        history = history_of(rows_there, site.ledger(), row_id)
+        full_id = history["row"]["id"]
+        if full_id != row_id:
+            return RedirectResponse(f"/rows/{full_id}", 307)
+        versions = {str(one): one for one in site.versions()}
+        return site.page(
+            request,
+            "row.html",
+            r=history["row"],
+            history=history,
+            others=_others(site, history["row"]),
+            same_question=rows_there.same_question(history["row"]),
+            collision=_collision(site, rows_there, history["row"]),
+            versions=[name for name in history["published"] if name in versions],
+            long=texts.LONG,
+            columns=SCHEMA.names,
+        )
+
+    @routes.get("/rows/{row_id}/json")
+    def raw(row_id: str) -> Response:
+        """Return the whole row as JSON, with texts that its page cuts."""
+        site.index.everything()
+        history = history_of(IndexRows(site), site.ledger(), row_id)
+        return Response(
+            orjson.dumps(history, option=orjson.OPT_INDENT_2, default=str), media_type="application/json"
+        )
+
+    return routes
+
+
+class IndexRows:
+    """Candidates, and rows of versions that left none, looked up in the database of the page."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._index: RowIndex = site.index
+
+    def starting_with(self, prefix: str) -> list[dict[str, Any]]:
+        """Return every stored row whose id begins with `prefix`."""
+        return self._read("id >= ? AND id < ?", [prefix, prefix + "\U0010ffff"])
+
+    def with_ids(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Return every stored row with one of the ids."""
+        return self._read(f"id IN ({', '.join('?' * len(ids))})", ids) if ids else []
+
+    def same_question(self, row: dict[str, Any], most: int = 12) -> list[dict[str, Any]]:
+        """Return the other rows of the row's question, one per id."""
+        rows = self._read("problem_id = ? AND id <> ?", [row["problem_id"], row["id"]], most * 3)
+        return list({one["id"]: one for one in rows}.values())[:most]
+
+    def published(self, row_id: str) -> list[str]:
+        """Return the names of the versions that hold the row."""
+        files = set(
+            self._index.query(
+                "SELECT DISTINCT of_table, name FROM rows JOIN files ON file = number WHERE id = ?", [row_id]
+            )
+        )
+        return [
+            str(version)
+            for version in self._site.versions()
+            if any((version.dataset, name) in files for name in version.files)
+        ]
+
+    def _read(self, where: str, values: Sequence[Any], most: int = 200) -> list[dict[str, Any]]:
+        return self._index.records(
+            f"SELECT * EXCLUDE (text) FROM rows WHERE {where} ORDER BY (run IS NULL), n LIMIT {most}", values
+        )
+
+
+def _list(site: Site, request: Request, name: str, *, dropped: bool) -> Response:
+    version = site.store.resolve(name)
+    scope = site.scope(version, dropped=dropped)
+    view = View.of(request.query_params.multi_items())
+    page = site.pages.page(scope, view)
+    return site.page(
+        request,
+        "rows.html",
+        v=version,
+        dropped=dropped,
+        view=view,
+        page=page,
+        total=site.pages.count(scope, view),
+        facets=site.pages.facets(scope, view),
+        scores=(scores := site.pages.scores(scope)),
+        score_columns=[f"score.{name}" for name in scores],
+        sorts=SORTS,
+        table=TABLE,
+        choices=CHOICES,
+        numbers=NUMBERS,
+        long_texts=TEXTS,
+        others=_of_reasons(site, page.rows) if dropped else {},
+        base=f"/versions/{version}/{'dropped' if dropped else 'rows'}",
+    )
+
+
+def _of_reasons(site: Site, rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Return the questions of the rows that dropped duplicates collided with, by id."""
+    ids = sorted({other for row in rows if (other := _other_id(row))})
+    return {one["id"]: one["question"] for one in IndexRows(site).with_ids(ids)}
+
+
+def _other_id(row: dict[str, Any]) -> str:
+    values = dict(((row["reason"] or {}).get("values")) or {})
+    return str(values.get("other") or "")
+
+
+def _others(site: Site, row: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the stored copies of a row: of each run and stage once, and why it was dropped there."""
+    return site.index.records(
+        "SELECT run, stage, version, rejected, reason, code FROM rows WHERE id = ? AND run IS NOT NULL ORDER BY (version IS NOT NULL), n LIMIT 50",
+        [row["id"]],
+    )
+
+
+def _collision(site: Site, rows: IndexRows, row: dict[str, Any]) -> dict[str, Any]:
+    """Return the text that a duplicate or a leak collided with: `title`, `text`, and `id` if it is a row; empty if there is none."""
+    values = dict(((row["reason"] or {}).get("values")) or {})
+    if other := values.get("other"):
+        there = rows.with_ids([other])
+        return {
+            "title": f"the row {other[:12]} that was there before",
+            "id": other if there else "",
+            "text": there[0]["question"] if there else values.get("question", ""),
+            "solution": there[0]["solution"] if there else "",
+        }
+    if item := values.get("item"):
+        return {
+            "title": f"the benchmark item {item}",
+            "id": "",
+            "text": _item(site, row, item),
+            "solution": "",
+        }
+    return {}
+
+
+def _item(site: Site, row: dict[str, Any], item: str) -> str:
+    """Return the text of a benchmark item, or why it cannot be shown."""
+    for version in site.versions():
+        if version.lineage.get("run") == row["run"]:
+            section = (version.lineage.get("parameters") or {}).get("decontaminate") or {}
+            paths = section.get("benchmarks") or []
+            try:
+                return _items(paths if isinstance(paths, str) else tuple(paths)).get(
+                    item, "(not in the files of the run)"
+                )
+            except (ForPeople, OSError) as error:
+                return f"(the files of the run cannot be read: {error})"
+    return "(the run published no version, so its benchmark files are not known)"
+
+
+@functools.lru_cache(4)
+def _items(paths: tuple[str, ...]) -> dict[str, str]:
+    items = Benchmarks.load(paths).items()
+    return dict(zip(items.names, items.texts, strict=True))
+
+
+def _plain_record(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a row for JSON: maps, which Arrow gives as pairs, as objects."""
+    for name in ("verdicts", "scores"):
+        record[name] = dict(record[name] or ())
+    if record.get("reason"):
+        record["reason"]["values"] = dict(record["reason"]["values"] or ())
+    return record
+
+
+def _json_lines(batches: Iterator[pa.RecordBatch]) -> Iterator[bytes]:
+    for batch in batches:
+        yield b"".join(
+            orjson.dumps(_plain_record(one), option=orjson.OPT_APPEND_NEWLINE) for one in batch.to_pylist()
+        )
+
+
+def _csv(batches: Iterator[pa.RecordBatch]) -> Iterator[bytes]:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    header = False
+    for batch in batches:
+        if not header:
+            writer.writerow(batch.schema.names)
+            header = True
+        for record in batch.to_pylist():
+            plain = _plain_record(record)
+            writer.writerow([_cell(value) for value in plain.values()])
+        yield text.getvalue().encode("utf-8", "backslashreplace")
+        text.seek(0)
+        text.truncate()
+
+
+def _cell(value: Any) -> Any:
+    """Return a cell. A text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    if value is None or isinstance(value, (int, float)):
+        return value
+    text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+class _Pieces(io.RawIOBase):
+    """A file that keeps what is written until it is taken."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._at = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._parts.append(bytes(data))
+        self._at += len(self._parts[-1])
+        return len(self._parts[-1])
+
+    def tell(self) -> int:
+        return self._at
+
+    def taken(self) -> bytes:
+        parts, self._parts = self._parts, []
+        return b"".join(parts)
+
+
+def _parquet(batches: Iterator[pa.RecordBatch]) -> Iterator[bytes]:
+    file = _Pieces()
+    writer: pq.ParquetWriter | None = None
+    for batch in batches:
+        writer = writer or pq.ParquetWriter(file, batch.schema, compression="zstd")
+        writer.write_batch(batch)
+        yield file.taken()
+    if writer is not None:
+        writer.close()
+    yield file.taken()

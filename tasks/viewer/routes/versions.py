@@ -1,0 +1,120 @@
+"""Datasets, the timeline of versions, and the page of a version."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from storage.datasets.annotations import newest
+from tasks.viewer.conditions import column
+from tasks.viewer.facts import facts_of, promotions, timeline
+from tasks.viewer.index import RowScope
+from tasks.viewer.rows import Histogram
+from tasks.viewer.site import Site
+
+DUPLICATES: Final = ("exact", "repeated", "near", "template", "near_in_meaning", "same_path", "contaminated")
+
+
+def router(site: Site) -> APIRouter:
+    """Return the routes of this topic."""
+    routes = APIRouter()
+
+    @routes.get("/")
+    def datasets(request: Request) -> Response:
+        listed = [(name, timeline(site.store, name)) for name in site.store.datasets()]
+        return site.page(request, "datasets.html", datasets=[one for one in listed if one[1]])
+
+    @routes.get("/versions")
+    def versions(request: Request) -> Response:
+        lines = [line for name in site.store.datasets() for line in timeline(site.store, name)]
+        lines.sort(key=lambda line: (line.version.created, str(line.version)), reverse=True)
+        moves = [
+            (name, move) for name in site.store.datasets() for move in promotions(site.store.marks(name))
+        ]
+        moves.sort(key=lambda one: one[1].at, reverse=True)
+        return site.page(request, "versions.html", lines=lines, moves=moves)
+
+    @routes.get("/versions/{name}")
+    def version(request: Request, name: str) -> Response:
+        chosen = site.store.resolve(name)
+        marks = site.store.marks(chosen.dataset)
+        earlier = [
+            one for one in site.store.versions(chosen.dataset) if one.table_version < chosen.table_version
+        ]
+        return site.page(
+            request,
+            "version.html",
+            v=chosen,
+            facts=facts_of(chosen, marks, site.store.tags(chosen.dataset)),
+            lineage=chosen.lineage,
+            before=earlier[-1] if earlier else None,
+            moves=[move for move in promotions(marks) if move.version == chosen.name],
+            marks=[
+                mark
+                for kind in ("verdict", "interference", "weakness")
+                if (mark := newest(marks, chosen.name, kind))
+            ],
+            reasons=_reasons(site, site.index.dropped(chosen)),
+        )
+
+    @routes.get("/versions/{name}/figures")
+    def figures(request: Request, name: str) -> Response:
+        """The parts of a version's page that read all of its rows; they come after the page."""
+        chosen = site.store.resolve(name)
+        kept, dropped = site.index.kept(chosen), site.index.dropped(chosen)
+        pages = site.pages
+        lengths = pages.one(
+            kept,
+            "max(solution_length), quantile_disc(solution_length, 0.99), quantile_disc(reasoning_length, 0.99)",
+        )
+        return site.page(
+            request,
+            "figures.html",
+            v=chosen,
+            histograms=_histograms(site, kept),
+            lengths=[
+                pages.histogram(kept, title, expression, 0, float(most))
+                for title, expression, most in (
+                    ("solution_length", "solution_length", lengths[1]),
+                    ("reasoning_length", "reasoning_length", lengths[2]),
+                )
+                if most
+            ],
+            shares=[
+                (name, pages.grouped(kept, name, _SHARES))
+                for name in ("subdomain", "language", "method", "model", "source", "solution_format")
+            ],
+            questions=pages.one(kept, "count(DISTINCT problem_id), count(*)"),
+            duplicates=[line for line in _reasons(site, dropped) if line[0] in DUPLICATES],
+            verdicts=pages.verdicts(kept),
+        )
+
+    return routes
+
+
+_SHARES: Final = "avg(correctness), avg(solution_length), avg(reasoning_length), count(reasoning), count(DISTINCT problem_id)"
+
+
+def _reasons(site: Site, dropped: RowScope) -> list[tuple[Any, ...]]:
+    """Return (code, rows, stage) of the reasons for which rows were dropped, the most frequent first."""
+    return [
+        (code, rows, stage)
+        for (code, stage), rows in sorted(
+            (
+                ((row[0]["code"], row[0]["stage"]), row[1])
+                for row in site.pages.grouped(
+                    dropped, "struct_pack(code := code, stage := dropped_by)", "min(n)", 200
+                )
+            ),
+            key=lambda one: (-one[1], str(one[0])),
+        )
+    ]
+
+
+def _histograms(site: Site, scope: RowScope) -> list[Histogram]:
+    named = [(name, column(name)) for name in ("correctness", "difficulty")]
+    named += [(f"score.{name}", column(f"score.{name}")) for name in site.pages.scores(scope)]
+    histograms = [site.pages.histogram(scope, name, expression, 0.0, 1.0) for name, expression in named]
+    return [one for one in histograms if one.rows]

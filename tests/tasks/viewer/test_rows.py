@@ -1,0 +1,214 @@
+"""Filters, facets, order and pages against the same questions answered over the store's own rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pyarrow.parquet as pq
+import pytest
+from starlette.testclient import TestClient
+
+from storage.datasets.store import Store
+from tasks.viewer.conditions import BadAddress, View, words
+from tasks.viewer.index import RowScope
+from tasks.viewer.site import Site
+from tests.tasks.viewer.conftest import FIRST, SECOND
+
+
+@pytest.fixture
+def kept(filled: Path, site_of: Callable[..., Site]) -> tuple[Site, RowScope, list[dict[str, Any]]]:
+    site = site_of(filled)
+    rows = site.store.read(FIRST).to_pylist()
+    for row in rows:
+        row["scores"], row["verdicts"] = dict(row["scores"]), dict(row["verdicts"])
+    return site, site.index.kept(site.store.resolve(FIRST)), rows
+
+
+def view(address: str) -> View:
+    return View.of(parse_qsl(address, keep_blank_values=True))
+
+
+@pytest.mark.parametrize(
+    ("address", "passes"),
+    [
+        ("subdomain=circles&subdomain=urns", lambda r: r["subdomain"] in ("circles", "urns")),
+        ("not.subdomain=circles&language=zh", lambda r: r["subdomain"] != "circles" and r["language"] == "zh"),
+        ("reference_answer=", lambda r: r["reference_answer"] is None),
+        ("correctness.min=0.8&correctness.max=0.9", lambda r: 0.8 <= r["correctness"] <= 0.9),
+        ("score.critique.max=0.5", lambda r: r["scores"]["critique"] <= 0.5),
+        ("verdict.consistent=4/4", lambda r: r["verdicts"]["consistent"] == "4/4"),
+        ("verdict.absent=", lambda r: True),
+        ("solution.has=PRINT(", lambda r: "print(" in r["solution"]),
+        ("q=pens -boxes*", lambda r: "pens" in text(r) and "boxes*" not in text(r)),
+        ('q="pens in all boxes"', lambda r: "pens in all boxes" in text(r)),
+        ("q=钢笔", lambda r: "钢笔" in text(r)),
+        ("solution_format=pot&method=evolve&q=", lambda r: r["solution_format"] == "pot" and r["method"] == "evolve"),
+    ],
+)  # fmt: skip
+def test_filters(
+    kept: tuple[Site, RowScope, list[dict[str, Any]]], address: str, passes: Callable[[dict[str, Any]], bool]
+) -> None:
+    site, scope, rows = kept
+    expected = [row["id"] for row in rows if passes(row)]
+    assert site.pages.count(scope, view(address)) == len(expected)
+    assert everything(site, scope, view(address)) == expected
+
+
+def text(row: dict[str, Any]) -> str:
+    return "\n".join(part for part in (row["question"], row["solution"], row["answer"]) if part).lower()
+
+
+def everything(site: Site, scope: RowScope, shown: View, size: int = 70) -> list[str]:
+    """Follow the pages to the end."""
+    ids: list[str] = []
+    after = ""
+    while True:
+        page = site.pages.page(scope, View.of(parse_qsl(shown.address(after=after)[1:])), size)
+        ids += [row["id"] for row in page.rows]
+        after = page.after
+        if not after:
+            return ids
+
+
+@pytest.mark.parametrize("sort", ["correctness", "-correctness", "-score.critique", "subdomain", "-reasoning_length", "reasoning_length", "id"])  # fmt: skip
+def test_pages_in_any_order_have_every_row_once(
+    kept: tuple[Site, RowScope, list[dict[str, Any]]], sort: str
+) -> None:
+    site, scope, rows = kept
+    ids = everything(site, scope, view(f"sort={sort}"))
+    assert sorted(ids) == sorted(row["id"] for row in rows)
+    by_id = {row["id"]: row for row in rows}
+
+    def value(one: str) -> Any:
+        row, name = by_id[one], sort.removeprefix("-")
+        if name.startswith("score."):
+            return row["scores"][name[6:]]
+        if name == "reasoning_length":
+            return None if row["reasoning"] is None else len(row["reasoning"])
+        return row[name]
+
+    values = [value(one) for one in ids]
+    there = [one for one in values if one is not None]
+    assert values == there + [None] * (len(values) - len(there))  # rows without a value come last
+    assert there == sorted(there, reverse=sort.startswith("-"))
+
+
+def test_facets_count_under_the_other_filters(kept: tuple[Site, RowScope, list[dict[str, Any]]]) -> None:
+    site, scope, rows = kept
+    shown = view("subdomain=circles&language=en")
+    facets = {one.name: {c.value: c.rows for c in one.counts} for one in site.pages.facets(scope, shown)}
+    english = Counter(row["subdomain"] for row in rows if row["language"] == "en")
+    assert facets["subdomain"] == dict(english)
+    both = Counter(row["method"] for row in rows if row["language"] == "en" and row["subdomain"] == "circles")
+    assert facets["method"] == dict(both)
+    chosen = [c.value for one in site.pages.facets(scope, shown) for c in one.counts if c.chosen]
+    assert chosen == ["circles", "en"]
+
+
+def test_dropped_rows_are_those_of_the_run(filled: Path, site_of: Callable[..., Site]) -> None:
+    site = site_of(filled)
+    scope = site.index.dropped(site.store.resolve(FIRST))
+    expected = site.store.dropped("night-filled")
+    assert site.pages.count(scope, View()) == expected.num_rows
+    codes = Counter(one["reason"]["code"] for one in expected.to_pylist())
+    (facet,) = [one for one in site.pages.facets(scope, View()) if one.name == "code"]
+    assert {one.value: one.rows for one in facet.counts} == dict(codes)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["foo=1", "correctness.min=x", "correctness.min=nan", "sort=nope", "score.a'b.min=0", "scores['x']=1", "verdict.'=1", "question.min.max=1"],
+)  # fmt: skip
+def test_an_address_that_asks_for_nothing_known_is_refused(client: TestClient, address: str) -> None:
+    with pytest.raises(BadAddress, match="Fix:"):
+        view(address)
+    answer = client.get(f"/versions/{FIRST}/rows?{address}")
+    assert answer.status_code == 400
+    assert "Fix:" in answer.text
+
+
+@pytest.mark.parametrize("after", ["x", "-1", "1~2~3", "9" * 30, "1!"])
+def test_a_place_that_is_none_is_refused_or_empty(client: TestClient, after: str) -> None:
+    answer = client.get(f"/versions/{FIRST}/rows", params={"after": after})
+    assert answer.status_code == 400
+    assert client.get(f"/versions/{FIRST}/rows", params={"after": after, "sort": "id"}).status_code in (
+        200,
+        400,
+    )
+
+
+def test_words() -> None:
+    assert words('One -two "three Four" -"five six"') == [(True, "one"), (False, "two"), (True, "three four"), (False, "five six")]  # fmt: skip
+
+
+def test_a_click_on_a_facet_is_a_permalink(client: TestClient) -> None:
+    page = client.get(f"/versions/{FIRST}/rows?language=en&sort=-correctness")
+    assert "?language=en&amp;subdomain=circles&amp;sort=-correctness" in page.text
+    shown = client.get(f"/versions/{FIRST}/rows?language=en&subdomain=circles&sort=-correctness")
+    assert shown.status_code == 200
+    assert "subdomain is circles" in shown.text
+
+
+def test_exports_have_the_filtered_rows(client: TestClient, filled: Path) -> None:
+    rows = Store(filled).read(FIRST).to_pylist()
+    expected = sorted(row["id"] for row in rows if row["subdomain"] == "urns")
+    base = f"/versions/{FIRST}/rows"
+    lines = client.get(f"{base}.jsonl?subdomain=urns").text.splitlines()
+    records = [json.loads(line) for line in lines]
+    assert sorted(one["id"] for one in records) == expected
+    assert records[0]["scores"].keys() == {"critique", "heuristics"}
+    table = list(csv.DictReader(io.StringIO(client.get(f"{base}.csv?subdomain=urns").text)))
+    assert sorted(one["id"] for one in table) == expected
+    parquet = pq.read_table(io.BytesIO(client.get(f"{base}.parquet?subdomain=urns").content))
+    assert sorted(parquet.column("id").to_pylist()) == expected
+    assert client.get(f"{base}.exe").status_code == 400
+
+
+def test_the_pages_of_versions(client: TestClient) -> None:
+    home = client.get("/").text
+    assert "2 versions" in home
+    assert "production" in home
+    assert "effective" in home
+    versions = client.get("/versions").text
+    assert versions.index(SECOND) < versions.index(FIRST)
+    assert "promoted" in versions
+    page = client.get(f"/versions/{FIRST}").text
+    assert "Verify answers" in page
+    assert "/dropped?code=near&amp;dropped_by=similarity" in page
+    rows = client.get(f"/versions/{FIRST}/dropped?code=near&dropped_by=similarity").text
+    assert "<b>20 rows</b>" in rows
+    assert "collided with" in rows
+    figures = client.get(f"/versions/{FIRST}/figures").text
+    for part in (
+        "score critique",
+        "solution length",
+        "reasoning length",
+        "linear equations",
+        "distinct question",
+    ):
+        assert part in figures  # fmt: skip
+
+
+def test_the_page_of_a_row(client: TestClient, filled: Path) -> None:
+    row = Store(filled).read(SECOND).to_pylist()[-1]
+    page = client.get(f"/rows/{row['id'][:8]}")
+    assert page.url.path == f"/rows/{row['id']}"
+    for part in ("Life of the row", "How many primes", "<math", SECOND, "3/4"):
+        assert part in page.text
+    assert client.get(f"/find?id={row['id'][:6]}").url.path == f"/rows/{row['id']}"
+    assert client.get("/rows/ffffffffff").status_code == 422
+    raw = client.get(f"/rows/{row['id']}/json").json()
+    assert raw["row"]["question"] == row["question"]
+    assert raw["published"] == [SECOND]
+
+
+def test_a_leak_names_its_item(client: TestClient) -> None:
+    page = client.get(f"/versions/{SECOND}/dropped?code=contaminated").text
+    assert "gsm8k#1" in page
