@@ -73,7 +73,7 @@ _SEPARATORS: Final = frozenset(_SEPARATORS_WORDS.split())
 
 def read(text: str) -> list[StepStatement]:
     """Return the statements of a text from left to right; a chain "a = b = c" gives one for each relation."""
-    if _HAS_RELATION.search(text) is None:
+    if "=" not in text and _HAS_RELATION.search(text) is None:
         return []
     tokens = tokenized(text[:LONGEST])
     statements: list[StepStatement] = []

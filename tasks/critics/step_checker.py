@@ -8,6 +8,7 @@ decided says nothing. So a solution without a wrong step is not known to be righ
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -63,9 +64,10 @@ class Checked:
 def check(steps: Sequence[str], *, question: str = "", answer: str | None = None) -> Checked:
     """Return what is right and wrong in the steps of a solution. `answer`: its final answer, which is else read from the last steps."""
     checked: list[CheckedStatement] = []
-    known = set(map(_number, _NUMBER.findall(question)))
-    asked = set(known)
-    written: set[Fraction] = set()
+    asked = set(map(_plain, _NUMBER.findall(question)))
+    known = set(asked)
+    written: set[str] = set()  # in the steps before the last
+    in_steps: set[str] = set()
     derived_values: set[Fraction] = set()
     rounded: set[Fraction] = set()
     invented: list[int] = []
@@ -85,52 +87,83 @@ def check(steps: Sequence[str], *, question: str = "", answer: str | None = None
             ):
                 one = replace(one, verdict="unchecked")
             of_step.append(one)
+        numbers = set(map(_plain, _NUMBER.findall(step)))
+        in_steps |= numbers
         if "<<" in step:
             of_step += _annotations(index, step, {one.end for one in of_step if one.verdict != "unchecked"})
-        numbers = [_number(text) for text in _NUMBER.findall(_ANNOTATION.sub("", step))]
+            numbers = set(map(_plain, _NUMBER.findall(_ANNOTATION.sub("", step))))
         operands = {
-            _number(text)
+            _plain(text)
             for statement in statements
-            for text in _NUMBER.findall(statement.left_text)
             if statement.left.operations
+            for text in _NUMBER.findall(statement.left_text)
         }
         invented.append(len(operands - known - _CONSTANTS))
+        values = {value for one in of_step for value in (one.left, one.right) if isinstance(value, Fraction)}
         if index == len(steps) - 1 and stated is not None:
             answer_in_last = any(_same(value, stated) for one in of_step for value in (one.left, one.right))
         else:
-            written.update(numbers)
-            derived_values.update(
-                value for one in of_step for value in (one.left, one.right) if isinstance(value, Fraction)
-            )
-        known.update(numbers)
-        known.update(
-            value for one in of_step for value in (one.left, one.right) if isinstance(value, Fraction)
-        )
+            written |= numbers
+            derived_values |= values
+        known |= numbers
+        known.update(map(_decimal, values))
         checked += of_step
         verdicts.append(_of_step(of_step))
         continued = step.rstrip()[-1:] in _BROKEN
     derived = None
     if stated is not None and len(steps) > 1:
-        derived = answer_in_last or any(_same(value, stated) for value in derived_values | written)
+        derived = (
+            answer_in_last
+            or _decimal(stated) in written
+            or any(_same(value, stated) for value in derived_values)
+            or any(_same(_number(text), stated) for text in written)
+        )
     first = next((index for index, one in enumerate(verdicts) if one == "wrong"), None)
-    unused = len(asked - known_in(steps)) / len(asked) if asked else 0.0
+    unused = len(asked - in_steps) / len(asked) if asked else 0.0
     return Checked(tuple(verdicts), tuple(checked), first, derived, tuple(invented), unused, stated)
 
 
-_NUMBER: Final = re.compile(r"(?<![\w.])\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|(?<![\d.])\d{1,30}(?:\.\d{1,30})?")
+# begins with a digit and looks behind it, which is faster to search for than what looks behind first
+_NUMBER: Final = re.compile(
+    r"\d(?:(?<![\w.]\d)\d{0,2}(?:,\d{3})+(?!\d)(?:\.\d+)?|(?<![\d.]\d)\d{0,29}(?:\.\d{1,30})?)"
+)
 _ANNOTATION: Final = re.compile(r"<<([^<>\n]{1,120})=([^<>=\n]{1,40})>>\s*\\?[$€£¥]?\s*(-?[\d,]*\.?\d+)?")
 _CONSTANTS: Final = frozenset(
-    Fraction(value) for value in (0, 1, 2, 3, 4, 7, 10, 12, 24, 30, 52, 60, 100, 365, 1000)
+    str(value) for value in (0, 1, 2, 3, 4, 7, 10, 12, 24, 30, 52, 60, 100, 365, 1000)
 )
 
 
+@functools.lru_cache(maxsize=65536)
+def _plain(text: str) -> str:
+    """Return a number of a text in one spelling: without marks between thousands and without zeros that say nothing. Texts are compared,
+    because fractions are slow to make and to hash."""
+    whole, _, decimals = text.replace(",", "").partition(".")
+    decimals = decimals.rstrip("0")
+    whole = whole.lstrip("0") or "0"
+    return f"{whole}.{decimals}" if decimals else whole
+
+
+@functools.lru_cache(maxsize=65536)
+def _decimal(value: Fraction) -> str:
+    """Return a value in the spelling of `_plain`, "" if it has none."""
+    if value.denominator == 1:
+        return str(value)
+    places, left = 0, value.denominator
+    for prime in (2, 5):
+        count = 0
+        while left % prime == 0:
+            left //= prime
+            count += 1
+        places = max(places, count)
+    if left > 1 or value < 0:
+        return ""
+    digits = str(value.numerator * 10**places // value.denominator).rjust(places + 1, "0")
+    return f"{digits[:-places]}.{digits[-places:]}"
+
+
+@functools.lru_cache(maxsize=65536)
 def _number(text: str) -> Fraction:
-    return Fraction(text.replace(",", ""))
-
-
-def known_in(steps: Sequence[str]) -> set[Fraction]:
-    """Return the numbers of the steps."""
-    return {_number(text) for step in steps for text in _NUMBER.findall(step)}
+    return Fraction(text)
 
 
 def _checked(index: int, step: str, statement: StepStatement, rounded: set[Fraction]) -> CheckedStatement:
