@@ -1,7 +1,7 @@
 """The step checker as a critic: it recomputes what the steps state (tasks/critics/step_checker.py), without a model.
 
 The score is 1 where statements were decided and none is wrong, 0 where one is, and between them where the final answer is not among the
-values that the steps derive. A solution in which nothing could be decided has no score. It says nothing of the plan: right arithmetic on a
+values that the steps derive; where they calculate in plain numbers, it is 0 then as well, without a wrong step. A solution in which nothing could be decided has no score. It says nothing of the plan: right arithmetic on a
 wrong plan has the score 1.
 """
 
@@ -36,15 +36,20 @@ def critic(tools: CriticTools) -> StepCritic:
 def opinion_of(checked: Checked) -> CriticOpinion:
     """Return the opinion that follows from a checked solution."""
     wrong = next((one for one in checked.statements if one.verdict == "wrong"), None)
-    if checked.first_wrong is not None:
+    if checked.first_wrong is not None or checked.answer_wrong:
         score: float | None = 0.0
     elif "right" in checked.verdicts:
         score = UNDERIVED if checked.derived is False else 1.0
     else:
         score = None
+    words = None
+    if wrong is not None:
+        words = f"Step {wrong.step + 1} states {wrong.text}, which is not true."
+    elif checked.answer_wrong:
+        words = f"No step derives the final answer {checked.answer}."
     return CriticOpinion(
         answer=score,
         first_wrong=checked.first_wrong,
-        words=None if wrong is None else f"Step {wrong.step + 1} states {wrong.text}, which is not true.",
+        words=words,
         step_scores=tuple(_SCORES[one] for one in checked.verdicts),
     )
