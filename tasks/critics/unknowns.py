@@ -72,9 +72,9 @@ def wrong_by_unknowns(statements: Sequence[StepStatement], supposed: Sequence[bo
                 own.equations.append(number)
                 continue
         known = {
-            letter: own.value
+            letter: given.value
             for letter in letters
-            if (own := unknowns.get(letter)) is not None and own.value is not None and not own.several
+            if (given := unknowns.get(letter)) is not None and given.value is not None and not given.several
         }
         if len(known) == len(letters) and not one.doubtful and _true(one, known) is False:
             wrong.append(number)
