@@ -55,6 +55,9 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         GROUPED_COMMA,
         (r"\\%", "%"),
         DEGREE_LATEX,
+        (r"\\log\s*_\s*(?:e|\{\s*e\s*\})", r"\\ln "),
+        # a segment by its ends
+        (r"\\overline\s*\{\s*([A-Z]\s*[A-Z])\s*\}", r"\1"),
         DIGIT_FRACTION,
         (r"\\frac\s*(\d)\s*\{", r"\\frac{\1}{"),
         (r"\\frac\s*\{([^{}]*)\}\s*([0-9a-zA-Z])", r"\\frac{\1}{\2}"),
@@ -77,6 +80,19 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\|\s*\\begin\{(?:small)?matrix\}", r"\\begin{vmatrix}"),
         (r"\\end\{(?:small)?matrix\}\s*\|", r"\\end{vmatrix}"),
     )
+)
+# temperatures and angles in words, but not the degree of a polynomial; infinity
+_SPELLED = (
+    (re.compile(r"(\d)\s*degrees?\s*(?:C(?![a-z])|[Cc]elsius)"), r"\1^\\circ C"),
+    (re.compile(r"(\d)\s*degrees?\s*(?:F(?![a-z])|[Ff]ahrenheit)"), r"\1^\\circ F"),
+    (
+        re.compile(
+            r"(\d)\s*(?:\\(?:text|mathrm)\s*\{\s*degrees?\s*\}|degrees?)(?![a-z])(?!\s*[CFK](?![a-z]))"
+        ),
+        r"\1^\\circ",
+    ),
+    (re.compile(r"(?<![A-Za-z\\])(?:[Nn]egative|[Mm]inus)\s+infinity(?![a-z])"), r"-\\infty"),
+    (re.compile(r"(?<![A-Za-z\\])(?:[Pp]ositive\s+)?[Ii]nfinity(?![a-z])"), r"\\infty"),
 )
 # 3/4 \pi is three quarters of pi: what stands apart from a fraction of digits is not below its line
 _SLASHED = re.compile(
@@ -144,6 +160,8 @@ def canonical(text: str) -> str:
         return text
     text = _ascii(text)
     for pattern, replacement in _REWRITES if "\\" in text or "~" in text else ():
+        text = pattern.sub(replacement, text)
+    for pattern, replacement in _SPELLED if "egree" in text or "nfinity" in text else ():
         text = pattern.sub(replacement, text)
     before = None
     while before != text:  # each round removes a layer, so the loop ends
