@@ -95,7 +95,11 @@ def _finish(searched: WeaknessSearch, record: dict[str, Any]) -> dict[str, Any]:
     text = to_markdown(record)
     with opened(load_settings()) as tools:
         files = HomeFiles(tools.home)
-        failures = b"".join(orjson.dumps(one.to_dict()) + b"\n" for one in searched.failures)
+        cluster_of = {place: one.name for one in searched.clusters for place in one.members}
+        failures = b"".join(
+            orjson.dumps(one.to_dict() | {"cluster": cluster_of[place]}) + b"\n"
+            for place, one in enumerate(searched.failures)
+        )
         files.write(searched.folder / "failures.jsonl", failures)
         files.write(searched.folder / "report.md", text.encode())
         _store(tools, searched, record)

@@ -89,7 +89,7 @@ def clusters_of(
 def assign(clusters: Sequence[Cluster], profiles: Sequence[Profile], vectors: Vectors) -> list[int]:
     """Return the place of the cluster that each question belongs to, -1 for none: the nearest centroid among the clusters of its
     subdomain. A question without a subdomain belongs to the nearest cluster of all if its cosine is at least SAME."""
-    if not clusters:
+    if not clusters or not profiles:
         return [-1] * len(profiles)
     cosines = vectors @ np.array([one.centroid for one in clusters], dtype=np.float32).T
     places = []

@@ -59,6 +59,8 @@ def test_questions_are_assigned_within_their_subdomain() -> None:
     )
     assert assign(clusters, asked, vectors) == [1, 2, -1, 1, -1]
     assert assign([], asked, vectors) == [-1] * 5
+    # a student that gets nothing right has no questions to assign
+    assert assign(clusters, [], np.zeros((0, 1), np.float32)) == []
 
 
 def test_a_failure_alone_joins_the_nearest_cluster_of_its_subdomain() -> None:
