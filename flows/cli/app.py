@@ -32,6 +32,7 @@ from flows.cli.nightly import nightly, plan
 from flows.cli.options import ConfigFile, SettingOptions, SettingsCommand
 from flows.cli.prefect_run import INTERRUPTED, STOPPED
 from flows.cli.proof import proof
+from flows.cli.review import review
 from flows.cli.rft import rft
 from flows.cli.setup import setup
 from flows.cli.similarity import decontaminate, near
@@ -74,6 +75,7 @@ app.command(cls=SettingsCommand)(make)
 app.command(cls=SettingsCommand)(rft)
 app.command(cls=SettingsCommand)(version_commands.rebuild)
 app.command(cls=SettingsCommand)(version_commands.maintain)
+app.command()(review)
 app.command()(version_commands.promote)
 app.command()(version_commands.rollback)
 app.command()(version_commands.restore)

@@ -16,7 +16,6 @@ from typing import Any
 import pyarrow.compute as pc
 from pydantic import ValidationError
 
-from storage.counting import counted
 from storage.datasets.annotations import newest as newest_mark
 from storage.datasets.judgements import RowJudgement, RowOpinion
 from storage.datasets.store import Store
@@ -186,11 +185,6 @@ class Review:
 
     def _enough(self, place: int, of_row: Any) -> bool:
         return sum(one.opinion in JUDGED for one in of_row) >= 1 + bool(self.drawn.second[place])
-
-
-def words(progress: Progress) -> str:
-    """Return the progress for people."""
-    return f"{progress.judged:,} of {counted(progress.asked, 'row')} judged"
 
 
 @lru_cache(maxsize=KEPT_QUEUES)
