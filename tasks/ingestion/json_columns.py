@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.json as pj
 
+from tasks.arrays import Indexes, Mask
 from tasks.ingestion.files import MAX_LINE
 from tasks.ingestion.json_records import LineBatch
 
@@ -22,6 +23,7 @@ from tasks.ingestion.json_records import LineBatch
 # texts included, is left out; chats of the usual shape have one per turn.
 MOST_BRACKETS = 400
 _LEFT_OUT = b"null"
+_TOGETHER = 32  # lines whose brackets are counted at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,22 @@ def _are_objects(lines: LineBatch) -> bool:
     last = np.where(last == ord("\r"), data[np.maximum(lines.ends - 3, 0)], last)
     if not ((data[starts] == ord("{")) & (last == ord("}")) & (sizes <= MAX_LINE)).all():
         return False
-    brackets = np.flatnonzero((data | 0x20) == ord("{"))  # [ differs from { in this bit alone
-    return bool(np.diff(np.searchsorted(brackets, lines.ends), prepend=0).max() <= MOST_BRACKETS)
+    return _are_few((data | 0x20) == ord("{"), lines.ends)  # [ differs from { in this bit alone
+
+
+def _are_few(brackets: Mask, ends: Indexes) -> bool:
+    """Return whether no line has more than MOST_BRACKETS.
+
+    brackets: (bytes,). ends: (n,) where each line ends. Lines are counted one by one only where _TOGETHER of them have so many.
+    """
+    for first in range(0, len(ends), _TOGETHER):
+        inside = ends[first : first + _TOGETHER]
+        some = brackets[ends[first - 1] if first else 0 : inside[-1]]
+        if np.count_nonzero(some) > MOST_BRACKETS:
+            each = np.searchsorted(np.flatnonzero(some), inside - (inside[-1] - len(some)))
+            if np.diff(each, prepend=0).max() > MOST_BRACKETS:
+                return False
+    return True
 
 
 def _fields_inside(lines: LineBatch, field: tuple[str, pa.DataType]) -> dict[str, pa.Array] | None:

@@ -235,7 +235,7 @@ def _stored_texts(texts: pa.Array, fit: Mask) -> tuple[pa.Array, Mask]:
     """Return the texts as they are stored, and which can be. Those that are not `fit` are left as they are."""
     if pa.types.is_null(texts.type):
         return texts.cast(pa.string()), np.zeros(len(texts), np.bool_)
-    plain_ones = _mask(pc.fill_null(pc.string_is_ascii(texts), False))
+    plain_ones = _are_ascii(texts)
     if _has_controls(np.frombuffer(texts.buffers()[2] or b"", np.uint8)):
         flagged = pc.match_substring_regex(texts, r"[\x00-\x08\x0b-\x1f\x7f]")
         plain_ones &= ~_mask(pc.fill_null(flagged, False))
@@ -260,8 +260,17 @@ def _stored_texts(texts: pa.Array, fit: Mask) -> tuple[pa.Array, Mask]:
 
 def _has_controls(data: npt.NDArray[np.uint8]) -> bool:
     """Return whether bytes have control characters; tabs and line feeds are none."""
-    low = data[data < 0x20]
-    return bool(((low != 0x09) & (low != 0x0A)).any() or (data == 0x7F).any())
+    low = np.count_nonzero(data < 0x20)
+    allowed = np.count_nonzero(data == 0x09) + np.count_nonzero(data == 0x0A) if low else 0
+    return bool(low > allowed or (data == 0x7F).any())
+
+
+def _are_ascii(texts: pa.Array) -> Mask:
+    """Return whether each text, (n,), has no other characters than those of ASCII; a null is none."""
+    data = np.frombuffer(texts.buffers()[2] or b"", np.uint8)
+    if data.size and data.max() < 0x80 and not texts.null_count:
+        return np.ones(len(texts), np.bool_)
+    return _mask(pc.fill_null(pc.string_is_ascii(texts), False))
 
 
 def _fitting(chats_: ChatColumns, exchanges: bool) -> Mask:
@@ -296,7 +305,7 @@ def _with_languages(part: ChatColumns) -> tuple[ChatColumns, pa.Array, list[str]
     """Return the chats whose language is known, their questions and their languages."""
     questions = _questions(part)
     languages: list[str | None] = ["en"] * len(questions)
-    for place in np.flatnonzero(~_mask(pc.string_is_ascii(questions))).tolist():
+    for place in np.flatnonzero(~_are_ascii(questions)).tolist():
         languages[place] = language_of(questions[place].as_py())
     known = np.array([language is not None for language in languages], np.bool_)
     return (
@@ -342,24 +351,28 @@ def _ids(
     The bytes that are hashed are put together in columns. Only where there are other characters than those of ASCII, whose normal form
     may be another one, each chat is hashed by that function.
     """
-    listed = _as_json(part, roles)
-    asked = pc.binary_join_element_wise(_prefixed("en"), _sizes(questions), questions.cast(pa.binary()), b"")
-    rest = pc.binary_join_element_wise(
-        _prefixed("") + _prefixed(CHAT), _sizes(listed), listed.cast(pa.binary()), b""
-    )
+    turns = _as_json(part, roles)
+    fixed = _prefixed("") + _prefixed(CHAT)
+    hashed_bytes = pc.binary_join_element_wise(
+        _prefixed("en"), _sizes(questions), questions.cast(pa.binary()),
+        fixed, _sizes(turns, 2), b"[", turns.cast(pa.binary()), b"]", b"",
+    )  # fmt: skip
+    before = len(_prefixed("en")) + 8
+    middles = (np.asarray(pc.binary_length(questions)) + before).tolist()
     problems, ids = list[bytes](), list[bytes]()
-    for one, more in zip(_pieces(asked), _pieces(rest), strict=True):
-        hashed = hashlib.sha256(one)
+    for piece, middle in zip(_pieces(hashed_bytes), middles, strict=True):
+        hashed = hashlib.sha256(piece[:middle])
         problems.append(hashed.digest())
-        hashed.update(more)
+        hashed.update(piece[middle:])
         ids.append(hashed.digest())
     named = [_digits(ids), _digits(problems)]
-    others = np.flatnonzero(~_mask(pc.and_(pc.string_is_ascii(questions), pc.string_is_ascii(listed))))
+    others = np.flatnonzero(~_are_ascii(turns))  # the questions are parts of them
     if len(others):
         replaced = []
         for place in others.tolist():
             parts = (languages[place], questions[place].as_py())
-            replaced.append((content_id(*parts, "", CHAT, listed[place].as_py()), content_id(*parts)))
+            listed = f"[{turns[place].as_py()}]"
+            replaced.append((content_id(*parts, "", CHAT, listed), content_id(*parts)))
         mask = np.zeros(len(questions), np.bool_)
         mask[others] = True
         named = [
@@ -392,20 +405,21 @@ def _prefixed(part: str) -> bytes:
     return len(data).to_bytes(8, "big") + data
 
 
-def _sizes(values: pa.Array) -> pa.Array:
-    """Return the length of each text in bytes as eight bytes, the highest first."""
-    sizes = np.asarray(pc.binary_length(values).to_numpy(zero_copy_only=False)).astype(">u8")
+def _sizes(values: pa.Array, more: int = 0) -> pa.Array:
+    """Return the length of each text in bytes, and `more`, as eight bytes, the highest first."""
+    sizes = (np.asarray(pc.binary_length(values)) + more).astype(">u8")
     fixed = pa.Array.from_buffers(pa.binary(8), len(values), [None, pa.py_buffer(sizes.tobytes())])
     return fixed.cast(pa.binary())
 
 
 def _as_json(part: ChatColumns, roles: pa.Array) -> pa.Array:
-    """Return the turns of each chat as the JSON that ids are hashed from: lists of the values of ChatTurn."""
+    """Return the turns of each chat as the JSON that ids are hashed from, lists of the values of ChatTurn with commas between."""
     texts = part.texts
     data = (texts.buffers()[2] or pa.py_buffer(b"")).to_pybytes()
     for character, escape in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\t", "\\t")):
         if character.encode() in data:
             texts = pc.replace_substring(texts, character, escape)
     nulls = ",null" * _ABSENT
-    turns = pc.binary_join_element_wise('["', roles, '","', texts, f'"{nulls}]', "")
-    return pc.binary_join_element_wise("[", pc.binary_join(_listed(turns, part.counts), ","), "]", "")
+    opened = pa.array([f'["{role}","' for role in _ROLES.to_pylist()]).take(pa.array(part.roles))
+    turns = pc.binary_join_element_wise(opened, texts, f'"{nulls}]', "")
+    return pc.binary_join(_listed(turns, part.counts), ",")

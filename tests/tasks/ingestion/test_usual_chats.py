@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from storage.rows import to_table
 from tasks.ingestion import files, json_records
 from tasks.ingestion.files import numbered_lines
+from tasks.ingestion.json_columns import _are_objects, column_of
 from tasks.ingestion.json_records import LineBatch, json_lines, line_batches
 from tasks.ingestion.record import Record
 from tasks.stages.import_dataset import RecordReading, common_of, rows_of, table_of
@@ -144,6 +145,17 @@ LINES = {
 def test_an_odd_line_among_usual_ones_becomes_the_same_rows(line: bytes, around: bytes) -> None:
     assert same_as_one_by_one(b"\n".join([around, line, around])) >= 2
     assert same_as_one_by_one(b"\n".join([line, around, b""])) >= 1
+
+
+@pytest.mark.parametrize("place", [0, 31, 32, 63, 64, 99])
+def test_one_line_of_many_brackets_is_recognised_among_many_of_few(place: int) -> None:
+    """The parser is not given it; it recurses into what is nested."""
+    lines = [USUAL_LINE] * 100
+    batch = LineBatch.of(range(1, 101), lines)
+    assert column_of(batch, "messages", pa.list_(pa.struct([("role", pa.string())]))) is not None
+    for deep, few in ((b"[" * 400 + b"]" * 400, False), (b"[" * 300 + b"]" * 300, True)):
+        lines[place] = b'{"deep": ' + deep + b"}"
+        assert _are_objects(LineBatch.of(range(1, 101), lines)) is few
 
 
 def test_lines_are_given_to_the_parser_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
