@@ -12,27 +12,11 @@ from typing import Final, Literal
 
 from tasks.documents.assembly import ATTACHED, Assembly
 from tasks.documents.document import Document, ElementKind
-from tasks.documents.sections import kind_below, kind_of_name, number_of
+from tasks.documents.printed_labels import QED, Label, item_number, label_of
+from tasks.documents.sections import kind_below, number_of
 
 BlockKind = Literal["text", "list", "formula", "table", "code", "caption"]
 
-_NAMES: Final = (
-    "theorem|lemma|proposition|corollary|axiom|claim|conjecture|definition|example|worked example|exercise|problem|question|"
-    "solution|answer|hint|proof|定理|引理|推论|命题|公理|定义|例题?|习题|练习|问题|解答?|答案|提示|证明"
-)
-_LABEL = re.compile(
-    rf"[*_#\s]*(?P<name>{_NAMES})s?\b[*_]*\s*(?:[(（]?(?P<number>\d+(?:\.\d+)*[a-z]?)[)）]?)?\s*[*_]*"
-    r"(?P<title>[(（][^()（）\n]{1,80}[)）])?\s*(?P<end>[.:：。][*_]*|[*_]+|$)[.:：*_]*\s*",
-    re.IGNORECASE,
-)
-_CHINESE_LABEL = re.compile(
-    r"[*_#\s]*[【\[]?(?P<name>定理|引理|推论|命题|公理|定义|例题?|习题|练习|解答?|答案|提示|证明)\s*(?P<number>\d+(?:\.\d+)*)?[】\]]?\s*"
-    r"(?P<title>[(（][^()（）\n]{1,80}[)）])?\s*(?P<end>[.:：。、][*_]*|[*_]+|\s|$)\s*"
-)
-_NUMBERED = re.compile(
-    r"[*_]*[(（]?(?P<number>\d{1,3}(?:\.\d{1,3})*)[.)）、][*_]*\s+|[*_]*(?P<dotted>\d{1,3}(?:\.\d{1,3})+)[*_]*\s+(?=\S)"
-)
-_ENDED = re.compile(r"(?:□|∎|■|\\qed\w*|\\blacksquare|\\square|Q\.\s?E\.\s?D\.?|证毕)[\s*_\\)$]*$")
 _GOES_ON = re.compile(r"[:：,，;]\s*$|\\\]\s*$")
 _LONG: Final = frozenset({"exercise", "hint", "answer", "solution"})
 
@@ -54,12 +38,10 @@ class LabelledAssembly:
     def heading(self, title: str, level: int, start: int | None = None, end: int | None = None) -> None:
         """Begin a chapter or section, or, if the heading is a label such as "Exercise 3", an element."""
         self.close()
-        label = _label(title)
-        if label is not None and not title[label.end() :].strip() and not _is_plural(title):
-            kind = kind_of_name(label["name"])
-            if kind is not None:
-                self._begin(kind, label, start, end, whole=True)
-                return
+        label = label_of(title)
+        if label is not None and not title[label.length :].strip() and not _is_plural(title):
+            self._begin(label, start, end, whole=True)
+            return
         below = kind_below(title)
         if below is not None or level <= self._below_level or self.below is None:
             self.below, self._below_level = below, level
@@ -69,16 +51,16 @@ class LabelledAssembly:
         """Add a paragraph, a list, a formula, a table, code or a caption."""
         if not text.strip():
             return
-        label = _label(text) if kind == "text" else None
-        named = kind_of_name(label["name"]) if label is not None else None
-        if label is not None and named is not None and not self._belongs_to_whole(named):
+        label = label_of(text) if kind == "text" else None
+        if label is not None and not self._belongs_to_whole(label.kind):
             self.close()
-            self._begin(named, label, start, end)
-            self._put(text[label.end() :], start, end)
+            self._begin(label, start, end)
+            self._put(text[label.length :], start, end)
             return
-        numbered = _NUMBERED.match(text) if kind == "text" and self.below is not None else None
+        numbered = item_number(text) if kind == "text" and self.below is not None else None
         if numbered is not None and not self._whole:
-            self.item(numbered["number"] or numbered["dotted"], text[numbered.end() :], start, end)
+            number, length = numbered
+            self.item(number, text[length:], start, end)
             return
         if self._open is not None and self._goes_on(kind, text):
             self._put(text, start, end)
@@ -120,12 +102,8 @@ class LabelledAssembly:
         document.title = document.title or (document.headings[0].title if document.headings else "")
         return document
 
-    def _begin(
-        self, kind: ElementKind, label: re.Match[str], start: int | None, end: int | None, *, whole: bool = False
-    ) -> None:  # fmt: skip
-        name = label["name"].capitalize() if label["name"].isascii() else label["name"]
-        parts = [name, label["number"], label["title"]]
-        self._open = (kind, " ".join(part for part in parts if part))
+    def _begin(self, label: Label, start: int | None, end: int | None, *, whole: bool = False) -> None:
+        self._open = (label.kind, label.text)
         self._start, self._end, self._whole = start, end, whole
 
     def _put(self, text: str, start: int | None, end: int | None) -> None:
@@ -145,7 +123,7 @@ class LabelledAssembly:
         last = self._pieces[-1] if self._pieces else ""
         if not last:
             return True
-        if _ENDED.search(last):
+        if QED.search(last):
             return False
         return kind in ("list", "formula") or _GOES_ON.search(last) is not None or text[:1].islower()
 
@@ -161,15 +139,6 @@ class LabelledAssembly:
         if place is not None:
             self.last[kind] = place
         return place
-
-
-def _label(text: str) -> re.Match[str] | None:
-    """Return the label that a text begins with. A word in running text, as in "Theorem 3 shows", is none."""
-    match = _LABEL.match(text) or _CHINESE_LABEL.match(text)
-    if match is None:
-        return None
-    bold = text.lstrip()[:1] in "*_#"
-    return match if match["end"].strip() or bold or not text[match.end() :].strip() else None
 
 
 def _is_plural(title: str) -> bool:

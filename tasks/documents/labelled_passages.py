@@ -14,7 +14,8 @@ from typing import Final
 
 from tasks.documents.assembly import Assembly
 from tasks.documents.document import Document, ElementKind
-from tasks.documents.printed_labels import QED, label_of, number_of, section_kind
+from tasks.documents.printed_labels import QED, item_number, label_of
+from tasks.documents.sections import kind_below
 
 ITEM: Final = re.compile(r"(?:[•●▪◦–*]|\(?[a-zA-Z0-9]{1,3}[.)]|\([ivx]+\))\s+\S")
 _SIGN_WITHIN: Final = 200  # passages after the beginning of a proof
@@ -70,7 +71,7 @@ class _Assembler:
             if passage.level:
                 self._close()
                 self._assembly.heading(passage.text, passage.level, passage.number)
-                self._list = section_kind(passage.text)
+                self._list = kind_below(passage.text)
             elif passage.kind == "table" and self._open is not None and self._open.items:
                 self._open.texts.append(passage.text)  # of an exercise or a solution
             elif passage.kind is not None:
@@ -98,7 +99,7 @@ class _Assembler:
             rest = text[label.length :].strip()
             until_sign = label.kind == "proof" and _signed(text, following)
             self._open = _Open(label.kind, label.number, page, [rest] if rest else [], items=until_sign)
-        elif self._list is not None and (numbered := number_of(text)) is not None:
+        elif self._list is not None and (numbered := item_number(text)) is not None:
             self._close()
             number, length = numbered
             self._open = _Open(self._list, number, page, [text[length:]], items=True)

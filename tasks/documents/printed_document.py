@@ -19,7 +19,7 @@ from typing import Final
 from tasks.documents.assembly import flat
 from tasks.documents.document import Document
 from tasks.documents.labelled_passages import ITEM, Passage, labelled_document
-from tasks.documents.printed_labels import label_of, number_of
+from tasks.documents.printed_labels import item_number, label_of
 from tasks.documents.printed_lines import PrintedLine
 
 _ZONE: Final = (
@@ -242,9 +242,9 @@ def _begins(last: _Paragraph, line: PrintedLine, leading: float) -> bool:
     same = before.page == line.page and abs(before.left - line.left) < 1 and before.baseline > line.baseline
     ended = _SENTENCE_END.search(before.text) is not None
     short = before.x1 < before.right - 0.15 * (before.right - before.left)
-    item = ITEM.match(first.text) is not None or number_of(first.text) is not None
+    item = ITEM.match(first.text) is not None or item_number(first.text) is not None
     if (
-        (ITEM.match(line.text) or number_of(line.text))
+        (ITEM.match(line.text) or item_number(line.text))
         and (ended or short)
         and line.x0 <= first.x0 + 2.5 * line.size
     ):

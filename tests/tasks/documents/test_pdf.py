@@ -12,7 +12,6 @@ from PIL import Image
 
 from tasks.documents.document import Document, Element
 from tasks.documents.formats import ReadOptions, UnreadableDocument, format_of, reader
-from tasks.documents.printed_labels import label_of, number_of
 from tasks.documents.reading import call, document_of
 from tests.tasks.documents.typesetting import compared, pdflatex, texts_of, typeset_elements
 
@@ -168,51 +167,3 @@ def test_an_encrypted_file_is_refused_with_its_code() -> None:
 
 def test_a_pdf_is_told_by_its_first_bytes() -> None:
     assert format_of("without-suffix", b"%PDF-1.7\n") == "pdf"
-
-
-@pytest.mark.parametrize(
-    ("text", "kind", "number"),
-    [
-        ("Theorem 2.1 (Pascal). For all", "theorem", "2.1"),
-        ("Lemma 3. Let", "theorem", "3"),
-        ("Exercise 3.2 Compute", "exercise", "3.2"),
-        ("Solution. There are", "solution", None),
-        ("Solution: 4", "solution", None),
-        ("Example 4", "example", "4"),
-        ("例 3 求", "example", "3"),
-        ("例3．求", "example", "3"),
-        ("习题 3.2 证明", "exercise", "3.2"),
-        ("解：由题意", "solution", None),
-        ("解 由题意", "solution", None),
-        ("证明：设", "proof", None),
-        ("定理 1.2（中值定理）设", "theorem", "1.2"),
-        ("答案：4", "answer", None),
-    ],
-)
-def test_printed_labels(text: str, kind: str, number: str | None) -> None:
-    label = label_of(text)
-    assert label is not None
-    assert (label.kind, label.number) == (kind, number)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Theorem 3.2 implies that",
-        "Solutions are found",
-        "The theorem",
-        "Answering this",
-        "Proofs are long",
-        "解决这个问题",
-        "证书",
-        "Examples of",
-    ],
-)
-def test_words_that_are_no_labels(text: str) -> None:
-    assert label_of(text) is None
-
-
-def test_numbers_of_exercises() -> None:
-    assert number_of("3. Compute") == ("3", 3)
-    assert number_of("2.14 Compute") == ("2.14", 5)
-    assert number_of("1984 was a year") is None
