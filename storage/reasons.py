@@ -84,6 +84,7 @@ class Code(StrEnum):
     NOT_A_TEMPLATE = "not_a_template"  # a program that gives no further problems; `why`
     DEGENERATE = "degenerate"  # a graph of functions whose answer does not need all of it; `why`
     NOT_THE_GRAPH = "not_the_graph"  # a question that does not state what its graph of functions needs; `why`
+    NOT_CONFIRMED = "not_confirmed"  # the reasoner gives `answer` to the question whose graph of functions gives `reference`
     # methods on documents
     NOTHING_TO_ASK = "nothing_to_ask"  # the model finds no question in the passage
     NO_CONCEPTS = "no_concepts"  # the model finds no concept of mathematics in the text
@@ -216,6 +217,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.NOT_A_TEMPLATE: "{why}",
     Code.DEGENERATE: "{why}",
     Code.NOT_THE_GRAPH: "{why}",
+    Code.NOT_CONFIRMED: "the reasoner answers {answer}, the computation {reference}",
     Code.MISSING_ITEM: "item missing from the completion",
     Code.NOTHING_TO_ASK: "no question in the passage",
     Code.NO_CONCEPTS: "no concept of mathematics in the text",

@@ -2,7 +2,8 @@
 
 The program is executed once with its own values, recording of each value that it computes whether it was an integer, positive, or
 strictly between 0 and 1. Fresh draws are executed with guards: a value that is not what it was in that respect, or is not
-finite, ends the program. So a number of people stays a positive integer, and a probability at most 1.
+finite, ends the program. So a number of people stays a positive integer, and a probability at most 1. What is rounded by `//`, `int` or
+`round` is looked at before: where there was nothing to round, there has to be nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +32,14 @@ def kept_(site, value):
     return value
 def print(*values, **names):
     pass
+""" + (
+    _FLOORED := """\
+def floored_(site, over, under):
+    if type(over) in (int, float) and type(under) in (int, float) and under:
+        kept_(site, over // under + (0.5 if over % under else 0))
+    return over // under
 """
+)
 _RECORD = """
 sys_.stdout.write("kinds:" + ",".join(str(site) + ":" + "".join("01"[bool(one)] for one in kind) for site, kind in sorted(kinds_.items())))
 """
@@ -46,6 +54,7 @@ def kept_(site, value):
             raise ValueError("another kind of value")
     return value
 """
+_ROUNDING: Final = ("int", "round")  # functions whose argument is guarded as well
 
 ValueKinds = Mapping[int, tuple[bool, ...]]
 
@@ -69,7 +78,7 @@ def recording(template: Template) -> str:
 
 def guarded(program: str, kinds: ValueKinds) -> str:
     """Return a program that fails if a value that it computes is not of the kind that it was."""
-    return _GUARD.format(kinds=dict(kinds), largest=LARGEST) + _guarded(program)
+    return _GUARD.format(kinds=dict(kinds), largest=LARGEST) + _FLOORED + _guarded(program)
 
 
 def kinds_in(output: str) -> ValueKinds | None:
@@ -109,7 +118,7 @@ def _guarded(program: str) -> str:
 
 
 class _Guarding(ast.NodeTransformer):
-    """Passes every assigned, returned and printed value through `kept_`."""
+    """Passes every assigned, returned and printed value through `kept_`, and what is rounded, before it is."""
 
     def __init__(self) -> None:
         self.sites = 0
@@ -129,8 +138,21 @@ class _Guarding(ast.NodeTransformer):
         self.generic_visit(node)
         if not isinstance(node.target, ast.Name):
             return node
-        both = ast.BinOp(ast.Name(node.target.id, ast.Load()), node.op, node.value)
+        both = self._exact(ast.BinOp(ast.Name(node.target.id, ast.Load()), node.op, node.value))
         return ast.Assign([node.target], self._kept(both))
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        return self._exact(node)
+
+    def _exact(self, node: ast.BinOp) -> ast.expr:
+        """Return a quotient that is rounded down as a call that keeps what it was before; other operations as they are."""
+        if not isinstance(node.op, ast.FloorDiv) or self.sites >= MOST_SITES:
+            return node
+        self.sites += 1
+        return ast.Call(
+            ast.Name("floored_", ast.Load()), [ast.Constant(self.sites), node.left, node.right], []
+        )
 
     def visit_Return(self, node: ast.Return) -> ast.AST:
         self.generic_visit(node)
@@ -140,6 +162,6 @@ class _Guarding(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
-        if isinstance(node.func, ast.Name) and node.func.id == "print":
+        if isinstance(node.func, ast.Name) and node.func.id in ("print", *_ROUNDING):
             node.args = [one if isinstance(one, ast.Starred) else self._kept(one) for one in node.args]
         return node

@@ -34,6 +34,8 @@ def steps_of(graph: FunctionGraph, values: Mapping[tuple[int, str], Fraction]) -
                 before, written = before.rstrip()[:-1], f"{written} dollars"
             text += before + written
             end = one.end
+            if written.endswith(" dollars") and question.startswith(" dollars", end):
+                end += len(" dollars")  # "$5 dollars" was there
         steps.append(text + question[end:])
     return steps
 

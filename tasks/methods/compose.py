@@ -4,7 +4,9 @@ Verified programs are functions with typed inputs and results (tasks/lifting/lib
 four of them make a graph, a chain or a join (tasks/lifting/composing.py). Fresh values are executed function by function in the sandbox, with
 the guards of each; a graph whose answer does not depend on each of its functions is refused. The model writes one question back from the
 graph, which has to state every number of it and no result (tasks/lifting/writing_back.py). The answer is what the program of the
-graph prints; `trusted`: it is taken as it is.
+graph prints. That the words say the relations of the graph cannot be read from their numbers, so the reasoner, which sees the question alone,
+works it: the answer is trusted where its solutions confirm it (`confirmations`), and the problem is refused where they do not. Without
+`trusted` the program is one solution among those of the stage solve, whose votes decide.
 """
 
 from __future__ import annotations
@@ -20,16 +22,25 @@ from pydantic import Field
 import prompts
 from prompts.schemas.composed_problem import ComposedProblem
 from storage.reasons import Code
-from tasks.conversations import WRITER, Conversation, completions, executions, request_of_prompt
+from tasks.conversations import (
+    WRITER,
+    Conversation,
+    comparisons,
+    completions,
+    executions,
+    request_of_prompt,
+)
 from tasks.lifting.composing import DrawnValues, compositions, drawn_values, fits
 from tasks.lifting.library import FunctionGraph, LibraryFunction, Link, function_of
 from tasks.lifting.template import NotLifted
 from tasks.lifting.trials import ValueKinds, guarded, kinds_in, number_of, recording, same_type
 from tasks.lifting.writing_back import LETTERS, fault_in, steps_of
 from tasks.llm.endpoint import Endpoint
+from tasks.llm.request import Completion
 from tasks.methods import Ask, Item, Makes, Quota, Takes
 from tasks.replies.items import single
 from tasks.replies.solutions import solution_of
+from tasks.replies.words import cut_off, in_words, reply_of
 from tasks.rewriting.parents import answer_of, in_turn
 from tasks.seeding import rng_of, seed_of
 from tasks.settings import Section
@@ -38,12 +49,14 @@ prompt = "compose"
 makes: Makes = "questions"
 takes: Takes = "rows"
 columns: tuple[str, ...] = ("solution", "solution_format", "answer", "method")
-needs: tuple[str, ...] = ("sandbox",)
+needs: tuple[str, ...] = ("sandbox", "judge", "reasoner")
 
 DERIVING = ("lift", prompt)  # methods whose rows give no functions: their originals do
-TRIALS = 32  # draws that are executed per graph
+TRIALS = 32  # draws that are executed together
+BATCHES = 5  # of draws per graph, at most: few draws divide without a rest where the original does
 LEAST = 3  # draws that have to pass
 MOST_WRITTEN = 2  # times that the model is asked for a question that states the numbers of the graph
+SOLVED_BY = "solve_cot"  # the prompt that the reasoner is sent with the question alone
 
 
 class ComposeSettings(Section):
@@ -52,7 +65,13 @@ class ComposeSettings(Section):
     )
     trusted: bool = Field(
         True,
-        description="take the answer of a graph as it is, instead of as one sample among those of solve",
+        description="take the answer of a graph that the reasoner confirms, instead of as one sample among those of solve",
+    )
+    confirmations: int = Field(
+        2,
+        ge=1,
+        le=8,
+        description="solutions of the reasoner that have to give the answer of the graph, of this number or of one more",
     )
 
 
@@ -94,7 +113,7 @@ def plan(
                             for row in parents
                         ],
                         "links": [[link.source, link.target, link.name] for link in graph.links],
-                        "trusted": own.trusted,
+                        "confirmations": own.confirmations if own.trusted else 0,
                     },
                     parent_ids=[row["id"] for row in parents],
                     seed=seed_of(seed, prompt, language, index, "asked"),
@@ -103,6 +122,12 @@ def plan(
                 )
             )
     return asks
+
+
+def calls_per_row(settings: Section) -> float:
+    """Return the calls for a row: one for the question, and those of the reasoner that confirm it."""
+    own = settings if isinstance(settings, ComposeSettings) else ComposeSettings()
+    return 1.2 + own.confirmations if own.trusted else 1.1
 
 
 def _inherited(parents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -138,12 +163,18 @@ def converse(ask: Ask, endpoints: Mapping[str, Endpoint]) -> Conversation[list[I
     if isinstance(kinds, str):
         return _refused(Code.NOT_A_TEMPLATE, kinds)
     rng = rng_of(ask.seed, prompt)
-    trials = [drawn_values(graph, rng) for _ in range(TRIALS)]
     originals = [number_of(one["answer"]) or Fraction() for one in ask.variables["functions"]]
-    results = yield from _executed(graph, trials, kinds, originals)
-    good = [
-        (values, computed) for values, computed in zip(trials, results, strict=True) if computed is not None
-    ]
+    good: list[tuple[DrawnValues, list[Fraction]]] = []
+    for _ in range(BATCHES):
+        trials = [drawn_values(graph, rng) for _ in range(TRIALS)]
+        results = yield from _executed(graph, trials, kinds, originals)
+        good += [
+            (values, computed)
+            for values, computed in zip(trials, results, strict=True)
+            if computed is not None and all(values != other for other, _ in good)
+        ]
+        if len(good) >= LEAST:
+            break
     if len(good) < LEAST:
         return _refused(Code.DEGENERATE, "too few draws keep its numbers what they are")
     if len({computed[-1] for _, computed in good}) < 2:
@@ -185,15 +216,20 @@ def _written(
             refused = _refused(Code.NOT_THE_GRAPH, why)
             continue
         given = ask.variables
+        trusted = given["confirmations"] > 0
+        if trusted and (
+            others := (yield from _unconfirmed(ask, endpoints["reasoner"], reply.question, answer))
+        ):
+            return [Item(code=Code.NOT_CONFIRMED, values={"answer": ", ".join(others), "reference": answer})]
         stated = {f"{LETTERS[place]}.{name}": str(value) for (place, name), value in values.items()}
         return [
             replace(
                 reply,
                 solution=program,
                 solution_format="pot",
-                solution_by="procedure" if given["trusted"] else None,
+                solution_by="procedure" if trusted else None,
                 answer=answer,
-                reference_answer=answer if given["trusted"] else None,
+                reference_answer=answer if trusted else None,
                 derived_from=tuple(one["parent"] for one in given["functions"]),
                 params={
                     "shape": graph.shape,
@@ -204,6 +240,48 @@ def _written(
             )
         ]
     return refused
+
+
+def _unconfirmed(ask: Ask, reasoner: Endpoint, question: str, answer: str) -> Conversation[list[str]]:
+    """Have the reasoner solve the question, and return nothing if enough of its answers are that of the graph, else its answers, "none" for
+    a solution without one. One solution may be wrong: it is asked for one more where that can decide."""
+    template = prompts.load(SOLVED_BY, ask.language, reasoner.prompts)
+    needed: int = ask.variables["confirmations"]
+    answers: list[str | None] = []
+    agreeing = 0
+    for count in (needed, 1):
+        replies = yield from completions(
+            [
+                request_of_prompt(
+                    template,
+                    {"question": question},
+                    model=reasoner.model,
+                    seed=seed_of(ask.seed, "confirmed", number),
+                    tag=prompt,
+                    sample_index=number,
+                )
+                for number in range(len(answers), len(answers) + count)
+            ],
+            role="reasoner",
+        )
+        new = [_answer_of(completion, ask.language, reasoner) for completion in replies]
+        judged = yield from comparisons([(one, answer) for one in new if one is not None])
+        agreeing += judged.count("equal")
+        answers += new
+        if agreeing >= needed:
+            return []
+        if agreeing < needed - 1:
+            break
+    return [one or "none" for one in answers]
+
+
+def _answer_of(completion: Completion, language: str, reasoner: Endpoint) -> str | None:
+    """Return the final answer of a solution, None if it has none or its call failed by the model's own fault."""
+    if completion.error is not None:
+        return None
+    reply = reply_of(completion, reasons=reasoner.sampling.reasoning)
+    words = in_words(reply, language, cut=cut_off(completion, reply))
+    return words.answer if words.code is None else None
 
 
 def read(text: str) -> Item:

@@ -127,9 +127,10 @@ def generate(
     sandbox: Sandbox | None = None,
     judge: Judge | None = None,
     student: Engine | None = None,
+    reasoner: Engine | None = None,
 ) -> Outcome:
     """Make the rows of a table of tasks.methods.ASKS, all of one method. `source` and `license` are those of rows that do not
-    inherit others. `sandbox`, `judge` and `student` are what a method that holds conversations may need.
+    inherit others. `sandbox`, `judge`, `student` and `reasoner` are what a method that holds conversations may need.
 
     The outcome has as many rows as the sum of `count`, of asks for at most so many as many as there are. An item that is
     missing or malformed is a rejected row, a call that failed is `count` failed rows.
@@ -137,7 +138,8 @@ def generate(
     plan = asks_of(asks)
     endpoint = engine.endpoint
     if plan and converses(plan[0].method) is not None:
-        engines = {WRITER: engine} | ({"student": student} if student is not None else {})
+        others = {"student": student, "reasoner": reasoner}
+        engines = {WRITER: engine} | {role: one for role, one in others.items() if one is not None}
         return _conversed(plan, engines, sandbox, judge, source=source, license=license, tick=tick)
     costs = RoleCosts.of(endpoint)
     removed = Removed()

@@ -19,6 +19,7 @@ from tasks.rewriting.numbers import hideable
 from tasks.teacher.comparing import same_answer
 from tasks.teacher.compound import Compound, split, write
 from tasks.teacher.equations import worked_text
+from tasks.teacher.named_results import worked_named
 from tasks.text.arithmetic import number
 
 _TOKEN = re.compile(r"\d+|[^\d]")
@@ -81,7 +82,9 @@ def worked_question(text: str, language: str) -> Worked | None:
     problem = recognise(text.strip(), language)
     if problem is not None:
         return problem.worked
-    return worked_compound(text) if split(text) else worked_text(text, language)
+    return (
+        worked_compound(text) if split(text) else worked_named(text, language) or worked_text(text, language)
+    )
 
 
 def _carried_on(compound: Compound, first: Worked, value: Fraction) -> Worked | None:

@@ -13,6 +13,7 @@ from tasks.problems.machinery.family import Problem, Worked
 from tasks.teacher.character import Character
 from tasks.teacher.composition import worked_compound
 from tasks.teacher.equations import worked_text
+from tasks.teacher.named_results import worked_named
 from tasks.teacher.reading import PromptRequest
 from tasks.text.arithmetic import number
 
@@ -247,4 +248,8 @@ def solution_of(job: PromptRequest) -> Worked | None:
     """Return the teacher's solution of the question without injected errors, or None if it does not know it."""
     if isinstance(job.problem, Problem):
         return job.problem.worked
-    return worked_compound(job.question) or worked_text(job.question, job.language)
+    return (
+        worked_compound(job.question)
+        or worked_named(job.question, job.language)
+        or worked_text(job.question, job.language)
+    )

@@ -12,9 +12,10 @@ from storage.datasets.versions import Version
 from storage.reasons import Code, reason
 from storage.rows import SOLUTION_BY, TEXT, Row, to_table
 from tasks.concepts.stored import StoredGraphs
+from tasks.teacher.named_results import worked_named
 from tests.e2e.processes import Home, balanced
 from tests.tasks.methods.derived_rows import drawn
-from tests.tasks.methods.test_compose import problems_of, rows_of
+from tests.tasks.methods.test_compose import KNOWN, of_families
 from tests.tasks.methods.test_textbook_qa import passage
 
 pytestmark = pytest.mark.e2e
@@ -249,7 +250,7 @@ def test_concepts_of_rows_without_any_are_extracted_once_and_kept(home: Callable
 def test_functions_of_verified_programs_become_problems_of_a_version(home: Callable[..., Home]) -> None:
     one = home()
     store = Store(one.path)
-    rows = rows_of(*problems_of(("boxes", "crates", "bags", "jars", "chests", "cartons", "sacks", "trays")))
+    rows = of_families(30, *KNOWN)
     store.publish("programs", [to_table(rows)], lineage={})
     words = (
         "make",
@@ -275,3 +276,6 @@ def test_functions_of_verified_programs_become_problems_of_a_version(home: Calla
         assert set(row["parent_ids"]) <= parents
         assert len(row["parent_ids"]) >= 2
         assert row["answer"] == row["reference_answer"]
+        worked = worked_named(row["question"], "en")
+        assert worked is not None
+        assert worked.answer == row["answer"]

@@ -76,7 +76,7 @@ def test_a_method_keeps_the_contract(name: str) -> None:
     assert asks or makes or conversing
     if conversing is not None:
         check_signature(conversing.converse, Converses.converse)
-        assert set(conversing.needs) <= {"sandbox", "judge", "student"}
+        assert set(conversing.needs) <= {"sandbox", "judge", "student", "reasoner"}
         if hasattr(plugin, "calls_per_row"):
             check_signature(plugin.calls_per_row, TakesSeveralCalls.calls_per_row)
             assert (calls_per_row(name, {}) or 0) > 1

@@ -41,6 +41,7 @@ LEVELS = (1, 2, 3)
 LANGUAGES = ("en", "zh")
 
 # no family writes longer questions, so longer texts are not matched
+DRAWS = 20  # of values, until some have an exact answer
 LONGEST = 2000
 
 # length of the pieces of literal text by which the phrasings that may have written a question are looked up
@@ -202,10 +203,17 @@ class Family:
 
 
 def make(family: Family, rng: random.Random, level: int, language: str) -> Problem:
-    """Draw a problem of the family, write it in a random phrasing, and work it."""
-    values = family.draw(rng, level)
-    question = family.write(values, language, rng.randrange(1 << 16))
-    return _problem(family, language, level, question, values, family.work(values, language))
+    """Draw a problem of the family, write it in a random phrasing, and work it. Values that have no exact answer are drawn again; raises
+    Unworkable if that happens DRAWS times."""
+    for left in reversed(range(DRAWS)):
+        values = family.draw(rng, level)
+        question = family.write(values, language, rng.randrange(1 << 16))
+        try:
+            return _problem(family, language, level, question, values, family.work(values, language))
+        except Unworkable:
+            if not left:
+                raise
+    raise AssertionError("DRAWS is 1 or more")
 
 
 def recognise(question: str, language: str) -> Problem | None:

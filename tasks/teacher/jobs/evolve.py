@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from tasks.problems.machinery.family import families
 from tasks.problems.machinery.family import make as draw
-from tasks.problems.machinery.notation import Unworkable
 from tasks.teacher.character import Character
 from tasks.teacher.composition import worked_question
 from tasks.teacher.compound import write
@@ -22,7 +21,6 @@ from tasks.teacher.topics import choose_families, subdomain_in
 from tasks.teacher.writing import flawed
 from tasks.text.arithmetic import number
 
-DRAWS = 20
 HARDEST = 3  # the highest level of a family
 _WIDER = re.compile(r"\bwider\b|拓宽")
 _CONSTRAINT = re.compile(r"\bconstraint\b|加条件")
@@ -99,10 +97,4 @@ def _wider(requested: HarderRequest, language: str, rng: random.Random) -> str:
     problem = known(requested.question)
     choice = choose_families(problem.subdomain if problem else requested.subdomain)
     others = [family for family in choice if problem is None or family.name != problem.family]
-    for _ in range(DRAWS):
-        family = rng.choice(others or list(families().values()))
-        try:
-            return draw(family, rng, HARDEST, language).question
-        except Unworkable:
-            continue  # these values have no exact answer: draw again
-    return requested.question
+    return draw(rng.choice(others or list(families().values())), rng, HARDEST, language).question

@@ -56,6 +56,32 @@ def test_loops_functions_and_printed_values_are_guarded(sandbox: Sandbox) -> Non
     ]
 
 
+@pytest.mark.parametrize("rounded", ["a // b", "int(a / b)", "round(a / b)", "a\nc //= b\nc = c"])
+def test_what_was_not_rounded_is_not_rounded_in_a_draw(rounded: str, sandbox: Sandbox) -> None:
+    """51 sweets for 17 children are 3 each; 52 would be 3 as well by the program, and not by the question. 7 of 51 sweets in a box were
+    rounded before, and may be."""
+    template = lifted(QUESTION, f"a = 51\nb = 17\nc = {rounded}\nprint(c)")
+    (recorded,) = sandbox.run([recording(template)])
+    kinds = kinds_in(recorded.stdout or "")
+    assert kinds is not None
+    sweets, children = (next(one.name for one in template.parameters if one.value == value) for value in (51, 17))  # fmt: skip
+    exact, inexact = (
+        template.program({sweets: Fraction(number), children: Fraction(13)}) for number in (52, 53)
+    )
+    assert [one.verdict for one in sandbox.run([guarded(exact, kinds), guarded(inexact, kinds)])] == [
+        "ok",
+        "error",
+    ]
+    boxes = lifted(
+        "51 sweets are put into boxes of 7. How many boxes are full?", "a = 51\nb = 7\nprint(a // b)"
+    )
+    (recorded,) = sandbox.run([recording(boxes)])
+    kinds = kinds_in(recorded.stdout or "")
+    assert kinds is not None
+    (result,) = sandbox.run([guarded(boxes.program(boxes.original), kinds)])
+    assert result.answer == "7"
+
+
 @pytest.mark.parametrize(
     "answer", ["", "42", "kinds:x", "kinds:1:11", "kinds:1:2222", "kinds:" + "9" * 50 + ":1111"]
 )
