@@ -23,6 +23,7 @@ from tasks.decontamination.certificate import Certificate
 from tasks.evaluation.verdict import in_a_line
 from tasks.points_in_time import spoken
 from tasks.text.cleaning import printable
+from tasks.verifier.certificate import VerifierCertificate
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,6 +72,10 @@ def print_version(
     if certificate := lineage.pop("decontamination", None):
         console.print("\n[bold]decontamination[/]")
         for line in Certificate.from_dict(certificate).lines():
+            console.print(escape(line), soft_wrap=True)
+    if reliable := lineage.pop("verifier", None):
+        console.print("\n[bold]verifier[/]")
+        for line in VerifierCertificate.from_dict(reliable).lines():
             console.print(escape(line), soft_wrap=True)
     console.print("\n[bold]schema[/]  " + escape(", ".join(f"{field.name} {field.type}" for field in schema)))
     for name in DETAILS:

@@ -54,6 +54,14 @@ class GateSettings(Section, title="Gates"):
         {"verbatim": 0.99, "re-wrapped": 0.99},
         description="least share of the leaks planted so that decontamination must find",
     )
+    verifier_misses: Share | None = Field(
+        0.05,
+        description="largest share of planted equivalent answers that the verifier may judge wrong; null: any",
+    )
+    verifier_accepts: Share | None = Field(
+        0.01,
+        description="largest share of planted wrong answers that the verifier may judge right; null: any",
+    )
     correctness: Share | None = Field(None, description="least mean probability of being right")
     critic: Share | None = Field(None, description="least mean of the critic's score of the solution")
     duplicates: Share | None = Field(None, description="largest share of rows that repeat another one")

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from flows.config.loading import ConfigError
 from flows.config.sections import GateSettings
+from flows.runner.verifier import GATE, certified_version, why_refused
 from storage.datasets import quality
 from storage.datasets.annotations import newest
 from storage.datasets.gates import Gate
@@ -78,6 +79,8 @@ def promote(store: Store, version: Version, tag: str, home: Path) -> None:
     gates = known[tag]
     written = quality.of_version(store.where, version)
     failures = [(gate.name, why) for gate in gates_of(gates) if (why := gate.check(written))]
+    if why := why_refused(certified_version(store, version), gates):
+        failures.append((GATE, why))
     if gates.verdict and (why := _verdict(store, version)):
         failures.append(("gates.verdict", why))
     if failures:

@@ -25,6 +25,9 @@ from flows.runner.progress import Bars
 from flows.runner.publication import funnel_line, made_with
 from flows.runner.resources import Tools, opened
 from flows.runner.stages import Line
+from flows.runner.verifier import COLUMNS as VERIFIER_COLUMNS
+from flows.runner.verifier import certified, reliable_verifier
+from flows.runner.verifier import lineage_of as verifier_lineage
 from flows.settings import load_settings
 from storage.counting import counted
 from storage.datasets.versions import Version, today
@@ -120,13 +123,23 @@ def publish(
         return base
     stands = standing(line, base, against, DECONTAMINATE)
     certificate = certificate_of(line, against)
-    gates = [*gates_of(config.gates, new=new), enough_recall(certificate, config.gates.min_recall)]
+    reliable = certified(
+        (line.kept([ref], list(VERIFIER_COLUMNS)) for ref in [*stands, *shards]), line.tools.judge()
+    )
+    gates = [
+        *gates_of(config.gates, new=new),
+        enough_recall(certificate, config.gates.min_recall),
+        reliable_verifier(reliable, config.gates),
+    ]
     version = store.publish(
         config.dataset,
         (line.kept([ref]) for ref in [*stands, *shards]),
         mode="overwrite" if stands else "append",
         expected=base.table_version if base else None,
-        lineage=lineage(line, config, source, base, inputs, shards, certificate),
+        lineage={
+            **lineage(line, config, source, base, inputs, shards, certificate),
+            **verifier_lineage(reliable),
+        },
         gates=gates,
         date=today(),
     )

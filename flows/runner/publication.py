@@ -23,6 +23,9 @@ from flows.runner.night import Night
 from flows.runner.resources import Tools
 from flows.runner.stages import FunnelEntry, Stage, Step
 from flows.runner.variety import variety
+from flows.runner.verifier import COLUMNS as VERIFIER_COLUMNS
+from flows.runner.verifier import certified, reliable_verifier
+from flows.runner.verifier import lineage_of as verifier_lineage
 from flows.settings import NIGHT_ROLES
 from prompts.overlay import overlaid
 from storage.datasets.versions import Version, today
@@ -68,6 +71,9 @@ def publish(night: Night, taken: Ref, *, again: Callable[[], Step], look: Stage,
             certify, night.inputs.against.measure(), [taken], title=_counted(certify, attempt)
         )
         shown = certificate(line, gated)
+        reliable = certified(
+            (line.kept([ref], list(VERIFIER_COLUMNS)) for ref in [*stands, gated]), line.tools.judge()
+        )
         line.store_candidates(night.inputs.run, whole=("ingest", "similarity"))
         try:
             version = line.tools.store.publish(
@@ -78,12 +84,14 @@ def publish(night: Night, taken: Ref, *, again: Callable[[], Step], look: Stage,
                 lineage=lineage(night, gated)
                 | {
                     "decontamination": shown.to_dict(),
+                    **verifier_lineage(reliable),
                     "drift": measured.record(),
                     "canaries": canary_totals(line.facts()),
                 },
                 gates=[
                     *gates_of(config.gates, new=gated.kept, dropped=line.most_dropped),
                     enough_recall(shown, config.gates.min_recall),
+                    reliable_verifier(reliable, config.gates),
                     measured.gate(),
                 ],
                 date=today(),

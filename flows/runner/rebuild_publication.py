@@ -15,6 +15,8 @@ from flows.runner.learnt_limits import TOKEN_LIMITS
 from flows.runner.publication import made_with
 from flows.runner.rebuild_base import INHERITED
 from flows.runner.rebuild_state import RebuildState
+from flows.runner.verifier import certified, reliable_verifier
+from flows.runner.verifier import lineage_of as verifier_lineage
 from storage.datasets.digest import digest_of_rows
 from storage.datasets.versions import Version, today
 from storage.rows import reject
@@ -29,13 +31,14 @@ def publish(state: RebuildState) -> Version:
     line, store = state.line, state.line.tools.store
     dropped_of_base(state)
     line.store_candidates(state.run)
+    reliable = certified(state.tables(state.pool.alive), line.tools.judge())
     version = store.publish(
         state.config.into or state.config.dataset,
         state.tables(state.pool.alive),
         mode="overwrite",
         expected=state.head,
-        lineage=lineage(state),
-        gates=gates_of(state.config.gates),
+        lineage={**lineage(state), **verifier_lineage(reliable)},
+        gates=[*gates_of(state.config.gates), reliable_verifier(reliable, state.config.gates)],
         date=today(),
     )
     for number, table in enumerate(state.tables(state.pool.alive & (state.output >= 0))):

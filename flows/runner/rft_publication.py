@@ -16,6 +16,9 @@ from flows.runner.decontamination import enough_recall
 from flows.runner.gates import gates_of
 from flows.runner.publication import funnel_line, made_with, prompts_of, service
 from flows.runner.stages import FunnelEntry, Line
+from flows.runner.verifier import COLUMNS as VERIFIER_COLUMNS
+from flows.runner.verifier import certified, reliable_verifier
+from flows.runner.verifier import lineage_of as verifier_lineage
 from flows.settings import NIGHT_ROLES
 from storage.datasets.digest import digest_of_rows
 from storage.datasets.versions import Version, today
@@ -120,13 +123,18 @@ def _published(done: Sampled, name: str, dataset: str, shards: Sequence[Ref]) ->
     if name == "rft":
         new = sum(ref.kept for ref in shards)
         gates = gates_of(done.config.gates, new=new, dropped=line.most_dropped)
+    reliable = certified((line.kept([ref], list(VERIFIER_COLUMNS)) for ref in shards), line.tools.judge())
     version = store.publish(
         dataset,
         (line.kept([ref]) for ref in shards),
         mode="append" if head is None else "overwrite",
         expected=head,
-        lineage=lineage(done, name, shards),
-        gates=[*gates, enough_recall(done.certificate, done.config.gates.min_recall)],
+        lineage={**lineage(done, name, shards), **verifier_lineage(reliable)},
+        gates=[
+            *gates,
+            enough_recall(done.certificate, done.config.gates.min_recall),
+            reliable_verifier(reliable, done.config.gates),
+        ],
         date=today(),
     )
     finish(line.tools, version)

@@ -110,6 +110,7 @@ def _making(version: Version) -> str:
             f"Cost: ${usd:,.2f} for {counted(completions, 'completion')}, {counted(tokens, 'token')}"
         )
     items += _certificate(lineage.get("decontamination"))
+    items += _verifier(lineage.get("verifier"))
     roles = [(role, facts["model"], facts.get("revision") or "") for role, facts in models.items()]
     return (
         "## How it was made\n\n"
@@ -117,6 +118,21 @@ def _making(version: Version) -> str:
         + ("\n" + _table(("role", "model", "revision"), roles) if roles else "")
         + f"\nThe whole lineage, with every parameter, is in [{LINEAGE}]({LINEAGE}).\n"
     )
+
+
+def _verifier(record: Mapping[str, Any] | None) -> list[str]:
+    """Return the certificate of the verifier in one line; nothing for a version without one."""
+    cells = record["cells"] if record else []
+    rewrites = [cell for cell in cells if cell["group"] == "rewrite"]
+    others = [cell for cell in cells if cell["group"] != "rewrite"]
+    planted, wrong = (sum(cell["planted"] for cell in part) for part in (rewrites, others))
+    if not planted:
+        return []
+    misses, accepts = (sum(cell["errors"] for cell in part) for part in (rewrites, others))
+    return [
+        f"Verifier: {misses:,} of {counted(planted, 'planted equivalent answer')} judged wrong, {accepts:,} of "
+        f"{counted(wrong, 'wrong answer')} judged right"
+    ]
 
 
 def _certificate(record: Mapping[str, Any] | None) -> list[str]:
