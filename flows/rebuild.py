@@ -43,9 +43,12 @@ from storage.counting import counted
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.errors import Conflict
+from storage.reasons import Code, Reason, reason
 from storage.rows import reasons_of, unrejected
 from storage.stage_cache.shards import Ref, digest_of
 from tasks.arrays import Mask
+from tasks.review.decisions import STAGE as REVIEW
+from tasks.review.decisions import removed
 from tasks.selection import ANCESTOR, selector
 from tasks.stages import rejudge
 from tasks.stages.mix import mix
@@ -163,6 +166,7 @@ def decide(state: RebuildState) -> None:
     """
     config, pool = state.config, state.pool
     rejudge.leave_out(pool, config.without, config.only)
+    rejudge.judged_by_people(pool, judgements_of(state))
     by_itself = list(takewhile(lambda step: not step.stage.whole, state.steps))
     for step in by_itself:
         drop_as_before(state, step.stage)
@@ -174,6 +178,19 @@ def decide(state: RebuildState) -> None:
             drop_as_before(state, step.stage)
         if not config.what_if or (compares and not step.stage.needs):
             judge(state, step)
+
+
+def judgements_of(state: RebuildState) -> dict[str, Reason]:
+    """Return why rows go by what people said of them: reviewers call them wrong, or a published row replaced them."""
+    store, base = state.line.tools.store, state.base
+    changed = {
+        row: reason(REVIEW, Code.CORRECTED, other=new)
+        for version in store.versions(base.dataset)
+        if version.table_version <= base.table_version
+        for row, new in (version.lineage.get("judgements") or {}).get("corrected", {}).items()
+        if row != new
+    }
+    return removed(store.judgements(base.dataset)) | changed
 
 
 def drop_as_before(state: RebuildState, stage: Stage) -> None:

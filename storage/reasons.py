@@ -172,6 +172,9 @@ class Code(StrEnum):
     # rebuild
     LEFT_OUT = "left_out"  # --without: the value of the column `name`
     NOT_WANTED = "not_wanted"  # --only: the value of the column `name`
+    # review
+    JUDGED_WRONG = "judged_wrong"  # `same` of `samples` reviewers call it wrong
+    CORRECTED = "corrected"  # the row `other` has the texts that a reviewer gave
 
 
 FAILURES: Final = frozenset(
@@ -276,6 +279,8 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.OVER_TARGETS: "over the {most} rows of {value} with which the target shares hold",
     Code.LEFT_OUT: "{name} is left out",
     Code.NOT_WANTED: "{name} is not wanted",
+    Code.JUDGED_WRONG: "{same} of {samples} reviewers call it wrong",
+    Code.CORRECTED: "corrected as {other}",
 }
 
 # Values that a reason may have in addition to those in its text, for use by code.

@@ -14,6 +14,7 @@ from flows.cli.terminal import print_json
 from storage.counting import counted
 
 if TYPE_CHECKING:
+    from flows.config.corrections import Corrections
     from flows.config.maintain import Maintain
     from flows.config.rebuild import Rebuild
     from storage.datasets.store import Store
@@ -57,6 +58,34 @@ def rebuild(settings: Rebuild, json: AsJson = False) -> None:
             terminal.echo(unchanged(result))
         else:
             print_summary(result)
+
+
+@configured_by("flows.config.corrections.Corrections", Shortcut("dataset", argument=True, metavar="NAME"))
+def correct(settings: Corrections, json: AsJson = False) -> None:
+    """Make a new version from what reviewers said: wrong rows go, edited rows are verified and replace the old ones.
+
+    No model is called. See ./mathmill review.
+    """
+    from flows.cli.summary import as_json
+    from flows.corrections import check
+    from flows.corrections import correct as flow
+
+    store = _store()[0]
+    base, _ = check(settings, store)  # the flow checks again; here an error shows before Prefect is started
+    with orchestrated(settings.dataset) as run:
+        result = run(flow, settings)
+    if json:
+        terminal.echo_json(as_json(result))
+        return
+    version = store.resolve(result)
+    if str(version) == str(base):
+        terminal.echo(f"The judgements change no row of {base}: nothing was published")
+        return
+    judged = version.lineage["judgements"]
+    terminal.echo(
+        f"{version}: {counted(version.rows, 'row')}; of {base}, {counted(len(judged['removed']), 'row')} removed and "
+        f"{len(judged['corrected']):,} corrected, on {judged['disputed']:,} the reviewers disagree"
+    )
 
 
 def diff(

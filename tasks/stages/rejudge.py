@@ -172,6 +172,13 @@ def leave_out(
         )
 
 
+def judged_by_people(pool: CandidateArrays, why: Mapping[str, Reason]) -> None:
+    """Drop the rows that have a reason in `why`, by id. Without any, the funnel gets no line."""
+    if why:
+        reasons = np.array([why.get(row) for row in pool.rows.column("id").to_pylist()], dtype=object)
+        pool.drop("review", "Judgements of reviewers", reasons != None, reasons)  # noqa: E711 (elementwise)
+
+
 def unverified(pool: CandidateArrays, stage: str, title: str) -> None:
     """Drop the rows that the verification, the first stage, dropped: a wrong answer stays wrong."""
     wrong = pool.reached <= pool.step(stage)

@@ -26,6 +26,7 @@ COMMANDS = {
         "--deadline": "when to stop sending calls",
     },
     "rebuild": {"--what-if": "only count"},
+    "correct": {},
     "maintain": {"--apply": "apply the changes"},
     "import": {
         "--dataset": "dataset that gets the new version",
