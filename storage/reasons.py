@@ -92,6 +92,7 @@ class Code(StrEnum):
     NO_END = "no_end"  # the completion does not have the mark of its end
     NOT_QUOTED = "not_quoted"  # the `quote` that the model rests on is not in the passage
     # methods that make rows of rows
+    NOT_GIVEN = "not_given"  # the question refers to what is not given, a picture or a part of the book, which is marked `text`
     UNCHANGED = "unchanged"  # its text is that of the question that it was made from
     ONLY_REWORDED = "only_reworded"  # it is that question in other words, and another one was requested
     NUMBER_CHANGED = (
@@ -227,6 +228,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.NO_PARTS: "the parts of the text are not marked as requested",
     Code.NO_END: "no mark of the end",
     Code.NOT_QUOTED: "the passage does not have the quoted words: {quote}",
+    Code.NOT_GIVEN: "the question refers to what is not given: {text}",
     Code.UNCHANGED: "the text of the question that it was made from",
     Code.ONLY_REWORDED: "only another wording of the question that it was made from",
     Code.NUMBER_CHANGED: "the number {text} is changed, left out or added",

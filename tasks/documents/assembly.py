@@ -14,6 +14,9 @@ NAMES: Final[dict[str, str]] = {
     "example": "Example",
     "exercise": "Exercise",
 }
+# what stands for a reference whose target is in no file that was given, as LaTeX prints it; and for a picture without a description
+UNKNOWN: Final = "[??]"
+PICTURE: Final = "[Figure]"
 _BLANK_LINES = re.compile(r"\n{3,}")
 _SPACES = re.compile(r"[ \t]+")
 _INLINE = re.compile(r"\\\((.*?)\\\)", re.DOTALL)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from storage.rows import DocumentBlock
+from tasks.documents.assembly import PICTURE, UNKNOWN
 from tasks.ingestion.solution_texts import final_answer, is_worked
 
 # blocks that this module reads; a passage without them is what a document explains
@@ -67,6 +68,11 @@ def explained(blocks: Sequence[DocumentBlock]) -> list[DocumentBlock]:
             continue
         kept.append(block)
     return kept
+
+
+def not_given(text: str) -> str | None:
+    """Return the mark in a text of what its document refers to or shows and the text lacks; None without one."""
+    return next((mark for mark in (UNKNOWN, PICTURE) if mark in text), None)
 
 
 def span_of(block: DocumentBlock) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from storage.reasons import Code, shortened
 from storage.rows import content_id
 from tasks.answers import extract
 from tasks.answers.extraction import with_closed_box
-from tasks.documents.exercises import exercises, explained, span_of, stated_answer
+from tasks.documents.exercises import exercises, explained, not_given, span_of, stated_answer
 from tasks.documents.quotations import find_quotation
 from tasks.methods import Ask, Item, Makes, Quota, Takes
 from tasks.replies.items import listed
@@ -89,6 +89,9 @@ def make(ask: Ask) -> list[Item]:
 
 def _printed(entry: dict[str, Any], document: dict[str, Any]) -> Item:
     solution, reference = entry["solution"], entry["answer"]
+    if solution and not_given(solution):  # nobody could follow it
+        solution = None
+    missing = not_given(entry["question"])
     return Item(
         entry["question"],
         solution=solution,
@@ -96,6 +99,8 @@ def _printed(entry: dict[str, Any], document: dict[str, Any]) -> Item:
         solution_by="source" if solution else None,
         answer=stated_answer(solution, entry["question"]) if solution else None,
         reference_answer=reference,
+        code=Code.NOT_GIVEN if missing else None,
+        values={"text": missing} if missing else {},
         params={"document": document, "label": entry["label"], "spans": entry["spans"]},
     )
 
@@ -125,7 +130,10 @@ def read(text: str, *, cut: bool) -> list[Item]:
 
 
 def check(item: Item, ask: Ask) -> Item:
-    """Return the pair with the place of its quotation, or the reason that the passage does not have the quoted words."""
+    """Return the pair with the place of its quotation, or the reason why it is refused."""
+    missing = not_given(item.question)
+    if missing:
+        return replace(item, code=Code.NOT_GIVEN, values={"text": missing})
     quote = item.params["quote"]
     place = find_quotation(quote, ask.variables["passage"])
     if place is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from tasks.documents.assembly import indented, letter, roman, table
+from tasks.documents.assembly import PICTURE, UNKNOWN, indented, letter, roman, table
 from tasks.documents.document import Document, ElementKind
 from tasks.documents.formats import ReadOptions
 from tasks.documents.labelled import LabelledAssembly, without_dollars
@@ -56,7 +56,7 @@ def included(data: bytes, name: str) -> list[str]:
 def read(data: bytes, name: str, options: ReadOptions) -> Document:
     """Read a DocBook document. Raises UnreadableDocument if the main file is not well-formed."""
     book = Includes(data, name, options)
-    reading = _DocBookReading()
+    reading = _DocBookReading(book.root)
     reading.division(book.root, 1)
     document = reading.out.document()
     titles = [_title(book.root), *(_title(one) for one in book.root.elements() if one.tag.endswith("info"))]
@@ -69,8 +69,14 @@ def read(data: bytes, name: str, options: ReadOptions) -> Document:
 
 
 class _DocBookReading:
-    def __init__(self) -> None:
+    def __init__(self, root: TreeNode) -> None:
         self.out = LabelledAssembly("", "docbook")
+        self.names = {  # what references to elements are printed as, by their ids
+            identifier: f"“{title}”"
+            for node in root.walk()
+            for name in ("xml:id", "id")
+            if (identifier := node.attributes.get(name)) and (title := _title(node))
+        }
 
     def division(self, node: TreeNode, level: int) -> None:
         """Add a heading for a division, if it is one, and its content."""
@@ -207,13 +213,13 @@ class _DocBookReading:
             )
         if tag in ("mediaobject", "inlinemediaobject"):
             words = " ".join(one.words() for one in node.walk() if one.tag in ("phrase", "alt"))
-            return f"[Figure: {words}]" if words else "[Figure]"
+            return f"[Figure: {words}]" if words else PICTURE
         if tag == "blockquote":
             return "> " + self._blocks(node).replace("\n", "\n> ")
         if tag == "footnote":
             return f" [{self._blocks(node)}]"
         if tag == "xref":
-            return f"[{node.attributes.get('linkend', '')}]"
+            return self.names.get(node.attributes.get("linkend", ""), UNKNOWN)
         text = self._blocks(node)
         title = _title(node)
         return f"**{title}.** {text}" if title and tag in _BLOCKS else text

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from tasks.documents.assembly import indented, table
+from tasks.documents.assembly import PICTURE, indented, table
 from tasks.documents.document import Document, ElementKind
 from tasks.documents.formats import ReadOptions
 from tasks.documents.html_math import displayed_formula, formula_source
@@ -244,7 +244,7 @@ class _HtmlReading:
             return "\n"
         if tag == "img":
             alternative = node.attributes.get("alt", "").strip()
-            return f"[Figure: {alternative}]" if alternative else "[Figure]"
+            return f"[Figure: {alternative}]" if alternative else PICTURE
         if tag in ("ul", "ol", "dl"):
             return f"\n\n{self._list(node)}\n\n"
         if tag == "table" and not self._is_layout(node):

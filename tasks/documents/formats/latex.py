@@ -17,7 +17,7 @@ from typing import Final
 
 from pylatexenc.latex2text import LatexNodes2Text, get_default_latex_context_db
 
-from tasks.documents.assembly import NAMES, flat, indented, letter, roman, table
+from tasks.documents.assembly import NAMES, PICTURE, UNKNOWN, flat, indented, letter, roman, table
 from tasks.documents.document import Document, ElementKind
 from tasks.documents.formats import ReadOptions, UnreadableDocument
 from tasks.documents.includes import resolved
@@ -98,7 +98,10 @@ _BARE: Final = frozenset(
 _REFERENCES: Final = frozenset({"ref", "eqref", "autoref", "cref", "Cref", "nameref", "vref", "hyperref"})
 _TITLED: Final = frozenset({"qt", "exercisetitle", "tipBoxTitle"})
 _SECTIONS: Final = {"exercisesheader": "Exercises", "reviewexercisesheader": "Review exercises"}
-_REFERENCE = re.compile("\0([^\0]*)\0")
+# \ref in words, and as it is left in formulas
+_REFERENCE = re.compile("\0([^\0]*)\0|" + r"\\(?:eqref|ref|autoref|[cC]ref|vref)\*?\s*\{([^{}]*)\}")
+_LABEL = re.compile(r"\\label\s*\{([^{}]*)\}")
+_UNNUMBERED: Final = "…"  # stands for the number of a page, a formula or a theorem, which LaTeX would count
 _THEOREM = re.compile(
     r"\\(?:newtheorem|newtcbtheorem|spnewtheorem)\*?\s*(?:\[[^\[\]]*\]\s*)?\{([^{}]+)\}\s*(?:\[[^\[\]]*\]\s*)?\{([^{}]*)\}"
 )
@@ -162,6 +165,9 @@ class _LatexReading:
         self.macros = Macros()
         self.titles: dict[str, str] = {}  # of environments, by \newtheorem
         self.labels: dict[str, str] = {}
+        self.defined: set[str] = (
+            set()
+        )  # the labels of the files that were read, of which some have no number here
         self.counts: Counter[str] = Counter()
         self.run = _Run()
         self.hint: str | None = None  # a number in a comment, of the next exercise
@@ -196,13 +202,22 @@ class _LatexReading:
         language = re.search(r"\\(?:selectlanguage|setdefaultlanguage|setmainlanguage)\s*\{(\w+)\}", text)
         document.language = language[1] if language else None
         for element in document.elements:
-            element.text = _REFERENCE.sub(lambda key: self.labels.get(key[1], f"[{key[1]}]"), element.text)
+            if element.kind != "code":
+                element.text = _REFERENCE.sub(self._referred, element.text)
         for heading in document.headings:
             heading.title = _REFERENCE.sub(lambda key: self.labels.get(key[1], ""), heading.title)
         return document
 
+    def _referred(self, match: re.Match[str]) -> str:
+        """Return what a reference to one or several labels is printed as."""
+        keys = [key.strip() for key in (match[1] if match[1] is not None else match[2]).split(",")]
+        return ", ".join(
+            self.labels.get(key) or (_UNNUMBERED if key in self.defined else UNKNOWN) for key in keys
+        )
+
     def _file(self) -> None:
         text = self.file.source.text
+        self.defined.update(_LABEL.findall(text))
         self.out.part = self.file.part
         self._walk(tex_tree(text, self.file.path, self.macros))
         self._flush()
@@ -415,7 +430,7 @@ class _LatexReading:
     def _remember(self, node: TexNode, value: str) -> None:
         """Record what references to the labels in a node are printed as."""
         text = self.file.source.text[node.start : node.end]
-        for key in re.findall(r"\\label\s*\{([^{}]*)\}", text):
+        for key in _LABEL.findall(text):
             if value:
                 self.labels.setdefault(key, value)
 
@@ -446,7 +461,7 @@ class _LatexReading:
             self._flush()
             self._add("text", "> " + self._content(node.children)[0].replace("\n", "\n> "), node)
         elif name in _PICTURES:
-            self._append("[Figure]", node)
+            self._append(PICTURE, node)
         elif name == "document":
             # what stands before it defines macros, and is no text
             self.run = _Run()
@@ -695,7 +710,7 @@ class _LatexReading:
         if name in _TITLED and node.arguments:
             return f"**{flat(self._inline(node.arguments[0].children)).rstrip('.')}.** "
         if name == "pageref":
-            return "…"
+            return _UNNUMBERED
         if name in _REFERENCES and node.arguments:
             return f"\0{self._words(node.arguments[-1])}\0"
         if name in ("footnote", "footnotetext") and node.arguments:
@@ -736,7 +751,7 @@ class _LatexReading:
     def _picture(self, node: TexNode) -> str | None:
         """Return what stands for a picture, with its alternative text; None for another node."""
         if node.kind == "environment" and node.name in _PICTURES:
-            return "[Figure]"
+            return PICTURE
         if node.kind != "macro" or not re.search(
             r"graphics|^figures?|figurefullpath|^image", node.name, re.IGNORECASE
         ):
@@ -747,7 +762,7 @@ class _LatexReading:
         elif node.optional is not None:
             match = re.search(r"alt\s*=\s*\{([^{}]*)\}", self._words(node.optional))
             alternative = match[1] if match else ""
-        return f"[Figure: {alternative}]" if alternative else "[Figure]"
+        return f"[Figure: {alternative}]" if alternative else PICTURE
 
     def _expanded(self, node: TexNode) -> str:
         """Return the text of a macro of the document."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from tasks.documents.assembly import Assembly, flat, indented, letter, roman, table
+from tasks.documents.assembly import PICTURE, UNKNOWN, Assembly, flat, indented, letter, roman, table
 from tasks.documents.document import Document, ElementKind
 from tasks.documents.formats import ReadOptions
 from tasks.documents.macros import Macros
@@ -484,13 +484,13 @@ class _Reading:
         return self._inline(node)
 
     def _reference(self, node: TreeNode) -> str:
-        """Return the words of a cross-reference: its own, or the labels of what it refers to, or its name."""
+        """Return the words of a cross-reference: its own, or the labels of what it refers to, or a mark where that is not given."""
         own = self._inline(node)
         names = [name for name in re.split(r"[\s,]+", node.attributes.get("ref", "")) if name]
         style = node.attributes.get("text", "")
         if own and (style in ("custom", "") or not names):
             return own
-        text = " and ".join(self.labels.get(name, f"[{name}]") for name in names)
+        text = " and ".join(self.labels.get(name, UNKNOWN) for name in names)
         return f"{text} {own}".strip()
 
     def _formula(self, node: TreeNode) -> str:
@@ -617,7 +617,7 @@ def _exercises_of(node: TreeNode) -> Iterable[TreeNode]:
 def _picture(node: TreeNode) -> str:
     """Return what stands for a picture: its description, for readers who do not see it."""
     described = node.first("description") or node.first("shortdescription")
-    return f"[Figure: {described.words()}]" if described is not None and described.words() else "[Figure]"
+    return f"[Figure: {described.words()}]" if described is not None and described.words() else PICTURE
 
 
 def _code_parts(node: TreeNode) -> list[TreeNode]:

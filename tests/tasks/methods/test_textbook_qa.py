@@ -13,7 +13,7 @@ import pytest
 from storage.reasons import Code
 from storage.rows import SOLUTION_BY, TEXT, Row, kept, reasons_of, to_table
 from tasks.llm.engine import Engine
-from tasks.methods import asks_table, textbook_qa
+from tasks.methods import Item, asks_table, textbook_qa
 from tasks.stages.generate import generate
 from tasks.stages.outcome import balance
 from tasks.stages.similarity import similarity
@@ -155,6 +155,29 @@ def test_a_pair_that_misquotes_its_passage_keeps_its_text_and_the_reason() -> No
     checked = textbook_qa.check(item, ask)
     assert (checked.code, checked.values) == (Code.NOT_QUOTED, {"quote": "The total number of words is 841"})
     assert checked.question == "How many?"
+
+
+def test_a_question_that_depends_on_what_is_not_given_is_refused(engine: Callable[..., Engine]) -> None:
+    texts = (
+        "Use the formula of Section [??] to find 2 + 2.",
+        "What is the area? [Figure]",
+        "Add. [Figure: 2 and 3]",
+    )
+    blocks = [block("exercise", text, f"Exercise {number}") for number, text in enumerate(texts, 1)]
+    blocks.append(block("solution", "By Theorem [??] we add. The answer is 5.", "Exercise 3"))
+    rows = made([Row("a", "en", kind=TEXT, blocks=blocks)], engine("teacher")).to_pylist()
+    found = {row["question"]: row for row in rows if row["model"] is None}
+    assert [found[text]["reason"] and found[text]["reason"]["code"] for text in texts] == [
+        Code.NOT_GIVEN,
+        Code.NOT_GIVEN,
+        None,
+    ]
+    assert found[texts[0]]["rejected"] == "textbook_qa: the question refers to what is not given: [??]"
+    assert (found[texts[2]]["solution"], found[texts[2]]["reference_answer"]) == (None, "5")
+
+    (ask,) = [ask for ask in planned([passage()]) if ask.prompt]
+    item = Item("What does Theorem [??] say?", params={"quote": ask.variables["passage"][:60]})
+    assert textbook_qa.check(item, ask).code == Code.NOT_GIVEN
 
 
 def test_a_passage_of_unknown_structure_is_explanation_as_a_whole() -> None:

@@ -208,3 +208,25 @@ More of it.
     ]
     for element in document.elements:
         assert element.text.split()[0].encode() in data[element.start : element.end]
+
+
+def test_references_are_shown_as_a_reader_would_write_them() -> None:
+    source = rb"""\documentclass{book}\newtheorem{thm}{Theorem}\begin{document}
+\chapter{One}\label{ch:one}
+\begin{thm}\label{t:first} All is one. \end{thm}
+\begin{thm}[Euler]\label{t:euler} Two. \end{thm}
+See \ref{t:euler}. By \ref{t:first} and \cref{t:first,sec_elsewhere}, as in \ref{sec_elsewhere}:
+\[ 1 = 1 \text{ by \eqref{eq_gone}} \]
+See Chapter~\ref{ch:one}.
+\begin{verbatim}
+\ref{sec_x}
+\end{verbatim}
+\end{document}"""
+    document = read(source, "a.tex", ReadOptions())
+    texts = "\n".join(one.text for one in document.elements)
+    assert "See Euler." in texts
+    assert "By … and …, [??], as in [??]:" in texts
+    assert "\\text{ by [??]}" in texts
+    assert "See Chapter “One”." in texts
+    assert "\\ref{sec_x}" in texts  # of code nothing is changed
+    assert not re.search("sec_elsewhere|eq_gone", texts)
