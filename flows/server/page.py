@@ -21,6 +21,7 @@ from flows.runner.environment import private_folder
 from flows.runner.locks import write_private
 from flows.runner.resources import Tools
 from flows.settings import Settings, load_settings
+from storage.datasets.store import Store
 from storage.errors import StorageError
 from tasks.viewer.access import Access
 from tasks.viewer.app import create_app
@@ -91,10 +92,21 @@ def take_out(version: str, ids: Sequence[str], person: str) -> str:
     Raises StorageError with the message of the command if it fails.
     """
     dataset, _, base = version.partition("@")
+    rows = Store(load_settings().tables).resolve(version).rows
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "rebuild.yaml")
         path.write_text(
-            yaml.safe_dump({"dataset": dataset, "base": base, "without": {"id": list(ids)}}), encoding="utf-8"
+            yaml.safe_dump(
+                {
+                    "dataset": dataset,
+                    "base": base,
+                    "without": {"id": list(ids)},
+                    "target": max(
+                        1, rows - len(ids)
+                    ),  # so that rows that lacked the place do not make it grow
+                }
+            ),
+            encoding="utf-8",
         )
         command = [
             sys.executable,

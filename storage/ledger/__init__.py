@@ -36,7 +36,7 @@ from storage.ledger.schema import (
     prepare,
     shown,
 )
-from storage.ledger.service import Service, Spent
+from storage.ledger.service import DayUsage, Service, Spent, Traffic
 from storage.ledger.writer import Receipt, Sink, Writer
 
 __all__ = [
@@ -248,6 +248,18 @@ class Ledger:
         self.flush()
         with self._connection() as connection:
             return list(service.served(connection, run))
+
+    def daily(self) -> list[DayUsage]:
+        """Return the usage of every day, run, role, model and tag, in this order."""
+        self.flush()
+        with self._connection() as connection:
+            return list(service.daily(connection))
+
+    def traffic(self, seconds: float) -> list[Traffic]:
+        """Return the traffic of each role and model in the last `seconds`."""
+        self.flush()
+        with self._connection() as connection:
+            return list(service.traffic(connection, time.time(), seconds))
 
     def export(self, path: str | Path) -> int:
         """Write every call as JSON lines, gzipped if the name ends in .gz, and return how many were written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -72,6 +73,96 @@ def spent(connection: sa.Connection, run: str, since: float) -> Spent:
     query = _SPENT.where(calls.c.run == run, calls.c.created >= since)
     usd, tokens, estimated = connection.execute(query).one()
     return Spent(float(usd), int(tokens), int(estimated))
+
+
+@dataclass(frozen=True, slots=True)
+class DayUsage:
+    """The calls of one day (UTC, ISO 8601), run, role, model and tag (a stage or method)."""
+
+    day: str
+    run: str
+    role: str
+    model: str
+    tag: str
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """The calls of one role and model that ended in the last `seconds`.
+
+    `statuses` counts calls per HTTP status. `in_flight` is the mean number of calls at the same time.
+    """
+
+    role: str
+    model: str
+    seconds: float
+    calls: int
+    statuses: dict[int, int]
+    completion_tokens: int
+    usd: float
+    latency_p50: float
+    latency_p95: float
+    in_flight: float
+
+
+def daily(connection: sa.Connection) -> Iterator[DayUsage]:
+    """Yield the usage of each day, run, role, model and tag, in this order."""
+    days = calls.c.created / 86_400
+    # a cast cuts in SQLite and rounds in PostgreSQL
+    number = sa.cast(days, sa.Integer) if connection.dialect.name == "sqlite" else sa.func.floor(days)
+    keys = (number.label("day"), calls.c.run, calls.c.role, calls.c.model, calls.c.tag)
+    query = (
+        sa.select(
+            *keys,
+            sa.func.count(),
+            sa.func.coalesce(sa.func.sum(bills.c.prompt_tokens), 0),
+            sa.func.coalesce(sa.func.sum(bills.c.completion_tokens), 0),
+            sa.func.coalesce(sa.func.sum(bills.c.cost), 0.0),
+        )
+        .select_from(_JOINED)
+        .group_by(*keys)
+        .order_by(*keys)
+    )
+    for day, run, role, model, tag, count, prompt, completion, usd in connection.execute(query):
+        date = datetime.date(1970, 1, 1) + datetime.timedelta(days=int(day))
+        yield DayUsage(
+            date.isoformat(), run, role, model, tag, count, int(prompt), int(completion), float(usd)
+        )
+
+
+def traffic(connection: sa.Connection, now: float, seconds: float) -> Iterator[Traffic]:
+    """Yield the traffic of each role and model in the `seconds` before `now` (Unix seconds); the newest 20,000 calls are read."""
+    query = (
+        sa.select(
+            calls.c.role,
+            calls.c.model,
+            calls.c.created,
+            calls.c.elapsed,
+            calls.c.status,
+            sa.func.coalesce(bills.c.completion_tokens, 0),
+            sa.func.coalesce(bills.c.cost, 0.0),
+        )
+        .select_from(_JOINED)
+        .order_by(calls.c.id.desc())
+        .limit(20_000)
+    )
+    groups: dict[tuple[str, str], list[tuple[float, ...]]] = {}
+    for role, model, *numbers in connection.execute(query):
+        if numbers[0] + numbers[1] >= now - seconds:
+            groups.setdefault((role, model), []).append(tuple(map(float, numbers)))
+    for (role, model), lines in sorted(groups.items()):
+        created, elapsed, status, tokens, usd = np.array(lines).T
+        p50, p95 = np.percentile(elapsed, (50, 95))
+        inside = np.minimum(created + elapsed, now) - np.maximum(created, now - seconds)
+        statuses, counts = np.unique(status.astype(int), return_counts=True)
+        yield Traffic(
+            role, model, seconds, len(lines), dict(zip(statuses.tolist(), counts.tolist(), strict=True)),
+            int(tokens.sum()), float(usd.sum()), float(p50), float(p95), float(np.maximum(inside, 0).sum() / seconds),
+        )  # fmt: skip
 
 
 def served(connection: sa.Connection, run: str) -> Iterator[Service]:
