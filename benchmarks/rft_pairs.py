@@ -36,6 +36,7 @@ from benchmarks.recordings import (
     table_of,
     tools,
 )
+from storage.datasets.steps import RIGHT_STEPS, WRONG
 from storage.ledger import Ledger
 from storage.rows import column, kept
 from tasks.llm.endpoint import EngineLimits
@@ -49,6 +50,7 @@ from tasks.seeding import seed_of
 from tasks.solution_paths import SamePathSettings
 from tasks.stages.allocate import allocate
 from tasks.stages.distinct import distinct
+from tasks.stages.label_steps import label_steps
 from tasks.stages.pair import pair
 from tasks.stages.sample import STAGE, asked, formats_of, sample
 from tasks.stages.verify import VerifySettings, verify
@@ -116,8 +118,16 @@ def measured(
     if checked:
         agree = sum(good and not bad for good, bad in checked)
         print(f"  labelled by their authors: {len(checked)} pairs, of which {agree} are right beside wrong")
+    stepped = kept(label_steps(both, scorers=[], recompute=True, tick=_ignore)).to_pylist()
+    known = [(row, orjson.loads(row["params"])) for row in stepped]
+    pointed = [(row, worse) for row, params in known for worse in params.get(WRONG, ())]
+    print(
+        f"  steps labelled by the step checker alone: {sum(RIGHT_STEPS in params for _, params in known)} right solutions, "
+        f"{len(pointed)} wrong ones, {sum(worse['step'] > 1 for _, worse in pointed)} of these after right steps"
+    )
     if read:
         show(sides, read)
+        show_steps(pointed, read)
     ours = spread([(len(row["solution"]), len(worse["solution"])) for row, worse in sides])
     peer = spread(first_pairs(right, wrong))
     ratio = ours / peer if peer else 0.0
@@ -208,6 +218,13 @@ def show(sides: Sequence[tuple[dict[str, Any], dict[str, Any]]], number: int) ->
         print(
             f"Q: {row['question']}\nCHOSEN ({row['answer']!r}): {row['solution']}\nREJECTED ({worse['answer']!r}): {worse['solution']}"
         )
+
+
+def show_steps(pointed: Sequence[tuple[dict[str, Any], dict[str, Any]]], number: int) -> None:
+    """Print wrong solutions with their first wrong step, drawn by a hash of their ids."""
+    for row, worse in sorted(pointed, key=lambda one: seed_of(SEED, "read steps", one[1]["id"]))[:number]:
+        print(f"\n--- reference {row['reference_answer']!r}, first wrong step {worse['step']}")
+        print(f"Q: {row['question']}\nWRONG: {worse['solution']}")
 
 
 def _ignore(rows: int) -> None:

@@ -75,7 +75,7 @@ class Sizes:
 
 
 WHOLE = Sizes(Shape(64, 172, 3, 2, 256, 512), 8000, 2400, 1500, 80, 600, 6000, 400, 160)
-SMALL = Sizes(Shape(64, 172, 3, 2, 256, 512), 5000, 1600, 1200, 60, 420, 4000, 200, 80)
+SMALL = Sizes(Shape(64, 172, 3, 2, 256, 512), 5000, 1600, 1200, 40, 420, 4000, 150, 60)
 QUICK = Sizes(Shape(32, 86, 2, 2, 256, 512), 200, 20, 100, 3, 56, 150, 6, 3)
 TRAINING: dict[str, Any] = {"batch": 12, "length": 256, "warmup": 0.05, "log_every": 100}
 BASE_RATE, RATE = 5e-3, 1e-3
@@ -297,7 +297,7 @@ def main() -> int:
     parser.add_argument(
         "--quick", action="store_true", help="a tiny student; only shows that every part runs"
     )
-    parser.add_argument("--small", action="store_true", help="half of the rows and steps")
+    parser.add_argument("--small", action="store_true", help="less than half of the rows and steps")
     parser.add_argument("--seeds", type=int, default=5, help="random seeds")
     parser.add_argument("--folder", type=Path, help="where everything is kept; default: a new one")
     given = parser.parse_args()

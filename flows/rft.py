@@ -324,9 +324,9 @@ class RftRun:
         return both
 
     def labelled(self, both: list[Ref]) -> list[Ref]:
-        """Return the solutions whose steps are known; none without a scorer that looks at them."""
+        """Return the solutions whose steps are known; none without a scorer or the step checker, which look at them."""
         settings = self.config.steps
-        if not settings.scorers:
+        if not (settings.scorers or settings.recompute):
             return []
         call = partial(labelling.label_steps, scorers=settings.scorers, recompute=settings.recompute)
         return self.line.run(STEPS, call, both)

@@ -46,12 +46,13 @@ class SolutionQualitySettings(Section, title="Quality"):
 class StepSettings(Section, title="Steps"):
     recompute: bool = Field(
         True,
-        description="recompute the equations of what the scorers look at: a right solution with wrong arithmetic gets no labels",
+        description="recompute the equations of what the scorers look at: a right solution with wrong arithmetic gets no labels; without "
+        "scorers the labels are those that recomputing is sure of",
     )
     scorers: list[str] = Field(
         [],
         description="files of tasks/scorers/ that point at the first wrong step, such as critique, and look at right and wrong solutions "
-        "for the step labels; empty: only what the version's own rows know of their steps",
+        "for the step labels; empty: the step checker alone, by the setting recompute, and what the version's own rows know",
     )
 
     @field_validator("scorers")

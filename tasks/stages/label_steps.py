@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -14,6 +14,7 @@ from storage.reasons import Code, Reason, reason
 from storage.rows import WRONG_STEP, column, reject, replace
 from tasks.critics.step_checker import Checked, check
 from tasks.plugins import module
+from tasks.solution_paths import calculation
 from tasks.stages.outcome import Tick
 from tasks.stages.pair import WORTH, wrong_record
 from tasks.stages.score import PLUGINS
@@ -34,8 +35,11 @@ def label_steps(rows: pa.Table, *, scorers: Sequence[str], recompute: bool, tick
     The steps of a right solution are right where every scorer has scored it and points at no wrong step. Of a wrong solution the steps before
     the first one that a scorer points at are right. recompute: whether the step checker looks at them too. Then a right solution also needs
     steps that were recomputed, all as stated, and an answer that they derive; and of a wrong one the first step with wrong arithmetic counts if
-    it comes before the one that a scorer points at. The checker alone labels no wrong solution: it sees no wrong plan, so that the steps
-    before an error of arithmetic may be wrong (6 of 11 in docs/log.md). Programs have no steps.
+    it comes before the one that a scorer points at.
+
+    Without scorers the checker alone labels. It sees no wrong plan, and the steps before an error of arithmetic may follow one (6 of 11 in
+    docs/log.md). So a wrong solution is labelled only where its first step is the wrong one, or where each step before that one is a step of a
+    right solution whose steps are right: the same text, or equations that are all among those of that solution. Programs have no steps.
     """
     table = [
         row | {"verdicts": dict(row["verdicts"] or ()), "scores": dict(row["scores"] or ())}
@@ -65,10 +69,15 @@ def label_steps(rows: pa.Table, *, scorers: Sequence[str], recompute: bool, tick
             i
             for i in right
             if WRONG_STEP not in table[i]["verdicts"]
-            and looking
+            and (looking or i in checked)
             and all(any(name in table[i]["scores"] for name in names) for names in looking)
             and (i not in checked or _is_derived(checked[i]))
         ]
+        vouched = (
+            _vouched(table, checked, flawless, [i for i in places if i not in right]) if not looking else {}
+        )
+        for i in vouched:
+            table[i]["verdicts"][WRONG_STEP] = str((checked[i].first_wrong or 0) + 1)
         objected = [i for i in places if i not in right and _place(table[i]) is not None]
         known: defaultdict[int, dict[str, object]] = defaultdict(dict)
         for i in flawless:
@@ -76,7 +85,8 @@ def label_steps(rows: pa.Table, *, scorers: Sequence[str], recompute: bool, tick
         carriers = flawless or right
         wrong: defaultdict[int, list[dict[str, object]]] = defaultdict(list)
         for number, i in enumerate(objected if carriers else []):
-            better = carriers[number % len(carriers)]
+            like = vouched.get(i)
+            better = carriers[number % len(carriers)] if like is None else like
             wrong[better].append(wrong_record(table[better], table[i]) | {"by": by})
             reasons[i] = reason(STAGE, Code.WORSE_SIDE, other=table[better]["id"])
         for i, records in wrong.items():
@@ -86,6 +96,48 @@ def label_steps(rows: pa.Table, *, scorers: Sequence[str], recompute: bool, tick
             params[i] = orjson.dumps(orjson.loads(table[i]["params"] or "{}") | more).decode()
     tick(rows.num_rows)
     return reject(replace(rows, params=params), reasons)
+
+
+def _vouched(
+    table: Sequence[dict[str, Any]],
+    checked: Mapping[int, Checked],
+    flawless: Sequence[int],
+    wrong: Sequence[int],
+) -> dict[int, int | None]:
+    """Return wrong solution -> the flawless one that has all steps before its first wrong one; None where that is its first step."""
+    lines = {i: [_plain(line) for line in lines_of(table[i]["solution"])] for i in flawless}
+    equations = {i: {one for line in own for one in _equations(line)} for i, own in lines.items()}
+    vouched: dict[int, int | None] = {}
+    for i in wrong:
+        first = checked[i].first_wrong if i in checked else None
+        if first is None:
+            continue
+        before = [_plain(line) for line in lines_of(table[i]["solution"])[:first]]
+        if not before:
+            vouched[i] = next(iter(flawless), None)
+            continue
+        having = [
+            good
+            for good in flawless
+            if all(
+                line in lines[good] or ((own := _equations(line)) and own <= equations[good])
+                for line in before
+            )
+        ]
+        # one that begins with the same steps is a pair of steps with it
+        having.sort(key=lambda good: lines[good][:first] != before)
+        if having:
+            vouched[i] = having[0]
+    return vouched
+
+
+def _plain(line: str) -> str:
+    return " ".join(line.split())
+
+
+def _equations(line: str) -> frozenset[str]:
+    """Return the equations of a step in one notation; empty if it has none."""
+    return frozenset(one for one in calculation(line).split("\n") if "=" in one)
 
 
 def _is_derived(checked: Checked) -> bool:

@@ -23,7 +23,7 @@ from tests.e2e.processes import Home, Teacher, balanced, end, wait_for
 pytestmark = pytest.mark.e2e
 
 FAMILIES = ("linear_equation", "quadratic_roots", "discount_price", "work_together", "rectangle_sides")
-SETS = ("rft", "dpo", "prompts")
+SETS = ("rft", "dpo", "steps", "prompts")
 IN_FLIGHT = 8
 RUN = ("rft", "sums", "--samples", "6", "--most-samples", "12", "--set", "shard_rows=8")
 

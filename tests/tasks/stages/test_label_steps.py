@@ -84,7 +84,7 @@ def test_the_step_checker_looks_at_what_the_scorers_have_looked_at() -> None:
     assert one["params"][RIGHT_STEPS] == ["critique", "step_checker"]
     (worse,) = one["params"][WRONG]
     assert (worse["solution"], worse["step"]) == (slip, 1)  # the critic has not seen the first error
-    # the checker alone labels no wrong solution, since it sees no wrong plan
+    # with scorers, a wrong solution that none of them objects to has no labels: the checker sees no wrong plan
     (one,) = labelled(row(GOOD, right=True), row(slip, right=False), row(plan, right=False), recompute=True)
     assert WRONG not in one["params"]
     lucky = "First 3 * 4 = 13.\nSo there are 12."
@@ -92,3 +92,36 @@ def test_the_step_checker_looks_at_what_the_scorers_have_looked_at() -> None:
     assert labelled(row(lucky, right=True), row(words, right=True), recompute=True) == []
     assert len(labelled(row(lucky, right=True), row(words, right=True))) == 2
     assert labelled(row(GOOD, right=True, scored=False), recompute=True) == []
+
+
+def test_without_scorers_the_checker_labels_what_follows_right_steps() -> None:
+    first = "It is 3 * 4 = 13.\nSo 13."
+    after = "First  3 * 4 = 12.\nThen 12 + 1 = 14.\nSo 14."
+    other_words = "Three rows of four: $3 \\times 4 = 12$.\nThen 12 + 5 = 18.\nSo 18."
+    planless = "It is 3 + 4 = 7.\nThen 7 + 1 = 9.\nSo 9."  # its first step is wrong, and nothing shows that
+    words = "There are some rows.\nThen 12 + 1 = 14.\nSo 14."
+    sound = "It is 3 + 4 = 7.\nSo there are 7."
+    rows = [
+        row(GOOD, right=True, scored=False),
+        *(
+            row(text, right=False, scored=False)
+            for text in (first, after, other_words, planless, words, sound)
+        ),
+    ]
+    (one,) = labelled(*rows, scorers=(), recompute=True)
+    assert one["solution"] == GOOD
+    assert one["params"][RIGHT_STEPS] == ["step_checker"]
+    assert {worse["solution"]: worse["step"] for worse in one["params"][WRONG]} == {
+        first: 1,
+        after: 2,
+        other_words: 2,
+    }
+    assert all(worse["by"] == ["step_checker"] for worse in one["params"][WRONG])
+    # without a right solution whose steps are right, only a first step is known to be the first wrong one
+    unclear = "There are three rows of four.\nSo there are 12."
+    (one,) = labelled(
+        row(unclear, right=True), row(first, right=False), row(after, right=False), scorers=(), recompute=True
+    )
+    assert RIGHT_STEPS not in one["params"]
+    assert [worse["solution"] for worse in one["params"][WRONG]] == [first]
+    assert labelled(*rows, scorers=(), recompute=False) == []
