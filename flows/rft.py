@@ -297,7 +297,7 @@ class RftRun:
         """Return the distinct right solutions that pass the scorers and the reward model, and hold no benchmark item."""
         line, quality = self.line, self.config.quality
         for name in quality.scorers:
-            call = partial(score, name=name, thresholds=quality.thresholds)
+            call = partial(score, name=name, thresholds=quality.thresholds, canaries=quality.canaries)
             shards = line.run(SCORE.of_scorer(name), call, shards)
         if quality.reward_model:
             folder = located(quality.reward_model, line.tools.home)
@@ -318,9 +318,8 @@ class RftRun:
             both += line.shards("right and wrong", table, max(1, table.num_rows), of=[one, other])
         for name in self.config.steps.scorers:
             stage = SCORE.of_scorer(name)
-            both = line.run(
-                stage, partial(score, name=name, thresholds={}), both, title=f"{stage.title}, steps"
-            )
+            call = partial(score, name=name, thresholds={}, canaries=self.config.quality.canaries)
+            both = line.run(stage, call, both, title=f"{stage.title}, steps")
         return both
 
     def labelled(self, both: list[Ref]) -> list[Ref]:

@@ -75,11 +75,21 @@ def weakness(config: Weakness, state: State = False, json: AsJson = False) -> No
 
 def print_record(record: Mapping[str, Any]) -> None:
     """Print the clusters, the neighbours and the arms of a run."""
-    from tasks.weakness.report import arm_cells, cluster_cells, neighbours_in_words, next_step, summary
+    from tasks.weakness.report import (
+        allocator_in_words,
+        arm_cells,
+        cluster_cells,
+        neighbours_in_words,
+        next_step,
+        summary,
+    )
 
     terminal.echo(f"{summary(record)}\n")
     print_cells(cluster_cells(record))
     terminal.echo(f"\n{neighbours_in_words(record)}")
+    if state := record.get("allocator"):
+        terminal.echo(f"\n{allocator_in_words(record)}\n")
+        print_cells(state["pairs"])
     if record.get("arms"):
         terminal.echo("")
         print_cells(arm_cells(record))
@@ -109,6 +119,7 @@ def show_state(config: Weakness, state: Any, *, json: bool) -> None:
     """Print the allocator's state: per cluster and arm what was gained per dollar, which clusters are dropped, and the next shares."""
     from flows.config.weakness import RANDOM
     from tasks.weakness.allocation import allocate
+    from tasks.weakness.report import activity_cells, pair_cells
 
     headrooms = dict(sorted(_headrooms(state).items()))
     arms = [arm for arm in config.arms if arm not in RANDOM]
@@ -131,32 +142,9 @@ def show_state(config: Weakness, state: Any, *, json: bool) -> None:
     terminal.echo(
         f"{len(state.nights)} runs, {len(state.gains)} measured gains; versions without a verdict: {', '.join(state.open) or 'none'}\n"
     )
-    cells = [
-        {
-            "cluster": one.cluster,
-            "arm": one.method,
-            "verdicts": str(one.nights),
-            "cost": f"${one.cost:,.4f}",
-            "points per dollar": f"{100 * one.per_cost:+.2f} ± {196 * one.per_cost_error:.2f}"
-            if one.nights
-            else "-",
-            "next share": f"{100 * allocation.shares[one.cluster, one.method]:.1f} %",
-        }
-        for one in allocation.pairs
-    ]
-    print_cells(cells)
+    print_cells(pair_cells(allocation))
     terminal.echo("")
-    print_cells(
-        [
-            {
-                "cluster": one.cluster,
-                "failing": f"{100 * one.headroom:.0f} %",
-                "evidence that it no longer improves": f"{max(one.evidence, 0.0):.2f} of {one.threshold:.2f}",
-                "state": "dropped" if one.dropped else "active",
-            }
-            for one in allocation.clusters
-        ]
-    )
+    print_cells(activity_cells(allocation))
 
 
 def _headrooms(state: Any) -> dict[str, float]:

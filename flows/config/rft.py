@@ -24,6 +24,13 @@ class SolutionQualitySettings(Section, title="Quality"):
     thresholds: dict[str, Share] = Field(
         {"heuristics": 0.5, "answer": 0.6}, description="least score of a solution that stays"
     )
+    canaries: int = Field(
+        2,
+        ge=0,
+        le=50,
+        description="solutions with a known judgement that are hidden among those of each shard that a scorer asks its model about, here "
+        "and for the step labels; 0: none. The samplers need none: the answer of each of their questions is known",
+    )
     reward_model: str = Field(
         "",
         description="checkpoint of `train --method reward` that scores them too, a folder or hf:NAME; empty: none",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -68,7 +69,8 @@ def rft_forecast(config: Rft, version: Version, tools: Tools) -> RftForecast:
     asked = [name for name in config.quality.scorers if "critic" in scorer(name).needs]
     looking = [name for name in config.steps.scorers if "critic" in scorer(name).needs]
     right = PASS if rate is None else rate
-    judged = tuple(round(count * (right * len(asked) + len(looking))) for count in samples)
+    hidden = math.ceil(questions / config.shard_rows) * config.quality.canaries * (len(asked) + len(looking))
+    judged = tuple(round(count * (right * len(asked) + len(looking))) + hidden for count in samples)
     critic = price_of_call("critique", tools.settings.endpoint("critic"), 1.0, usage)
     tokens, usd, seconds = [], [], []
     for count, critiques in zip(samples, judged, strict=True):

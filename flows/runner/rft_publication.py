@@ -24,6 +24,7 @@ from storage.datasets.digest import digest_of_rows
 from storage.datasets.versions import Version, today
 from storage.rows import column
 from storage.stage_cache.shards import Ref
+from tasks.canaries.batch import totals as canary_totals
 from tasks.decontamination.certificate import Certificate
 from tasks.llm.costs import total
 from tasks.replies.solutions import removed_in_all
@@ -166,6 +167,7 @@ def lineage(done: Sampled, name: str, shards: Sequence[Ref]) -> dict[str, Any]:
         "funnel": [funnel_line(entry) for entry in line.funnel if _concerns(entry, name)],
         "samples": samples_by_worth(done.tallies.values()),
         "paths": done.paths(),
+        "canaries": canary_totals(line.facts()),
         **lengths,
         "costs": total(line.facts()),
         "removed": removed_in_all(line.facts()),

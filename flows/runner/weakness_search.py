@@ -42,6 +42,7 @@ from tasks.weakness.clusters import Cluster, assign, clusters_of
 from tasks.weakness.failures import FailedItem, failures_of, is_failure, is_success
 from tasks.weakness.neighbours import Neighbour
 from tasks.weakness.profile import Labeller, Profile
+from tasks.weakness.report import activity_cells, pair_cells
 from tasks.weakness.split import divided
 
 FOLDER = "weakness"  # below the home, with one folder per run
@@ -79,7 +80,6 @@ class WeaknessSearch:
     rows: pa.Table
     random_rows: pa.Table
     quota: dict[Pair, int]
-    allocation: Allocation | None
     figures: dict[str, Any] = field(default_factory=dict)
 
     def cluster_of(self) -> dict[str, str]:
@@ -294,7 +294,8 @@ def search(config: Weakness, tools: Tools, bars: Bars, state: WeaknessState) -> 
     headrooms, weights = _headrooms(answered, clusters, encode, labeller, tools)
     near, rows, figures = neighbours_of(config, tools, pool, items, failures, profiles, vectors, labeller)
     path = _write_held_out(tools, folder, held_out, clusters, encode, labeller)
-    allocation, quota = _quotas(config, headrooms, weights, state)
+    allocation = _allocation(config, headrooms, weights, state)
+    quota = _quotas(config, headrooms, weights, allocation)
     kinds = Counter(str(one.kind) for one in failures)
     asked = sum(is_failure(one) or is_success(one) for one in answered.to_pylist())
     figures |= {
@@ -305,7 +306,16 @@ def search(config: Weakness, tools: Tools, bars: Bars, state: WeaknessState) -> 
         "not_judged": answered.num_rows - asked,
         "measured_by": held_out.num_rows,
         "costs": total(line.facts()),
+        "quotas": config.quotas,
     }
+    if allocation is not None:
+        figures["allocator"] = {
+            "runs": len(state.nights),
+            "gains": len(state.gains),
+            "without_verdict": state.open,
+            "pairs": pair_cells(allocation),
+            "clusters": activity_cells(allocation),
+        }
     note.remove()
     return WeaknessSearch(
         config,
@@ -322,7 +332,6 @@ def search(config: Weakness, tools: Tools, bars: Bars, state: WeaknessState) -> 
         rows,
         random_rows_of(config, tools, pool, items, len(failures), labeller),
         quota,
-        allocation,
         figures,
     )
 
@@ -401,26 +410,30 @@ def _write_held_out(
     return str(path)
 
 
-def _quotas(
+def _allocation(
     config: Weakness, headrooms: Mapping[str, float], weights: Mapping[str, float], state: WeaknessState
-) -> tuple[Allocation | None, dict[Pair, int]]:
+) -> Allocation | None:
+    """Return what verdicts on earlier arms say of the next budget; None where there are none and nothing follows them."""
+    arms = [arm for arm in config.arms if arm not in RANDOM]
+    if not arms or not (state.gains or config.quotas == "gain"):
+        return None
+    budget = config.rows * len(arms) * config.row_usd + state.paid()
+    return allocate(headrooms, arms, state.gains, budget=budget, seed=config.seed, weights=weights)
+
+
+def _quotas(
+    config: Weakness,
+    headrooms: Mapping[str, float],
+    weights: Mapping[str, float],
+    allocation: Allocation | None,
+) -> dict[Pair, int]:
     """Return the rows of each cluster in each arm: by failures, `rows` for each arm; or as many in all, by measured gain."""
     arms = [arm for arm in config.arms if arm not in RANDOM]
-    if config.quotas == "failures" or not arms:
-        failing = {name: headrooms[name] * weights[name] for name in headrooms}
-        shares = quotas(failing, ["all"])
-        by_cluster = apportion(shares, config.rows, config.seed)
-        return None, {(cluster, arm): count for (cluster, _), count in by_cluster.items() for arm in arms}
-    rows = config.rows * len(arms)
-    allocation = allocate(
-        headrooms,
-        arms,
-        state.gains,
-        budget=rows * config.row_usd + state.paid(),
-        seed=config.seed,
-        weights=weights,
-    )
-    return allocation, apportion(allocation.shares, rows, config.seed)
+    if config.quotas == "gain" and allocation is not None:
+        return apportion(allocation.shares, config.rows * len(arms), config.seed)
+    failing = {name: headrooms[name] * weights[name] for name in headrooms}
+    by_cluster = apportion(quotas(failing, ["all"]), config.rows, config.seed)
+    return {(cluster, arm): count for (cluster, _), count in by_cluster.items() for arm in arms}
 
 
 def _labelled(row: dict[str, Any]) -> dict[str, Any]:

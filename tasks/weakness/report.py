@@ -8,6 +8,7 @@ from typing import Any
 
 from storage.counting import counted
 from storage.markdown import inline
+from tasks.weakness.allocation import Allocation
 
 Cells = list[dict[str, str]]
 
@@ -72,6 +73,50 @@ def arm_cells(record: Mapping[str, Any]) -> Cells:
     ]
 
 
+def pair_cells(allocation: Allocation) -> Cells:
+    """Return a table of what verdicts say of each cluster and arm, and of its share of the next budget."""
+    return [
+        {
+            "cluster": one.cluster,
+            "arm": one.method,
+            "verdicts": str(one.nights),
+            "cost": f"${one.cost:,.4f}",
+            "points per dollar": f"{100 * one.per_cost:+.2f} ± {196 * one.per_cost_error:.2f}"
+            if one.nights
+            else "-",
+            "next share": f"{100 * allocation.shares[one.cluster, one.method]:.1f} %",
+        }
+        for one in allocation.pairs
+    ]
+
+
+def activity_cells(allocation: Allocation) -> Cells:
+    """Return a table of which clusters are dropped because they no longer improve."""
+    return [
+        {
+            "cluster": one.cluster,
+            "failing": f"{100 * one.headroom:.0f} %",
+            "evidence that it no longer improves": f"{max(one.evidence, 0.0):.2f} of {one.threshold:.2f}",
+            "state": "dropped" if one.dropped else "active",
+        }
+        for one in allocation.clusters
+    ]
+
+
+def allocator_in_words(record: Mapping[str, Any]) -> str:
+    """Return what the state of the allocator rests on, and whether this run follows it."""
+    state = record["allocator"]
+    follows = (
+        "The rows of this run follow it."
+        if record["quotas"] == "gain"
+        else "The rows of this run follow the failures; quotas=gain follows it."
+    )
+    return (
+        f"{counted(state['gains'], 'measured gain')} of {counted(state['runs'], 'run')}; versions without a verdict: "
+        f"{', '.join(state['without_verdict']) or 'none'}. {follows}"
+    )
+
+
 def to_markdown(record: Mapping[str, Any]) -> str:
     """Return the report as Markdown."""
     lines = [
@@ -95,6 +140,9 @@ def to_markdown(record: Mapping[str, Any]) -> str:
     ]
     if cells:
         lines += ["", "## Precision of neighbours by skill", "", *_table(cells)]
+    if state := record.get("allocator"):
+        lines += ["", "## Gains by verdicts", "", inline(allocator_in_words(record)), ""]
+        lines += [*_table(state["pairs"]), "", *_table(state["clusters"])]
     if record.get("arms"):
         lines += ["", "## Arms", "", *_table(arm_cells(record))]
         lines += ["", inline(next_step(record))]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,10 +15,11 @@ from storage.rows import Row, column, to_table
 from tasks.problems.machinery.family import families, make
 from tasks.seeding import rng_of
 from tasks.weakness.split import measures
-from tests.e2e.processes import Home, balanced
+from tests.e2e.processes import Home, Teacher, balanced, end, wait_for
 
 pytestmark = pytest.mark.e2e
 
+IN_FLIGHT = 8
 SKILLS = ("ratio_share", "definite_integral", "determinant", "committee_count")
 QUICK = (
     "--rows", "6", "--set", "waves=1", "--set", "similarity.semantic=ignore", "--set", "solve.pot_share=0",
@@ -130,6 +133,82 @@ def test_the_loop_publishes_arms_without_an_item_that_measures(
     assert shares[name, "skills"] == max(share for (cluster, _), share in shares.items() if cluster == name)
     assert sum(shares.values()) == pytest.approx(1.0)
     assert record["arms"]["skills"]["version"] not in state["without_verdict"]
+
+    # the next run continues from there: its rows follow the shares, and its report shows them
+    assert "allocator" not in record
+    after = one.json(*command, "--quotas", "gain", "--dry-run")
+    assert after["run"] != record["run"]
+    assert after["allocator"]["gains"] == 1
+    (measured,) = [cells for cells in after["allocator"]["pairs"] if cells["verdicts"] != "0"]
+    assert (measured["cluster"], measured["arm"]) == (name, "skills")
+    rows = {
+        (cluster["name"], arm): count
+        for cluster in after["clusters"]
+        for arm, count in cluster["quota"].items()
+    }
+    assert rows[name, "skills"] == max(count for (cluster, _), count in rows.items() if cluster == name) > 0
+    assert sum(rows.values()) == 6 * 3
+    plain = one.json(*command, "--dry-run")  # the failures decide, and the state is shown all the same
+    assert plain["quotas"] == "failures"
+    assert plain["allocator"]["gains"] == 1
+
+
+def counted_home(home: Callable[..., Home], server: Teacher) -> Home:
+    """Return a home whose models are all one server, which counts their calls."""
+    settings = {
+        f"MATHMILL_{role}__{name}": value
+        for role, model in (("TEACHER", "embedded"), ("STUDENT", "embedded-small"))
+        for name, value in (("MODEL", model), ("BASE_URL", server.url))
+    }
+    return home(MATHMILL_IN_FLIGHT=str(IN_FLIGHT), **settings)
+
+
+def arms(record: dict[str, Any], store: Store) -> dict[str, tuple[int, str]]:
+    return {arm: (one["rows"], store.resolve(one["version"]).digest) for arm, one in record["arms"].items()}
+
+
+@pytest.mark.soak
+def test_killed_and_run_again(
+    home: Callable[..., Home], teacher: Callable[[], Teacher], tmp_path: Path
+) -> None:
+    """While the student answers, while arms are written and judged, and near the end: no stored answer is asked for twice, and the arms are
+    the same."""
+    first, second = teacher(), teacher()
+    whole, one = counted_home(home, first), counted_home(home, second)
+    command, _ = loop(whole, tmp_path)
+    assert loop(one, tmp_path)[0] == command
+    expected = arms(whole.json(*command), Store(whole.path))
+    calls = first.stats()["calls"]
+    shares = (0.05, 0.3, 0.55, 0.8, 0.97)
+    for share in shares:
+        process = one.start(*command)
+        wait_for(lambda share=share: second.stats()["calls"] >= share * calls, 240, "calls", process)  # type: ignore[misc]
+        end(process, signal.SIGKILL)
+    assert arms(one.json(*command), Store(one.path)) == expected
+    counts = second.stats()
+    assert counts["distinct_requests"] == calls
+    assert counts["repeated_requests"] <= len(shares) * IN_FLIGHT
+    assert all(len(Store(one.path).versions(f"weakness-{arm}")) == 1 for arm in expected)
+
+
+def test_a_budget_ends_a_run_with_nothing_half_published_and_is_continued(
+    home: Callable[..., Home], tmp_path: Path
+) -> None:
+    one = home()
+    command, _ = loop(one, tmp_path)
+    stopped = one.run(*command, "--budget-tokens", "12000", code=3)
+    assert "Stopped    stopped by --budget-tokens" in stopped.stdout
+    assert "the same command continues here" in stopped.stdout
+    store = Store(one.path)
+    # an arm is published whole, with its mark, or not at all
+    for dataset in set(store.datasets()) - {"pool"}:
+        (version,) = store.versions(dataset)
+        assert version.rows > 0
+        assert len(store.marks(dataset, "weakness")) == 1
+    assert not {"weakness-weakness-augmented", "weakness-skills"} & set(store.datasets())
+    record = one.json(*command)
+    assert {"math-retrieval", "weakness-augmented", "skills", "random"} == set(record["arms"])
+    assert all(entry["rows"] > 0 for entry in record["arms"].values())
 
 
 def _prompts(store: Store, run: str) -> list[str]:
