@@ -113,7 +113,7 @@ class JudgeProcess:
                 return "died"
             before, used = used, self._cpu_seconds()
             if used <= before:
-                self.replace()
+                self.kill()  # the child may have read a part of the request, and the next one would read its rest
                 return "timeout"
 
     def _cpu_seconds(self) -> float:
