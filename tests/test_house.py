@@ -203,6 +203,7 @@ def bound_names(source: str) -> set[str]:
     return bound
 
 
+@pytest.mark.slow
 def test_names_say_what_they_hold() -> None:
     empty = {
         (str(path.relative_to(ROOT)), name)
@@ -418,6 +419,7 @@ def uncounted(source: str) -> list[tuple[int, str]]:
     return values
 
 
+@pytest.mark.slow
 def test_numbers_and_nouns_agree() -> None:
     wrong = []
     for package in MAY:

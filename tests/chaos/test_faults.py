@@ -87,6 +87,7 @@ def test_a_fault_that_no_retry_helps_stops_the_run_with_the_fix(
         assert faults.counts()["bodies"] == counts["bodies"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "wait"), [("http429s", 1.0), ("http429date", 1.0), ("http429ms", 0.3)])
 def test_retry_after_is_waited_for(fault: str, wait: float, faults, ledger: Ledger) -> None:
     requests = questions(40)

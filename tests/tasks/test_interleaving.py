@@ -218,6 +218,7 @@ def test_without_a_sandbox_an_interleaved_row_has_failed(judge: Judge) -> None:
     assert (why.code, why.failed) == (Code.PROGRAM_NOT_RUN, True)
 
 
+@pytest.mark.slow
 def test_a_share_of_the_samples_of_solve_is_interleaved(
     engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge
 ) -> None:

@@ -44,6 +44,7 @@ def test_questions_that_argue_get_more_words_and_get_them_first(question: str, s
     assert kinds[0] == "cot"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
 @pytest.mark.parametrize("spread", [0.25, 0.5])
 @pytest.mark.parametrize("language", ["en", "zh"])

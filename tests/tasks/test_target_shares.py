@@ -62,6 +62,7 @@ def test_no_rows_are_no_conflict() -> None:
     assert numbers([0, 0], [rule(0.5, [0, 1])], most=0, least=0).tolist() == [0, 0]
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.integers(0, 200), min_size=4, max_size=4),
     st.floats(0.05, 0.95),

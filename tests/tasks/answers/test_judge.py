@@ -68,7 +68,9 @@ def test_waiting_for_a_processor_changes_no_verdict() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("_", range(4))  # how much of the request the stopped child has read depends on the scheduler
+@pytest.mark.parametrize(
+    "_", range(4)
+)  # how much of the request the stopped child has read depends on the scheduler
 def test_a_worker_that_is_stopped_for_good_is_replaced(monkeypatch: pytest.MonkeyPatch, _: int) -> None:
     with Judge(workers=1) as judge:
         child = _workers(judge)[0]._child

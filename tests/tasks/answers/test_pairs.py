@@ -107,6 +107,7 @@ def test_different_answers_are_different_the_other_way_round(judge: Judge) -> No
     assert _wrong(judge, pairs, "different") == []
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_is_unknown(judge: Judge) -> None:
     assert _wrong(judge, UNKNOWN, "unknown") == []
 

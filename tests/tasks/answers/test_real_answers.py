@@ -47,6 +47,7 @@ def confusion(judge: Judge, cases: list[tuple[str, str, bool]]) -> Counter[tuple
     return counts
 
 
+@pytest.mark.slow
 def test_labelled_gsm8k_solutions(judge: Judge) -> None:
     cases = []
     for row in rows("gsm8k/example_model_solutions.a.jsonl.gz"):

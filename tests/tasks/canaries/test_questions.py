@@ -173,6 +173,7 @@ def test_canaries_get_as_many_samples_as_the_votes_ask_for(
     assert record["calls"] in range(4, 9)
 
 
+@pytest.mark.slow
 def test_a_small_batch_has_few_canaries(
     reasoner: Callable[..., Engine], tools: tuple[Judge, Sandbox]
 ) -> None:

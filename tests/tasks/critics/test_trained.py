@@ -87,6 +87,7 @@ def critic(parts: tuple[list[LabelledSolution], list[LabelledSolution]]) -> Trai
     return train(parts[0], SETTINGS, "words", TOOLS)
 
 
+@pytest.mark.slow
 def test_it_learns_what_makes_a_step_wrong_and_where(
     critic: TrainedCritic, parts: tuple[list[LabelledSolution], list[LabelledSolution]]
 ) -> None:
@@ -150,6 +151,7 @@ def test_a_right_solution_has_no_wrong_step_and_words_name_one(critic: TrainedCr
     assert "step 2" in wrong.words
 
 
+@pytest.mark.slow
 def test_the_same_solutions_and_seed_give_the_same_critic(
     critic: TrainedCritic, parts: tuple[list[LabelledSolution], list[LabelledSolution]]
 ) -> None:

@@ -48,6 +48,7 @@ def test_files_that_others_include_are_parts_of_them(tmp_path: Path) -> None:
     assert [(one.name, one.files) for one in alone] == [("main.tex", ("parts/one.tex", "parts/two.tex"))]
 
 
+@pytest.mark.slow
 def test_answers_and_parts_are_read_behind_the_one_book_of_their_folder(tmp_path: Path) -> None:
     root = write(
         tmp_path,
@@ -105,6 +106,7 @@ def test_what_cannot_be_used_is_one_line_per_path(tmp_path: Path) -> None:
     assert all("Fix: " in line for line in lines)
 
 
+@pytest.mark.slow
 def test_a_document_that_cannot_be_read_is_one_row_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "bad.ptx").write_text("<section><p></section>")
     (tmp_path / "void.md").write_text("\n")

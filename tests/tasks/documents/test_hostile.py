@@ -138,6 +138,7 @@ def test_a_hostile_document_is_refused_with_its_code(name: str) -> None:
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.slow
 def test_the_time_limit_is_a_refusal(place: str) -> None:
     limits = ReadLimits(cpu_s=1, wall_s=60)
     with pytest.raises(UnreadableDocument, match="CPU time") as refused:
@@ -172,6 +173,7 @@ def many_pages() -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.slow
 def test_a_reader_that_is_killed_from_outside_is_our_failure(place: str) -> None:
     """The document is not to blame, and nothing of the reader is left."""
 

@@ -105,6 +105,7 @@ def test_two_columns_are_read_one_after_the_other(chapter: Document, tmp_path: P
     assert result.error_rate < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not BOOK.exists(), reason="the textbooks of ../shared/data are not here")
 def test_a_chapter_of_a_real_book(tmp_path: Path) -> None:
     files = {str(path.relative_to(BOOK)): path.read_bytes() for path in BOOK.rglob("*.ptx")}

@@ -121,12 +121,14 @@ def test_chinese_is_read_where_its_language_is_installed() -> None:
     assert {"example", "solution"} <= {element.kind for element in document.elements}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("angle", [-2.5, -1.0, 0.0, 0.6, 2.0])
 def test_a_page_is_straightened(angle: float) -> None:
     (page,) = scanned((DATA / "chapter.pdf").read_bytes(), turned=angle, pages=1)
     assert ocr.skew_of(page) == pytest.approx(-angle, abs=0.15)
 
 
+@pytest.mark.slow
 def test_without_ocr_a_scan_is_refused(chapter: list[Image.Image]) -> None:
     for kind, name in (("PDF", "scan.pdf"), ("PNG", "scan.png")):
         with pytest.raises(UnreadableDocument, match="--ocr tesseract") as refused:
@@ -146,6 +148,7 @@ def test_missing_tesseract_is_said_with_its_fix(monkeypatch: pytest.MonkeyPatch)
         ocr.installed_languages()
 
 
+@pytest.mark.slow
 @needs_tesseract
 def test_a_blank_page_has_no_text() -> None:
     with pytest.raises(UnreadableDocument, match="no text on its 1 pages") as refused:

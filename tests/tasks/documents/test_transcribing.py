@@ -74,6 +74,7 @@ def test_a_scan_is_transcribed_and_never_asked_for_again(scan: bytes, ledger: Le
     assert again == document
 
 
+@pytest.mark.slow
 @needs_tesseract
 def test_the_budget_stops_before_a_page_that_would_exceed_it(scan: bytes, ledger: Ledger) -> None:
     with engine(ledger, budget=Budget(tokens=2_000)) as one, pytest.raises(BudgetExceeded):

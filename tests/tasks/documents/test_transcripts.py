@@ -71,6 +71,7 @@ def test_what_cannot_be_read_counts_as_garbled() -> None:
     assert quality_of(document(page)).legible < 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["==Page==\n", "`", "#", "= ", "==end=\n", "[illegible", "```\n"])
 def test_megabytes_of_marks_are_refused(unit: str) -> None:
     """In quadratic time this would not end before the time limit of a test."""

@@ -284,6 +284,7 @@ def test_the_question_alone_where_it_is_asked_bare(ask: Any, tmp_path: Path) -> 
     assert prompt_refs(items, bare=False)["open.en"].startswith("solve_cot.en@")
 
 
+@pytest.mark.slow
 def test_programs_run_in_the_sandbox(ask: Any, tmp_path: Path, sandbox: Sandbox) -> None:
     items = as_form(items_of(tmp_path, 3), "program")
     answered = ask(items, lambda text, _: f"```python\nprint({number(text)} + 100)\n```", sandbox=sandbox)

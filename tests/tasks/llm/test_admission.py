@@ -137,6 +137,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 SHORT = EngineLimits(deadline=0.2, stalled_after=0.3)
 
 
+@pytest.mark.slow
 def test_the_watchdog_ends_a_run_whose_call_never_comes_back(ledger: Ledger) -> None:
     async def deaf(scope, receive, send) -> None:
         while True:

@@ -74,6 +74,7 @@ def test_the_answer_that_the_search_finds_is_trusted(sandbox: Sandbox) -> None:
     assert (result.verdict, result.answer) == ("ok", "38")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "code", "values"),
     [

@@ -123,6 +123,7 @@ def check_models(puzzle: Puzzle, reading: Reading) -> None:
     assert values == [True, False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", DRAWS)
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_label_and_every_line_follow_from_the_facts(language: str, count: int) -> None:

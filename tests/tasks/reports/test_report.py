@@ -374,6 +374,7 @@ def test_the_page_has_the_matrices_of_interference() -> None:
     assert "work on each other" not in Report(figures()).html()
 
 
+@pytest.mark.slow
 def test_the_criteria_of_a_choice_among_solutions_are_compared() -> None:
     criteria = [
         {"criterion": name, "rows": 1200, "characters": 850.4, "agreement": 0.75, "common": share}

@@ -54,6 +54,7 @@ def test_a_review_that_was_left_continues_with_the_rows_that_are_left(
     assert len(Store(tmp_path).marks("d", QUEUE)) == 1
 
 
+@pytest.mark.slow
 def test_a_second_reviewer_gets_their_share_and_what_the_first_one_skipped(
     tmp_path: Path, version: Version
 ) -> None:
@@ -90,6 +91,7 @@ def test_the_estimate_is_a_mark_of_the_version_once(tmp_path: Path, version: Ver
     assert value["subdomains"]["sums"]["judged"] == 10
 
 
+@pytest.mark.slow
 def test_judgements_stay_with_the_rows_in_the_next_version(tmp_path: Path, version: Version) -> None:
     store = Store(tmp_path)
     review = Review.open(store, version, rows=40, second=0.0)

@@ -73,6 +73,7 @@ def test_every_real_question_is_read_back_from_a_reply(key: str) -> None:
     assert unclear == 1
 
 
+@pytest.mark.slow
 def test_a_real_question_is_a_rewording_of_itself_and_of_no_other() -> None:
     texts = questions()
     codes: Counter[tuple[str, Code | None]] = Counter()
@@ -92,6 +93,7 @@ def test_a_real_question_is_a_rewording_of_itself_and_of_no_other() -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("manner", fuse.MANNERS)
 def test_two_real_questions_are_fused_where_the_numbers_of_both_occur(manner: str) -> None:
     texts = questions()

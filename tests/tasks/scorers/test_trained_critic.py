@@ -24,6 +24,7 @@ def critic(tmp_path_factory: pytest.TempPathFactory) -> TrainedCritic:
     return load(folder, TOOLS)
 
 
+@pytest.mark.slow
 def test_wrong_solutions_are_dropped_and_programs_are_not_judged(
     critic: TrainedCritic,
 ) -> None:

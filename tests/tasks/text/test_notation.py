@@ -87,6 +87,7 @@ def test_layout_does_not_change_a_text(name: str) -> None:
     assert plain(f"f\\{name}(x)") == "f(x)"
 
 
+@pytest.mark.slow
 def test_both_uses_spell_as_they_did_when_stored_keys_were_computed() -> None:
     """The digests were computed when each use had a table of its own."""
     forms = [*CHARACTERS, *(f"\\{name}" for name in COMMANDS.split())]

@@ -104,6 +104,7 @@ def test_chats_and_documents_are_read_beside_solutions(student: Path, tmp_path: 
         assert ("A text on groups." in shown) == whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["mixed", "two-stage"])
 def test_a_recipe_learns_from_an_imported_chat_set(recipe: str, student: Path, tmp_path: Path) -> None:
     path = tmp_path / "chat.jsonl"

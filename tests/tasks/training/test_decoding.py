@@ -91,6 +91,7 @@ def test_a_sequence_that_is_given_up_leaves_the_others_as_they_were(completer: C
     assert [one.tokens for one in sequences[1:]] == expected[1:]
 
 
+@pytest.mark.slow
 def test_a_nucleus_has_the_fewest_tokens_that_suffice(completer: Completer) -> None:
     prompt, top_p, count = completer.encode(PROMPTS[0]), 0.4, 3_000
     with torch.inference_mode():

@@ -36,6 +36,7 @@ def test_opposite_answers_interfere_and_equal_ones_help() -> None:
     assert result.change[no][yes] > result.change[too][yes]
 
 
+@pytest.mark.slow
 def test_the_same_rows_give_the_same_matrices() -> None:
     rows = sums(16)
     samples = {"a": to_table(rows), "b": to_table(answered(16, "lucky"))}

@@ -91,6 +91,7 @@ def test_pretraining_on_packed_blocks_learns_the_tokens_that_it_would_have_made(
     assert trained.lineage["stages"][0]["data"][0]["version"] == str(version)
 
 
+@pytest.mark.slow
 def test_selective_pretraining_learns_part_of_the_tokens(
     store: Store, tmp_path: Path, tiny: Callable[..., Train], student: Path
 ) -> None:
@@ -104,6 +105,7 @@ def test_selective_pretraining_learns_part_of_the_tokens(
     assert trained.metrics["steps"] == 4
 
 
+@pytest.mark.slow
 def test_preferences_part_right_from_wrong(judged: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
     trained = run("dpo", judged, tmp_path, tiny, steps=8)
     curve = points(tmp_path / "dpo")
@@ -112,6 +114,7 @@ def test_preferences_part_right_from_wrong(judged: Store, tmp_path: Path, tiny: 
     AutoModelForCausalLM.from_pretrained(trained.checkpoint)
 
 
+@pytest.mark.slow
 def test_a_reward_model_scores_and_rewards(judged: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
     trained = run("reward", judged, tmp_path, tiny, steps=8)
     model = RewardModel(str(trained.checkpoint))

@@ -101,6 +101,7 @@ def learner(store: Store, tmp_path: Path, tiny: Callable[..., Train]) -> Callabl
     return make
 
 
+@pytest.mark.slow
 def test_what_is_rewarded_becomes_likelier(learner: Callable[..., Learner]) -> None:
     """The reward is the share of tokens on one side of the embedding: about half for an untrained model, and most after training."""
     one = learner(10)

@@ -33,6 +33,7 @@ def same(one: Path, other: Path) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
+@pytest.mark.slow
 def test_a_run_leaves_a_checkpoint_its_lineage_and_curves(
     store: Store, tmp_path: Path, tiny: Callable[..., Train]
 ) -> None:
@@ -122,6 +123,7 @@ def test_a_killed_run_continues_to_the_same_weights(
     assert resumed.lineage["stages"][0]["data"] == whole.lineage["stages"][0]["data"]
 
 
+@pytest.mark.slow
 def test_same_seed_same_weights_other_seed_others(
     store: Store, tmp_path: Path, tiny: Callable[..., Train]
 ) -> None:

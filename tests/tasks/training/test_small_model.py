@@ -137,6 +137,7 @@ def failure(home: Path, requirement: str) -> str:
     return str(failed.value)
 
 
+@pytest.mark.slow
 def test_each_failure_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     requirement = package(tmp_path, monkeypatch)
     other = requirement[:-1] + ("0" if requirement[-1] != "0" else "1")

@@ -64,6 +64,7 @@ def test_spans_are_bytes_in_any_encoding(encoding: str) -> None:
     assert data[last.start : last.end].decode(wide).strip() == "<li>A1"
 
 
+@pytest.mark.slow
 def test_pages_that_nest_without_end_or_are_no_html_are_read() -> None:
     deep = read(b"<div>" * 20_000 + b"Deep text." + b"</div>" * 20_000, "deep.html", ReadOptions())
     assert [element.text for element in deep.elements] == ["Deep text."]

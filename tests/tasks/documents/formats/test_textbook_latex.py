@@ -46,6 +46,7 @@ def in_file(document: Document, folder: Path, name: str) -> list[Element]:
     return [one for one in document.elements if Path(one.part or main).name == name]
 
 
+@pytest.mark.slow
 def test_every_exercise_with_a_printed_solution_is_found_and_no_other(chapter: tuple[Path, Document]) -> None:
     folder, document = chapter
     numbered: dict[str, str] = {}  # number in the comment -> beginning of the exercise

@@ -37,6 +37,7 @@ def elements(documents: dict[str, Document]) -> list[tuple[str, Document, Elemen
     ]
 
 
+@pytest.mark.slow
 def test_every_printed_solution_is_found_and_nothing_else(
     files: dict[str, bytes], documents: dict[str, Document]
 ) -> None:

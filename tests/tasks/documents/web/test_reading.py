@@ -101,6 +101,7 @@ def test_pages_of_one_template_share_it() -> None:
     assert first.template == second.template != third.template
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "code"),
     [

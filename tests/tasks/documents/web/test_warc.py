@@ -157,6 +157,7 @@ def test_headers_without_end_are_refused_in_bounded_memory(tmp_path: Path, line:
     tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_a_body_that_unpacks_to_much_more_is_refused_in_bounded_memory(tmp_path: Path) -> None:
     bomb = gzip.compress(bytes(256 << 20), 9)
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Encoding: gzip\r\n\r\n"
