@@ -306,6 +306,10 @@ class Settings(BaseSettings):
     )
     sandbox_workers: int = Field(2, ge=1, description="programs that the sandbox runs at the same time")
     answer_workers: int = Field(2, ge=1, description="processes that compare answers")
+    after_publishing: Path | None = Field(
+        None,
+        description="YAML file of settings of the flow chain: `mathmill up` starts it (train, evaluate, verdict, promote or roll back) for every version that is published; empty: it does not",
+    )
     sql_seconds: float = Field(60.0, gt=0, description="time limit of a query of `mathmill sql`, in seconds")
     sql_memory: str = Field("2GB", description="memory limit of a query of `mathmill sql`")
     view_password: SecretStr | None = Field(

@@ -86,13 +86,15 @@ def review(
     from tasks.review import exchange
     from tasks.review.session import Review
 
-    opened = Review.open(Store(load_settings().tables), name, rows=rows, uniform=uniform, second=second)
+    settings = load_settings()
+    opened = Review.open(Store(settings.tables), name, rows=rows, uniform=uniform, second=second)
     if export is not None:
         _export(opened, export, format)
     elif import_ is not None:
         count = exchange.bring_in(opened, exchange.read(import_))
         terminal.echo(f"{count:,} new judgements of rows of {opened.version}")
         opened.keep_estimate()
+        _resume(opened, settings.home)
     elif status or json:
         _show(opened, json)
     else:
@@ -102,6 +104,17 @@ def review(
         Session(opened, who).run()
         opened.keep_estimate()
         _show(opened, json=False)
+        _resume(opened, settings.home)
+
+
+def _resume(review: Review, home: Path) -> None:
+    """Let the promotions continue that wait for this queue, if it is done."""
+    from flows.runner.review_wait import resume
+
+    review.refresh()
+    if review.progress().done:
+        for run in resume(review.store, review.version, home):
+            terminal.echo(f"The queue is done: the promotion {run} continues")
 
 
 def _export(review: Review, path: Path, format: RecordFormat) -> None:

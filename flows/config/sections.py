@@ -75,6 +75,10 @@ class GateSettings(Section, title="Gates"):
         "agreement, critic, lengths of replies); a shift publishes nothing. null: not compared",
     )
     verdict: bool = Field(False, description="at promotion: a student trained on it did better")
+    review: Share | None = Field(
+        None,
+        description="at promotion: people judged every row of its queue, and at most this share of the version is wrong (upper end at 95 %)",
+    )
 
 
 def _what_is_read_first(schema: dict[str, Any], kind: type[Any]) -> None:

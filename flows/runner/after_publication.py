@@ -7,8 +7,10 @@ from datetime import datetime
 import pyarrow.compute as pc
 
 from flows.runner.artifacts import report, report_path
+from flows.runner.events import PUBLISHED, alarm
 from flows.runner.resources import Tools
 from flows.runner.run_notes import RunNote
+from storage.counting import counted
 from storage.datasets.versions import Version
 from storage.indexes.sketches import History
 from storage.rows import TEXT
@@ -49,6 +51,16 @@ def finish(tools: Tools, version: Version) -> None:
             tools.store.append_candidates(table, run=run, version=version, stage="published", part=part)
     history(tools, version.dataset)
     if not report_path(tools.home, str(version)).exists():
+        # before the report: a crash between the two emits it again, and none is lost
+        alarm(
+            PUBLISHED,
+            f"dataset.{version.dataset}",
+            f"{version}: {counted(version.rows, 'row')}, {version.added:,} of them new",
+            version=str(version),
+            rows=version.rows,
+            added=version.added,
+            flow=str(version.lineage.get("flow", "")),
+        )
         report(tools, version)
 
 

@@ -10,6 +10,11 @@ from flows.runner.limits import Stopped
 from storage.errors import GateFailed
 from tasks.llm.budget import BudgetExceeded
 
+PUBLISHED, PROMOTED, ROLLED_BACK = (
+    "mathmill.version.published",
+    "mathmill.version.promoted",
+    "mathmill.version.rolled-back",
+)
 GATE, BUDGET, DRIFT = "mathmill.gate.failed", "mathmill.budget.exceeded", "mathmill.drift.alarm"
 
 

@@ -18,6 +18,8 @@ from storage.datasets.promotion import TAGS
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.errors import GateFailed
+from tasks.review.report import progress_of, rate_of
+from tasks.review.session import QUEUE, Review
 
 FILE = "gates.yaml"  # below the home: tag -> gates
 CRITIC = "answer"  # the critic's score of the solution
@@ -33,7 +35,7 @@ DEFAULTS = {
 def gates_of(
     gates: GateSettings, *, new: int | None = None, dropped: Callable[[], str] | None = None
 ) -> list[Gate]:
-    """Return the checks that a configuration asks for; the verdict is asked for at promotion only. `new`: how many
+    """Return the checks that a configuration asks for; the verdict and the review are asked for at promotion only. `new`: how many
     of the written rows are new, where not all are. `dropped`: returns why most of the other rows were dropped."""
     checks = [quality.new_rows(gates.min_rows, new, dropped)]
     if gates.correctness is not None:
@@ -72,8 +74,11 @@ def promotion_gates(home: Path) -> dict[str, GateSettings]:
         ) from error
 
 
-def promote(store: Store, version: Version, tag: str, home: Path) -> None:
-    """Give the version the tag if its rows pass the tag's gates. Raises GateFailed, which names each that fails."""
+def promote(store: Store, version: Version, tag: str, home: Path, *, whole_queue: bool = True) -> None:
+    """Give the version the tag if its rows pass the tag's gates. Raises GateFailed, which names each that fails.
+
+    whole_queue: whether the gate `review` asks for judgements of every row of the queue, or takes those that there are.
+    """
     if tag not in (known := promotion_gates(home)):
         raise ConfigError(f"{tag!r} is no tag; there are {', '.join(TAGS)} and those of {home / FILE}")
     gates = known[tag]
@@ -83,6 +88,8 @@ def promote(store: Store, version: Version, tag: str, home: Path) -> None:
         failures.append((GATE, why))
     if gates.verdict and (why := _verdict(store, version)):
         failures.append(("gates.verdict", why))
+    if gates.review is not None and (why := _review(store, version, gates.review, whole_queue)):
+        failures.append(("gates.review", why))
     if failures:
         raise GateFailed(f"{version} as {tag}", failures, "promoted")
     store.promote(version, tag)
@@ -96,3 +103,18 @@ def _verdict(store: Store, version: Version) -> str | None:
             "no verdict was reached on it: train a student on it (./mathmill verdict), or set verdict: false"
         )
     return None if verdict.value["better"] else f"the verdict of {verdict.at} is: {verdict.value['verdict']}"
+
+
+def _review(store: Store, version: Version, most: float, whole_queue: bool) -> str | None:
+    """Why the judgements of people do not speak for the version: the queue is not done, or more than `most` may be wrong."""
+    if newest(store.marks(version.dataset, QUEUE), version.name, QUEUE) is None:
+        return f"nobody has judged its rows: ./mathmill review {version}, or set review: null"
+    review = Review.open(store, version)
+    progress, rate = review.progress(), review.estimate().whole
+    if whole_queue and not progress.done:
+        return f"{progress_of(progress)}: ./mathmill review {version}"
+    if rate is None:
+        return f"no row was judged right or wrong: ./mathmill review {version}"
+    if rate.high > most:
+        return f"wrong rows {rate_of(rate)}, over {100 * most:g} %: correct them (./mathmill correct {version.dataset}), or judge more rows"
+    return None

@@ -15,14 +15,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 import yaml
 
-from flows.config.loading import ConfigError
+from flows.config.chain import Chain
+from flows.config.loading import ConfigError, load_as
 from flows.config.nightly import Nightly
+from flows.settings import load_settings
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
+    from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
 
 DECLARED = Path(__file__).resolve().parent.parent.parent / "prefect.yaml"
 NIGHT = "flows.nightly.nightly"
+CHAIN = "flows.chain.chain"
 
 
 def serve_flows(night: Nightly, *, cron: str, timezone: str) -> bool:
@@ -36,6 +40,8 @@ def serve_flows(night: Nightly, *, cron: str, timezone: str) -> bool:
     from prefect.settings import PREFECT_API_URL, temporary_settings
     from prefect.utilities.collections import deep_merge
 
+    after = load_settings().after_publishing
+    chain = load_as(Chain, after, []).model_dump(mode="json", exclude_defaults=True) if after else {}
     zone = timezone or _local_zone()
     declared = yaml.safe_load(DECLARED.read_text(encoding="utf-8"))["deployments"]
     with temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}):
@@ -46,12 +52,17 @@ def serve_flows(night: Nightly, *, cron: str, timezone: str) -> bool:
             config = declaration.get("parameters", {}).get("config", {})
             if declaration["entrypoint"] == NIGHT:
                 config = deep_merge(night.model_dump(mode="json", exclude_defaults=True), config)
+            if declaration["entrypoint"] == CHAIN:
+                config = deep_merge(config, chain)
+                declaration["triggers"] = [
+                    one | {"enabled": one["enabled"] or after is not None} for one in declaration["triggers"]
+                ]
             if declaration["name"] == "nightly":
                 schedules = [cron]
             deployments.append(_deployment(declaration, schedules, zone, {"config": config}))
-            typer.echo(
-                f"Serving {declaration['name']}, {f'{schedules[0]} {zone}' if schedules else 'by hand'}"
-            )
+            by_event = any(one["enabled"] for one in declaration.get("triggers", ()))
+            when = f"{schedules[0]} {zone}" if schedules else "by event" if by_event else "by hand"
+            typer.echo(f"Serving {declaration['name']}, {when}")
         return _serve(deployments)
 
 
@@ -136,9 +147,27 @@ def _deployment(
         description=declared["description"],
         version=declared["version"],
         concurrency_limit=ConcurrencyLimitConfig.model_validate(declared["concurrency_limit"]),
+        triggers=_triggers(declared, parameters),
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
     return deployment
+
+
+def _triggers(declared: dict[str, Any], parameters: dict[str, Any]) -> list[DeploymentEventTrigger]:
+    """Return the events that start the deployment, with its own parameters besides those of the event."""
+    from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
+    from prefect.utilities.collections import deep_merge
+
+    return [
+        DeploymentEventTrigger.model_validate(
+            one
+            | {
+                "name": f"{declared['name']}, by event",
+                "parameters": deep_merge(parameters, one["parameters"]),
+            }
+        )
+        for one in declared.get("triggers", ())
+    ]
 
 
 def _local_zone() -> str:

@@ -183,9 +183,9 @@ class Up:
 
 
 @contextlib.contextmanager
-def started_up(path: Path, cron: str) -> Iterator[Up]:
+def started_up(path: Path, cron: str, **settings: str) -> Iterator[Up]:
     """`up` on the home `path` with a small night by `cron`, ended as by Ctrl-C where it still runs."""
-    home = Home(path, clean_environment(MATHMILL_HOME=str(path)))
+    home = Home(path, clean_environment(MATHMILL_HOME=str(path), **settings))
     port = free_port()
     log = (path.parent / "up.log").open("w")
     process = home.start("up", "--port", str(port), "--cron", cron, "--timezone", "UTC", *SMALL, to=log)

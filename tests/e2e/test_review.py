@@ -1,15 +1,22 @@
-"""Judgements become a version, on a real Prefect server: wrong rows go, corrected ones are verified and replace the old."""
+"""Judgements become a version, on a real Prefect server: wrong rows go, corrected ones are verified and replace the old.
+
+A promotion whose gate asks for reviewers pauses, and continues when their queue is done.
+"""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
 
+from flows.runner.review_wait import WAITING
 from storage.datasets.judgements import RowJudgement, RowOpinion
 from storage.datasets.store import Store
 from storage.rows import Row, to_table
-from tests.e2e.processes import Home
+from tests.e2e.processes import ROOT, Home, end, fetch, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -78,3 +85,48 @@ def test_corrections_are_a_version_with_lineage(home: Callable[..., Home]) -> No
     ]
     assert "nothing was published" in one.run("correct", "d").stdout
     assert store.resolve("d") == version
+
+
+PROMOTE = """
+from flows.config.promote import Promote
+from flows.promote import promote
+print(promote(Promote(version="d", tag="checked", wait_hours=0.5)))
+"""
+
+
+def state_of(api: str, run: str) -> str:
+    return str(fetch(f"{api}/flow_runs/{run}")["state"]["type"])
+
+
+@pytest.mark.slow
+def test_a_promotion_pauses_for_the_queue_and_continues_when_it_is_done(
+    home: Callable[..., Home], prefect_api: str
+) -> None:
+    one = home()
+    store = Store(one.path)
+    version = store.publish("d", [to_table([program(number) for number in range(6)])], lineage=LINEAGE)
+    (one.path / "gates.yaml").write_text("checked: {review: 0.5}\n")
+    refused = one.run("promote", "d", "checked", code=2).stderr
+    assert "gates.review: nobody has judged its rows" in refused
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROMOTE],
+        env=one.environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        (mark,) = wait_for(lambda: store.marks("d", WAITING), 120, "the promotion to wait", process)
+        run = mark.value["flow_run"]
+        wait_for(lambda: state_of(prefect_api, run) == "PAUSED", 60, "the pause", process)
+        rows = store.read(version, ["id"]).column("id").to_pylist()
+        file = one.path / "judgements.jsonl"
+        judged = [{"row": row, "reviewer": "ada", "opinion": "right"} for row in rows]
+        file.write_text("\n".join(map(json.dumps, judged[:5])))
+        one.run("review", "d", "--second", "0", "--import", str(file))
+        assert state_of(prefect_api, run) == "PAUSED"  # one row is left
+        file.write_text(json.dumps(judged[5]))
+        assert f"the promotion {run} continues" in one.run("review", "d", "--import", str(file)).stdout
+        out, _ = process.communicate(timeout=120)
+    finally:
+        end(process)
+    assert process.returncode == 0, out
+    assert store.tags("d") == {"checked": version.name}
+    assert state_of(prefect_api, run) == "COMPLETED"

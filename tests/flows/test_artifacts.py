@@ -22,7 +22,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.console import Console
 
-from flows import maintain, train
+from flows import chain, maintain, train
 from flows.config.rft import Rft
 from flows.runner import artifacts as reporting
 from flows.runner import progress, rft_artifacts, service_table
@@ -61,6 +61,7 @@ HERE = "tests/flows/test_artifacts.py::"
 # each call that makes or changes an artifact, by function and how often, and the test that gives it hostile values
 DRIVEN_BY = {
     "flows/maintain.py maintain create_markdown_artifact": (1, HERE + "test_maintenance"),
+    "flows/chain.py chain create_markdown_artifact": (1, HERE + "test_a_chain"),
     "flows/proof.py proof create_markdown_artifact": (1, HERE + "test_the_proof"),
     "flows/train.py train create_markdown_artifact": (1, HERE + "test_training"),
     "flows/weakness.py _finish create_markdown_artifact": (1, HERE + "test_a_search_for_weaknesses"),
@@ -214,6 +215,15 @@ def test_training(text: str) -> None:
         }
         fields = {field.name: None for field in dataclasses.fields(Trained)}
         return train.as_markdown(Trained(**fields | {"checkpoint": value, "lineage": lineage}))  # type: ignore[arg-type]
+
+    assert_like(page(text), page("plain"))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_chain(text: str) -> None:
+    def page(value: str) -> str:
+        version = Version("math-sft", "2026.11.20", 1, "d", 1, 1, "", {})
+        return chain.as_markdown(version, {"train": value, "verdict": value})
 
     assert_like(page(text), page("plain"))
 

@@ -10,10 +10,12 @@ import pytest
 from flows.config.loading import ConfigError
 from flows.config.sections import GateSettings
 from flows.runner.gates import gates_of, promote, promotion_gates
+from storage.datasets.judgements import RowJudgement, RowOpinion
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.errors import GateFailed
 from storage.rows import Row, to_table
+from tasks.review.session import Review
 
 DAY = datetime.date(2026, 11, 20)
 
@@ -62,6 +64,30 @@ def test_production_requires_an_effective_verdict(tmp_path: Path, version: Versi
     store.mark(version, "verdict", {"verdict": "effective", "better": True})
     promote(store, version, "production", tmp_path)
     assert store.resolve("d@production") == version
+
+
+def test_a_review_is_required_whole_and_with_few_wrong_rows(tmp_path: Path, version: Version) -> None:
+    store = Store(tmp_path)
+    (tmp_path / "gates.yaml").write_text("checked: {review: 0.3}\n")
+
+    def why() -> str:
+        with pytest.raises(GateFailed) as failed:
+            promote(store, version, "checked", tmp_path)
+        ((gate, reason),) = failed.value.failures
+        assert gate == "gates.review"
+        return reason
+
+    assert "nobody has judged its rows" in why()
+    review = Review.open(store, version, second=0)
+    first, *others = review.drawn.ids
+    review.record(RowJudgement(first, "ada", RowOpinion.WRONG))
+    assert "1 of 4 rows judged" in why()
+    review.record(*(RowJudgement(row, "ada", RowOpinion.WRONG) for row in others[:1]))
+    review.record(*(RowJudgement(row, "ada", RowOpinion.RIGHT) for row in others[1:]))
+    assert "wrong rows 50.0 %" in why()
+    review.record(RowJudgement(first, "ada", RowOpinion.RIGHT))
+    promote(store, version, "checked", tmp_path)
+    assert store.tags("d") == {"checked": version.name}
 
 
 @pytest.mark.parametrize(
