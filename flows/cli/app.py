@@ -129,10 +129,13 @@ def up(
         str, typer.Option(help="Schedule of the nightly run, as a cron expression.")
     ] = "0 2 * * *",
     timezone: Annotated[str, typer.Option(help="Time zone of the schedules; empty: this machine's.")] = "",
+    view_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the page over the data (loopback); 0: no page.")
+    ] = 4280,
     config: ConfigFile = None,
     set_: SettingOptions = None,
 ) -> None:
-    """Start a Prefect server with its UI and serve the flows, nightly on a schedule. Ctrl-C stops both.
+    """Start a Prefect server with its UI and the page over the data, and serve the flows, nightly on a schedule. Ctrl-C stops all.
 
     While a run of another command uses the server, the first Ctrl-C waits until that run ends; a second one does not.
     If PREFECT_API_URL is set, the flows are served on that server and none is started.
@@ -141,7 +144,7 @@ def up(
 
     settings = load_settings()
     arrange(settings.home, quiet=False, join=False)  # a second `up` on one home is refused
-    from flows.cli.up import wait_for_joined, with_server
+    from flows.cli.up import wait_for_joined, with_page, with_server
     from flows.config.nightly import load_config
     from flows.server.deployments import serve_flows
 
@@ -150,7 +153,7 @@ def up(
         serve_flows(night, cron=cron, timezone=timezone)
     else:
         home = settings.home.absolute()
-        with with_server(home, port) as server:
+        with with_server(home, port) as server, with_page(home, view_port, server):
             if serve_flows(night, cron=cron, timezone=timezone):
                 wait_for_joined(home, server)
 

@@ -20,6 +20,7 @@ from flows.runner.environment import PASSWORD_FILE, SERVER_FILE, SERVER_LOCK, jo
 from flows.runner.locks import lock, write_private
 from flows.runner.task_runners import refuse_own_server
 from flows.server.app import SIGN_IN
+from flows.server.page import LOG, page_beside
 from flows.server.process import HOST, PrefectServer, auth_string
 from flows.settings import SettingsError
 
@@ -59,6 +60,22 @@ def with_server(home: Path, port: int) -> Iterator[PrefectServer]:
         )
         with _kept_running(server):
             yield server
+
+
+@contextlib.contextmanager
+def with_page(home: Path, port: int, server: PrefectServer) -> Iterator[None]:
+    """Serve the page over the data on loopback for the duration of the block; none if `port` is 0.
+
+    A page that does not start, such as where `mathmill view` runs already, does not stop `up`.
+    """
+    if not port:
+        yield
+        return
+    with page_beside(home, port, server.url.removesuffix("/api")) as address:
+        typer.echo(
+            f"The data: {address}" if address else f"The page over the data did not start: see {home / LOG}"
+        )
+        yield
 
 
 def wait_for_joined(home: Path, server: PrefectServer) -> None:

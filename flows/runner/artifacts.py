@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
+from flows.runner.environment import page_of
 from flows.runner.limits import HOW_TO_GO_ON, Stopped
 from flows.runner.resources import Tools
 from storage.counting import counted
@@ -76,7 +77,12 @@ def report(tools: Tools, version: Version) -> Path:
     )
     create_markdown_artifact(
         key=f"{key}-version",
-        markdown=f"`{version}`, {counted(version.rows, 'row')}. Its page: {code(path)}",
+        markdown=f"`{version}`, {counted(version.rows, 'row')}. Its page: {code(path)}"
+        + (
+            f". Its rows: [{inline(address)}]({address})"
+            if (address := page_of(tools.home, str(version)))
+            else ". Its rows: `./mathmill view`"
+        ),
         description=f"`{version}`, {counted(version.rows, 'row')}",
     )
     _compared(tools, version, key)

@@ -21,6 +21,7 @@ from flows.settings import SettingsError
 SERVER_FILE = "server.url"
 PASSWORD_FILE = "server.password"  # USER:PASSWORD of the running server, for its owner only
 SERVER_LOCK = "server.lock"  # held by `up` as long as it lives
+PAGE_FILE = "view.url"  # address of the page of `mathmill view`, while it is served
 JOINED_FOLDER = "joined"  # with a file for each run that uses the server of `up`, locked as long as it lives
 
 
@@ -102,6 +103,15 @@ def running_server(home: Path) -> ServerAddress | None:
         url_file.read_text(encoding="utf-8").strip(), password_file.read_text(encoding="utf-8")
     )
     return server if answers(server.url, server.auth) else None
+
+
+def page_of(home: Path, version: str) -> str:
+    """Return the address of a version on the page of `mathmill view`; "" while no page is served for this home."""
+    file = home / PAGE_FILE
+    try:
+        return f"{file.read_text(encoding='utf-8').strip()}/versions/{version}"
+    except FileNotFoundError:
+        return ""
 
 
 @contextlib.contextmanager

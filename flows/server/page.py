@@ -5,21 +5,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import uvicorn
 import yaml
 
-from flows.runner.environment import private_folder
+from flows.runner.environment import PAGE_FILE, private_folder
 from flows.runner.locks import write_private
 from flows.runner.resources import Tools
+from flows.server.process import die_with_parent
 from flows.settings import Settings, load_settings
 from storage.datasets.store import Store
 from storage.errors import StorageError
@@ -29,7 +32,8 @@ from tasks.viewer.index import RowIndex
 from tasks.viewer.site import Site
 
 FOLDER = "view"  # of the page's database, below the home
-ADDRESS_FILE = "view.url"  # of the running page, below the home
+LOG = "view.log"  # of a page that `mathmill up` started
+READY_WITHIN_S = 120.0
 HOST = "127.0.0.1"
 PORT = 4280
 REBUILD_WITHIN_S = 3600.0
@@ -71,13 +75,48 @@ def serve_page(settings: Settings, host: str, port: int, *, prefect: str = "", q
         raise StorageError(
             f"port {port} of {host} is taken. Fix: take another one, such as --port {port + 1}"
         )
-    write_private(home / ADDRESS_FILE, address)
+    write_private(home / PAGE_FILE, address)
     try:
         if not quiet:
             print(f"The page: {address}   (Ctrl-C stops it)", flush=True)
         server.run(sockets=[listening])
     finally:
-        (home / ADDRESS_FILE).unlink(missing_ok=True)
+        (home / PAGE_FILE).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def page_beside(home: Path, port: int, prefect: str) -> Iterator[str]:
+    """Serve the page in a process of its own while the block lasts, and yield its address; "" if it did not start.
+
+    A port that is taken is replaced by a free one. Why a page did not start stands in the file LOG of the home.
+    """
+    port = port if _is_free(HOST, port) else _free_port()
+    address = f"http://{HOST}:{port}"
+    with (home / LOG).open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.server.page", str(port), prefect],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            umask=0o077,
+            start_new_session=True,  # Ctrl-C reaches it when the block ends
+            preexec_fn=die_with_parent,
+        )
+    try:
+        deadline = time.monotonic() + READY_WITHIN_S
+        while process.poll() is None and time.monotonic() < deadline:
+            if (home / PAGE_FILE).exists() and not _is_free(HOST, port):
+                break
+            time.sleep(0.1)
+        yield address if process.poll() is None else ""
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        (home / PAGE_FILE).unlink(missing_ok=True)
 
 
 def access_of(settings: Settings) -> Access:
@@ -150,6 +189,12 @@ def _is_free(host: str, port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

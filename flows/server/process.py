@@ -96,7 +96,7 @@ class PrefectServer:
                 umask=0o077,
                 # Ctrl-C reaches the whole process group: in its own session the server outlives the run's last request
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
         finally:
             os.close(descriptor)
@@ -207,7 +207,7 @@ def _listening(port: int) -> socket.socket:
     return listening
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Let the kernel end this process when its parent's thread ends (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: a killed run leaves no server behind

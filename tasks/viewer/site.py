@@ -148,7 +148,7 @@ def environment() -> Environment:
         "as_json": texts.as_json,
         "of_raw": texts.of_raw,
         "when": lambda text: str(text).replace("T", " ").removesuffix("Z").removesuffix("+00:00"),
-        "number": lambda value: "" if value is None else f"{value:.3g}",
+        "number": _number,
         "seconds": _seconds,
     }
     made_here.globals |= {"chosen": _chosen}
@@ -168,6 +168,12 @@ def _usd(value: float | None) -> str:
     if value is None:
         return ""
     return f"${value:,.2f}" if value == 0 or value >= 0.1 else f"${value:.4f}"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _seconds(value: float | None) -> str:

@@ -1,0 +1,76 @@
+"""Runs in progress as their notes and the ledger have them, and the same in Prometheus' format."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import pytest
+
+from storage.ledger import COMPLETION, Call, CallUsage
+from tasks.viewer.site import Site
+from tests.tasks.viewer.conftest import client_of
+
+SAMPLE = re.compile(r'(\w+)\{((?:\w+="(?:[^"\\\n]|\\.)*",?)*)\} (\S+)')
+DASHBOARD = Path(__file__).parents[3] / "examples" / "grafana.json"
+
+
+@pytest.fixture
+def running(filled: Path, site_of: Callable[..., Site], tmp_path: Path) -> Site:
+    """A site beside which a run has made 30 of its 120 calls in 300 seconds, a third of them refused."""
+    site = site_of(filled)
+    site.home = tmp_path / "home"
+    note = {"since": time.time() - 300, "forecast": {"figures": {"calls": [90, 120, 200], "usd": [1.0, 2.0, 3.0]}}, "inputs": ""}  # fmt: skip
+    (site.home / "runs").mkdir(parents=True)
+    (site.home / "runs" / "night-7.json").write_bytes(orjson.dumps(note))
+    ledger = site.ledger()
+    for number in range(30):
+        call = Call(
+            f"{number:064x}", b"{}", b"{}", 200 if number % 3 else 503, 'a "model"\n', time.time() - 3, elapsed=1.5,
+            role="teacher", tag="evolve", run="night-7",
+        )  # fmt: skip
+        receipt = ledger.put(call).result(30)
+        ledger.record_usage(CallUsage(receipt.id, COMPLETION, 10, 60, False, 0.01))
+    return site
+
+
+def test_a_run_in_progress(running: Site) -> None:
+    page = client_of(running).get("/runs").text
+    text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert "night-7" in text
+    assert "30 of about 120 calls" in text
+    assert "$0.30 of about $2.00 paid" in text
+    assert re.search(r"15 min left", text)
+    assert "10 with 503" in text
+
+
+def test_a_note_that_is_none_hides_no_run(running: Site) -> None:
+    (running.home / "runs" / "broken.json").write_bytes(b"{")
+    assert "night-7" in client_of(running).get("/runs").text
+
+
+def test_metrics_are_in_the_text_format(running: Site) -> None:
+    answer = client_of(running).get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    values: dict[str, list[tuple[str, float]]] = {}
+    for line in answer.text.splitlines():
+        if not line.startswith("#"):
+            match = SAMPLE.fullmatch(line)
+            assert match, line
+            values.setdefault(match[1], []).append((match[2], float(match[3])))
+    assert values["mathmill_calls_total"] == [('role="teacher",model="a \\"model\\"\\n"', 30.0)]
+    assert values["mathmill_run_progress"] == [('run="night-7"', 0.25)]
+    assert values["mathmill_recent_tokens_per_second"][0][1] == 30.0
+    assert values["mathmill_recent_failed_share"][0][1] == pytest.approx(1 / 3)
+    assert values["mathmill_dataset_rows"] == [('dataset="math-filled"', 601.0)]
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are(running: Site) -> None:
+    text = client_of(running).get("/metrics").text
+    for panel in json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]:
+        (name,) = set(re.findall(r"mathmill_\w+", panel["targets"][0]["expr"]))
+        assert f"# TYPE {name} " in text, panel["title"]
