@@ -30,6 +30,21 @@ class Format(StrEnum):
     stepwise_supervision = "stepwise-supervision"
     parquet = "parquet"
     packed = "packed"
+    verl = "verl"
+    nemo_gym = "nemo-gym"
+    verifiers = "verifiers"
+    trl_grpo = "trl-grpo"
+
+
+class FileFormat(StrEnum):
+    """Kinds of exported files."""
+
+    jsonl = "jsonl"
+    parquet = "parquet"
+    csv = "csv"
+
+
+ENVIRONMENTS = ("verl", "nemo-gym", "verifiers", "trl-grpo")
 
 
 class Thinking(StrEnum):
@@ -160,7 +175,7 @@ def export(
     format: Annotated[
         Format,
         typer.Option(
-            help="Shape of the rows, by its name in TRL; parquet keeps every column; packed is blocks of token ids for train --method cpt."
+            help="Shape of the rows, by its name in TRL; parquet keeps every column; packed is blocks of token ids for train --method cpt; verl, nemo-gym, verifiers and trl-grpo are environments with the verifier."
         ),
     ] = Format.messages,
     reasoning: Annotated[
@@ -169,6 +184,30 @@ def export(
             help="How thinking is written: as a field (reasoning_content), inline in <think> tags, or not at all."
         ),
     ] = Thinking.field,
+    files: Annotated[
+        FileFormat | None,
+        typer.Option(help="Kind of the files; by default parquet for --format parquet, else jsonl."),
+    ] = None,
+    where: Annotated[
+        str,
+        typer.Option(
+            metavar="SQL", help="Rows that are written, as a condition on the columns: \"language = 'en'\"."
+        ),
+    ] = "",
+    columns: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES", help="Further columns of the rows that each record gets: subdomain,source."
+        ),
+    ] = "",
+    test: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=0.9,
+            help="Share of the problems that become the split test, decontaminated against the others.",
+        ),
+    ] = 0.0,
     tokenizer: Annotated[
         str, typer.Option(help="Folder or name of the tokenizer; packed: of the model that is trained.")
     ] = "",
@@ -181,10 +220,21 @@ def export(
     if format is Format.packed:
         _export_packed(name, directory, tokenizer, length, window)
         return
+    if format.value in ENVIRONMENTS:
+        from tasks.environments.export import export_environment
+
+        store = _store()
+        version = store.resolve(name)
+        count = export_environment(store, version, directory, format.value)
+        typer.echo(
+            f"{version}: {counted(count, 'question')} as an environment of {format.value} in {directory}"
+        )
+        return
     from flows.settings import load_settings
     from storage.datasets.export import export as write
     from storage.datasets.shapes import has_thinking
     from tasks.answers import Judge
+    from tasks.splits import split_by_problem
 
     store = _store()
     version = store.resolve(name)
@@ -196,6 +246,10 @@ def export(
             format=format.value,
             compare=judge.equal,
             reasoning=reasoning.value,
+            files=files.value if files else None,
+            where=where or None,
+            columns=[name.strip() for name in columns.split(",") if name.strip()],
+            tested=split_by_problem(test) if test else None,
         )
     typer.echo(f"{version}: {counted(rows, 'row')} as {format.value} in {directory}")
     if reasoning is Thinking.inline and not has_thinking(store, version):

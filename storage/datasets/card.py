@@ -26,13 +26,15 @@ _HUB_LICENSES = {
 }  # fmt: skip
 
 
-def card(store: Store, version: Version, *, shape: str, rows: int, files: str, kind: str) -> str:
+def card(
+    store: Store, version: Version, *, shape: str, rows: int, files: Mapping[str, str], kind: str
+) -> str:
     """Return the text of the card.
 
     Args:
         rows: how many records were exported.
-        files: the glob of their files.
-        kind: "json" or "parquet".
+        files: the glob of their files, by split.
+        kind: "json", "parquet" or "csv".
     """
     counts = _counts(store, version)
     front = yaml.safe_dump(_front(version, counts, rows, files), sort_keys=False, allow_unicode=True)
@@ -49,7 +51,9 @@ def card(store: Store, version: Version, *, shape: str, rows: int, files: str, k
     return "\n".join(parts)
 
 
-def _front(version: Version, counts: Mapping[str, Counter[str]], rows: int, files: str) -> dict[str, Any]:
+def _front(
+    version: Version, counts: Mapping[str, Counter[str]], rows: int, files: Mapping[str, str]
+) -> dict[str, Any]:
     licenses = [name.lower() for name in counts["license"]]
     known = [name if name in _HUB_LICENSES else "other" for name in licenses]
     front: dict[str, Any] = {
@@ -59,7 +63,12 @@ def _front(version: Version, counts: Mapping[str, Counter[str]], rows: int, file
         "task_categories": ["text-generation"],
         "size_categories": [next((name for limit, name in _SIZES if rows < limit), "n>1M")],
         "tags": ["mathematics", "synthetic"],
-        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": files}]}],
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [{"split": split, "path": path} for split, path in files.items()],
+            }
+        ],
     }
     return front
 
@@ -73,15 +82,15 @@ def _counts(store: Store, version: Version) -> dict[str, Counter[str]]:
     return counts
 
 
-def _usage(files: str, kind: str) -> str:
-    reader = "read_json" if kind == "json" else "read_parquet"
+def _usage(files: Mapping[str, str], kind: str) -> str:
+    reader = f"read_{kind}"
     return (
         "## How to load it\n\n"
         "```python\n"
         "from datasets import load_dataset\n\n"
         'rows = load_dataset("path/to/this/folder", split="train")\n'
         "```\n\n"
-        f"```sql\nSELECT * FROM {reader}('path/to/this/folder/{files}') LIMIT 5;\n```\n"
+        f"```sql\nSELECT * FROM {reader}('path/to/this/folder/{files['train']}') LIMIT 5;\n```\n"
     )
 
 

@@ -1,6 +1,6 @@
 """Exports a version for training: a folder in the Hugging Face layout, with a dataset card.
 
-    data/train-00000-of-00002.jsonl ...   README.md   lineage.json
+    data/train-00000-of-00002.jsonl ...   README.md   croissant.json   lineage.json
 
 Rows are streamed in bounded memory. The folder is written under a temporary name and renamed, so that it is complete or
 absent.
@@ -9,11 +9,13 @@ absent.
 from __future__ import annotations
 
 import contextlib
+import csv
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import duckdb
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,12 +23,16 @@ import pyarrow.parquet as pq
 
 from storage.atomic import rename, replacing
 from storage.datasets.card import LINEAGE, card, lineage_text
+from storage.datasets.croissant import FILE as CROISSANT
+from storage.datasets.croissant import croissant
 from storage.datasets.shapes import COMPARING, SHAPES, ComparePairs, shape_of
 from storage.datasets.store import Store
 from storage.datasets.turns import Reasoning, without_absent
 from storage.datasets.versions import Version
 from storage.errors import StorageError, explained
+from storage.sql import connect
 
+FileKind = Literal["jsonl", "parquet", "csv"]
 ORDER = "order"  # the column with a row's place in a curriculum
 ROWS_PER_SHARD = 100_000
 CONVERSATIONS = ("messages", "prompt", "completion", "chosen", "rejected")  # columns that may hold messages
@@ -40,8 +46,11 @@ def export(
     *,
     compare: ComparePairs | None = None,
     reasoning: Reasoning = "field",
-    files: Literal["jsonl", "parquet"] | None = None,
+    files: FileKind | None = None,
     rows_per_shard: int = ROWS_PER_SHARD,
+    where: str | None = None,
+    columns: Sequence[str] = (),
+    tested: Callable[[pa.Table], pa.Array] | None = None,
 ) -> int:
     """Write the version's rows in the shape `format`, a key of storage.datasets.shapes.SHAPES or COMPARING, and with their places
     in a curriculum (ORDER) if the version has some.
@@ -49,7 +58,10 @@ def export(
     Args:
         compare: the judge of answers (tasks.answers.Judge.equal), for the shapes of COMPARING.
         reasoning: how the thinking of reasoning models is written (storage.datasets.turns.Reasoning).
-        files: JSON lines or Parquet; default Parquet for the shape "parquet", else JSON lines.
+        files: JSON lines, Parquet or CSV; default Parquet for the shape "parquet", else JSON lines.
+        where: a condition of SQL on the version's columns; only records of rows that meet it are written.
+        columns: further columns of the rows that the records get.
+        tested: returns the problem ids whose records are written as the split `test`, of a table with problem_id and question.
 
     Returns:
         How many records were written.
@@ -66,7 +78,38 @@ def export(
     resolved = store.resolve(version)
     suffix = files or ("parquet" if format == "parquet" else "jsonl")
     batches = _with_order(shape_of(format, store, resolved, compare or _unknown, reasoning), store, resolved)
-    return write_folder(store, resolved, directory, format, batches, suffix, rows_per_shard)
+    if where is not None:
+        batches = _only(batches, chosen_ids(store, resolved, where))
+    if columns:
+        batches = _with_columns(batches, store, resolved, columns)
+    return write_folder(
+        store,
+        resolved,
+        directory,
+        format,
+        batches,
+        suffix,
+        rows_per_shard,
+        test_ids=_tested(store, resolved, where, tested),
+    )
+
+
+def _only(batches: Iterator[pa.RecordBatch], ids: pa.Array) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        yield batch.filter(pc.is_in(batch.column("id"), value_set=ids))
+
+
+def _tested(
+    store: Store, version: Version, where: str | None, tested: Callable[[pa.Table], pa.Array] | None
+) -> pa.Array | None:
+    """Return the ids of the rows of the test problems, None without a split."""
+    if tested is None:
+        return None
+    rows = store.read(version, ["id", "problem_id", "question"])
+    if where is not None:
+        rows = rows.filter(pc.is_in(rows.column("id"), value_set=chosen_ids(store, version, where)))
+    problems = tested(rows.select(["problem_id", "question"]))
+    return rows.column("id").filter(pc.is_in(rows.column("problem_id"), value_set=problems)).combine_chunks()
 
 
 def write_folder(
@@ -75,30 +118,38 @@ def write_folder(
     directory: str | os.PathLike[str],
     shape: str,
     batches: Iterator[pa.RecordBatch],
-    files: Literal["jsonl", "parquet"],
+    files: FileKind,
     rows_per_shard: int,
     beside_them: Callable[[], Mapping[str, str]] = dict,
+    test_ids: pa.Array | None = None,
 ) -> int:
     """Write the records of a version, which have the shape `shape`, into a new folder with its card, and return their number.
 
-    beside_them: returns the texts of further files by name; it is called when all records are written. Raises StorageError as
+    beside_them: returns the texts of further files by name; it is called when all records are written. test_ids: the ids of the records of the
+    split `test`, None without one. Raises StorageError as
     `export`.
     """
     target = Path(directory).expanduser().absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise StorageError(f"{target} is not empty. Fix: give a folder that is empty or does not exist yet")
-    kind = "json" if files == "jsonl" else "parquet"
+    kind = "json" if files == "jsonl" else files
     with explained(str(target.parent), "name another folder"):
         target.parent.mkdir(parents=True, exist_ok=True)
         with replacing(target) as beside:
             (beside / "data").mkdir(parents=True)
-            rows = _write(batches, beside / "data", files, rows_per_shard)
+            splits = _write(batches, beside / "data", files, rows_per_shard, test_ids)
+            rows = sum(splits.values())
             if not rows:
                 raise StorageError(
                     f"{version} has no rows for the format {shape!r}. Fix: choose another, or a version with such rows"
                 )
-            text = card(store, version, shape=shape, rows=rows, files=f"data/train-*.{files}", kind=kind)
-            further = beside_them()
+            if empty := [split for split, count in splits.items() if not count]:
+                raise StorageError(
+                    f"no record is left for the split {empty[0]!r}. Fix: another share of --test, or more rows"
+                )
+            globs = {split: f"data/{split}-*.{files}" for split in splits}
+            text = card(store, version, shape=shape, rows=rows, files=globs, kind=kind)
+            further = {CROISSANT: croissant(version, beside, files), **beside_them()}
             for name, content in {"README.md": text, LINEAGE: lineage_text(version), **further}.items():
                 (beside / name).write_text(content, encoding="utf-8")
     return rows
@@ -149,26 +200,127 @@ class _Parquet:
         self._writer.close()
 
 
-def _write(batches: Iterator[pa.RecordBatch], folder: Path, suffix: str, most: int) -> int:
-    """Write files of `most` rows each, and return the number of rows.
+class _Csv:
+    """Columns that are no plain values, such as messages, are written as JSON."""
 
-    The files get their final names at the end, since each name states the number of files.
-    """
-    total = 0
-    paths: list[Path] = []
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._file = path.open("w", encoding="utf-8", newline="")
+        self._writer = csv.writer(self._file)
+        self._writer.writerow(schema.names)
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        for record in batch.to_pylist():
+            self._writer.writerow([_plain(value) for value in record.values()])
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, (list, dict)):
+        return value
+    if isinstance(value, list) and value and all(isinstance(one, dict) and "role" in one for one in value):
+        without_absent(value)
+    return orjson.dumps(value).decode()
+
+
+_WRITERS: dict[FileKind, Callable[[Path, pa.Schema], _JsonLines | _Parquet | _Csv]] = {
+    "jsonl": _JsonLines,
+    "parquet": _Parquet,
+    "csv": _Csv,
+}
+
+
+class _Shards:
+    """The files of one split, of `most` rows each. They get their names at the end, since each name states the number of files."""
+
+    def __init__(self, folder: Path, split: str, suffix: FileKind, most: int) -> None:
+        self.rows = 0
+        self._folder, self._split, self._suffix, self._most = folder, split, suffix, most
+        self._paths: list[Path] = []
+        self._writer: _JsonLines | _Parquet | _Csv | None = None
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        while batch.num_rows:
+            if self._writer is None or self.rows % self._most == 0:
+                self.close()
+                self._paths.append(self._folder / f"{self._split}-{len(self._paths)}.partial")
+                self._writer = _WRITERS[self._suffix](self._paths[-1], batch.schema)
+            piece = batch.slice(0, self._most - self.rows % self._most)
+            self._writer.write(piece)
+            self.rows += piece.num_rows
+            batch = batch.slice(piece.num_rows)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def name(self) -> None:
+        for number, path in enumerate(self._paths):
+            of = f"{number:05d}-of-{len(self._paths):05d}"
+            rename(path, self._folder / f"{self._split}-{of}.{self._suffix}")
+
+
+def _write(
+    batches: Iterator[pa.RecordBatch], folder: Path, suffix: FileKind, most: int, test_ids: pa.Array | None
+) -> dict[str, int]:
+    """Write the files of each split, and return its number of rows. `test_ids`: the ids of the records that are no training data."""
+    shards = {
+        split: _Shards(folder, split, suffix, most)
+        for split in (("train", "test") if test_ids is not None else ("train",))
+    }
     with contextlib.ExitStack() as stack:
-        writer: _JsonLines | _Parquet | None = None
+        for one in shards.values():
+            stack.callback(one.close)
         for batch in batches:
-            while batch.num_rows:
-                if writer is None or total % most == 0:
-                    stack.close()
-                    paths.append(folder / f"{len(paths)}.partial")
-                    kind = _JsonLines if suffix == "jsonl" else _Parquet
-                    writer = stack.enter_context(contextlib.closing(kind(paths[-1], batch.schema)))
-                piece = batch.slice(0, most - total % most)
-                writer.write(piece)
-                total += piece.num_rows
-                batch = batch.slice(piece.num_rows)
-    for number, path in enumerate(paths):
-        rename(path, folder / f"train-{number:05d}-of-{len(paths):05d}.{suffix}")
-    return total
+            if test_ids is None:
+                shards["train"].add(batch)
+                continue
+            tested = pc.is_in(batch.column("id"), value_set=test_ids)
+            shards["test"].add(batch.filter(tested))
+            shards["train"].add(batch.filter(pc.invert(tested)))
+    for one in shards.values():
+        one.name()
+    return {split: one.rows for split, one in shards.items()}
+
+
+def chosen_ids(store: Store, version: Version, where: str) -> pa.Array:
+    """Return the ids of the version's rows that meet a condition of SQL over its columns. Raises StorageError if it is none."""
+    with connect(store) as connection:
+        try:
+            table = connection.sql(f'SELECT id FROM "{version}" WHERE ({where})').to_arrow_table()
+        except duckdb.Error as error:
+            first = " ".join(str(error).split())
+            raise StorageError(
+                f"--where {where!r} is no condition on the rows ({first}). Fix: such as \"language = 'en'\""
+            ) from error
+    return table.column("id").combine_chunks()
+
+
+def _with_columns(
+    batches: Iterator[pa.RecordBatch], store: Store, version: Version, names: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """Yield the batches with further columns of their rows, by id. Raises StorageError for one that is unknown or there already."""
+    known = store.read(version, None, pc.field("id").is_null()).schema.names
+    if unknown := [name for name in names if name not in known]:
+        raise StorageError(f"{version} has no column {unknown[0]!r}. Fix: choose of {', '.join(known)}")
+    table = store.read(version, list(dict.fromkeys(["id", *names])))
+    ids = table.column("id").combine_chunks()
+    for batch in batches:
+        places = pc.index_in(batch.column("id"), value_set=ids)
+        for name in names:
+            if name in batch.schema.names:
+                raise StorageError(f"the records have {name!r} already. Fix: leave it out of --columns")
+            batch = batch.append_column(name, _without_maps(table.column(name).combine_chunks()).take(places))
+        yield batch
+
+
+def _without_maps(column: pa.Array) -> pa.Array:
+    """Return a column of maps as JSON texts, which every reader knows; any other as it is."""
+    if not pa.types.is_map(column.type):
+        return column
+    return pa.array(
+        [None if value is None else orjson.dumps(dict(value)).decode() for value in column.to_pylist()],
+        pa.string(),
+    )

@@ -6,17 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from storage.errors import ForPeople
 from tasks.plugins import names
 from tasks.settings import Folded
+from tasks.training.errors import VERIFIER as VERIFIER
+from tasks.training.errors import TrainError as TrainError
 
 METHODS = "tasks.training.methods"
 FRESH = "student"  # as `base`: an untrained student with a tokenizer of the data
-VERIFIER = "verifier"  # as `rollout.reward`: 1 where the final answer is the reference answer, else 0
-
-
-class TrainError(ForPeople, ValueError):
-    """A training run that cannot be started or continued. The message names the setting or the file, and the fix."""
 
 
 class SettingsPart(BaseModel):

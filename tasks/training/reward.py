@@ -25,7 +25,7 @@ from tasks.answers.pool import WorkerError
 from tasks.ingestion.options import written_in
 from tasks.replies.programs import program
 from tasks.sandbox import Limits, Sandbox
-from tasks.training.config import VERIFIER, TrainError
+from tasks.training.errors import VERIFIER, TrainError
 from tasks.worth import REWARD, Worth
 
 TRIES = 2  # times that a completion is judged in all, if the infrastructure fails
