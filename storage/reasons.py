@@ -95,6 +95,8 @@ class Code(StrEnum):
     NOT_GIVEN = "not_given"  # the question refers to what is not given, a picture or a part of the book, which is marked `text`
     UNCHANGED = "unchanged"  # its text is that of the question that it was made from
     ONLY_REWORDED = "only_reworded"  # it is that question in other words, and another one was requested
+    PADDED = "padded"  # it is that question with the words `text`, which change nothing, and another one was requested
+    HALF_UNUSED = "half_unused"  # it does not need both questions that it was joined from; `why`
     NUMBER_CHANGED = (
         "number_changed"  # it has the number `text` that the question has not, or the other way round
     )
@@ -231,6 +233,8 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.NOT_GIVEN: "the question refers to what is not given: {text}",
     Code.UNCHANGED: "the text of the question that it was made from",
     Code.ONLY_REWORDED: "only another wording of the question that it was made from",
+    Code.PADDED: "the question that it was made from with words that change nothing: {text}",
+    Code.HALF_UNUSED: "{why}",
     Code.NUMBER_CHANGED: "the number {text} is changed, left out or added",
     Code.UNIT_CHANGED: "the number {text} has another unit",
     Code.NUMBER_LEFT_OUT: "the number {text} is left out",

@@ -1,7 +1,7 @@
 """Harder problems made from others, after Evol-Instruct as WizardMath uses it (Luo et al. 2023, arXiv:2308.09583): deeper, under a further
 constraint, or wider.
 
-The strategies take turns. A text that changes nothing, or only the words, is refused. Whether a problem is harder for the student is a
+The strategies take turns. A text that changes nothing, or only the words, is refused, and so is one that adds sentences which change nothing. Whether a problem is harder for the student is a
 measurement: its row keeps the strategy (`params`) and its parent, whose pass rates can be compared. Whether it still has one answer is
 decided by the votes of its solutions, like that of every question without a trusted one.
 """
@@ -17,6 +17,7 @@ from storage.reasons import Code
 from tasks.dedup.contrast import different_problems
 from tasks.dedup.normalise import canonical
 from tasks.methods import Ask, Item, Makes, Quota, Takes
+from tasks.rewriting.additions import harder, padding
 from tasks.rewriting.numbers import changed_number
 from tasks.rewriting.parents import inherited, is_open, parents
 from tasks.rewriting.replies import written_question
@@ -68,15 +69,19 @@ def check(item: Item, ask: Ask) -> Item:
         return replace(item, code=Code.UNCHANGED)
     if only_reworded(question, item.question):
         return replace(item, code=Code.ONLY_REWORDED)
+    if (added := padding(question, item.question)) is not None:
+        return replace(item, code=Code.PADDED, values={"text": added[:200]})
     return replace(
         item, derived_from=(ask.variables["parent"],), params={"strategy": ask.variables["strategy"]}
     )
 
 
 def only_reworded(question: str, new: str) -> bool:
-    """Return whether a text has the numbers of the question, is hardly longer, and asks for nothing else that can be seen."""
+    """Return whether a text has the numbers of the question, is hardly longer, and neither adds anything to it nor asks for anything else that
+    can be seen."""
     return (
         changed_number(question, new) is None
         and len(new) < LONGER * len(question)
         and not different_problems([question], [new])[0]
+        and not harder(question, new)
     )

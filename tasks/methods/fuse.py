@@ -1,7 +1,8 @@
 """Two problems joined into one, after MathFusion (Pei et al. 2025, arXiv:2503.16212): in sequence, in parallel, or conditionally.
 
 A pair is a problem and the nearest one among those that come after it: by common concepts, then by subdomain and domain. Both have the same
-licence. The numbers of both have to occur in the new problem, but for one of the second that the first result replaces.
+licence. The numbers of both have to occur in the new problem, but for one of the second that the first result replaces; a problem without
+numbers of its own has to occur by its words, and words have to join the two.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from prompts.schemas.fused_problem import FusedProblem
 from storage.reasons import Code
 from tasks.dedup.normalise import canonical
 from tasks.methods import Ask, Item, Makes, Quota, Takes
+from tasks.rewriting.additions import unused_half
 from tasks.rewriting.numbers import spelled, values_of
 from tasks.rewriting.parents import Parent, in_turn, inherited, is_open, topic_for
 from tasks.rewriting.replies import written_question
@@ -107,4 +109,6 @@ def check(item: Item, ask: Ask) -> Item:
     missing += replaced[1:] if given["manner"] == "sequence" else replaced
     if missing:
         return replace(item, code=Code.NUMBER_LEFT_OUT, values={"text": spelled(missing[0])})
+    if (why := unused_half(given["first"], given["second"], item.question)) is not None:
+        return replace(item, code=Code.HALF_UNUSED, values={"why": why})
     return replace(item, derived_from=tuple(given["parents"]), params={"manner": given["manner"]})

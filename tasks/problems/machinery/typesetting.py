@@ -10,7 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-_LATEX = re.compile(r"\\(?:\(|\[|[a-zA-Z]{2,})|\$[a-zA-Z]\$|\$[^$\n]{1,200}?[\\^_=]")
+# a command or a bracket of LaTeX, or a formula between dollar signs: "$n!$", "$890!$", and neither "$5 and $6" nor "$20-$30"
+_LATEX = re.compile(
+    r"\\(?:\(|\[|[a-zA-Z]{2,})|\$[a-zA-Z]\$|\$[^$\n]{1,200}?[\\^_=]"
+    r"|\$(?! )(?:[\d .,:;!%()\[\]{}|'+*/<>-]|(?<![A-Za-z])[A-Za-z](?![A-Za-z])){1,200}(?<![ +*/<>(\[{,;:-])\$(?!\d)"
+)
 _INSIDE = re.compile(r"(\$[^$\n]*\$)")
 _FUNCTIONS = ("sqrt", "sin", "cos", "tan", "log", "ln", "gcd", "lcm", "max", "min")
 _CONSTANTS = ("pi", "theta", "alpha", "beta")

@@ -16,7 +16,7 @@ from tasks.answers import extract
 from tasks.critics.error_injection import inject_error
 from tasks.problems.machinery.family import Problem, Worked
 from tasks.teacher.character import Character
-from tasks.teacher.equations import worked_text
+from tasks.teacher.composition import worked_question
 from tasks.teacher.jobs import Prompted, in_chinese, names_key, written
 from tasks.teacher.judging import examine
 from tasks.teacher.reading import PromptRequest, known, undressed
@@ -75,7 +75,7 @@ def answer(
     requested: FlawRequest, language: str, character: Character, rng: random.Random, *, valid_json: bool
 ) -> str:
     """Return the record of the flaw, in the order that the prompt asks for."""
-    worked = requested.problem.worked if requested.problem else worked_text(requested.question, language)
+    worked = requested.problem.worked if requested.problem else worked_question(requested.question, language)
     record = (
         _inserted(requested, language, rng) if requested.inserted else _corrected(requested, language, worked)
     )
@@ -108,7 +108,7 @@ def _inserted(requested: FlawRequest, language: str, rng: random.Random) -> dict
     if best is None:
         return _record_inserted(None, "", _NOTHING[language], "other", "")
     _, place, wrong, value = best
-    explanation = _EXPLANATIONS[language].format(line=place + 1, wrong=wrong[place], right=steps[place])
+    explanation = _explained(language, place + 1, wrong[place], steps[place])
     flawed = _joined(wrong[place:], value)
     corrected = _joined(_anew(list(steps[place:]), language), stated)
     return _record_inserted(place + 1, flawed, explanation, "arithmetic", corrected)
@@ -133,14 +133,33 @@ def _corrected(requested: FlawRequest, language: str, worked: Worked | None) -> 
     place = examine(job).line if worked is not None else None
     if worked is None or place is None:
         return _record_corrected(_NOTHING[language], "other", None, "")
+    if "\\boxed" in requested.lines[place - 1]:
+        place = _first_other(requested.lines, worked) or place
     wrong = requested.lines[place - 1]
     before = "\n".join(requested.lines[: place - 1])
     own = next((i for i, step in enumerate(worked.steps) if step not in before), len(worked.steps))
     steps = _anew(list(worked.steps[own:]), language)
     corrected = _joined(steps, worked.answer)
-    right = corrected.split("\n")[0]
-    explanation = _EXPLANATIONS[language].format(line=place, wrong=wrong, right=right)
+    right = (worked.steps[own:] or (worked.answer,))[0]
+    explanation = _explained(language, place, wrong, right)
     return _record_corrected(explanation, "arithmetic", place, corrected)
+
+
+def _explained(language: str, place: int, wrong: str, right: str) -> str:
+    """Return what is wrong in a line, without the numbers and the words of order at the heads of the steps."""
+    return _EXPLANATIONS[language].format(
+        line=place, wrong=_HEADED.sub("", wrong, count=1), right=_HEADED.sub("", right, count=1)
+    )
+
+
+def _first_other(lines: tuple[str, ...], worked: Worked) -> int | None:
+    """Return the first line with an equation that is not one of the teacher's steps, None if there is none: a wrong value may pass for a rounded
+    one ("1 - 1/4 = 1")."""
+    for place, line in enumerate(lines, 1):
+        step = line[head.end() :] if (head := _HEADED.match(line)) else line
+        if "=" in step and step not in worked.steps:
+            return place
+    return None
 
 
 def _record_corrected(explanation: str, kind: str, place: int | None, corrected: str) -> dict[str, Any]:

@@ -38,6 +38,10 @@ def test_the_strategies_take_turns() -> None:
             "How many good rolls are there if 37 of the 24 rolls on each of 18 trays are burnt?",
             Code.ONLY_REWORDED,
         ),
+        (f"{QUESTION} It was a cold morning, and the baker was in a good mood.", Code.PADDED),
+        (f"This is an interesting problem. {QUESTION} Think carefully and show all your steps.", Code.PADDED),
+        (QUESTION.replace("burnt. ", "burnt. Nothing is done with a tray that has a burnt roll. "), None),
+        (QUESTION.replace("good rolls", "good rolls without seeds"), None),
     ],
 )
 def test_a_harder_problem_is_another_one(text: str, code: Code | None) -> None:

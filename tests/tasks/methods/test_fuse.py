@@ -12,7 +12,7 @@ from storage.reasons import Code
 from storage.rows import DERIVED_FROM, Row, column, kept, reasons_of
 from tasks.answers import Judge
 from tasks.llm.engine import Engine
-from tasks.methods import fuse
+from tasks.methods import Ask, Item, fuse
 from tasks.sandbox import Sandbox
 from tests.tasks.methods.derived_rows import drawn, planned, questions_of_a_night, written
 
@@ -71,6 +71,9 @@ FIRST, SECOND = (
             Code.NUMBER_LEFT_OUT,
         ),
         ("condition", FIRST, Code.UNCHANGED),
+        ("parallel", f"{FIRST} {SECOND}", Code.HALF_UNUSED),
+        ("sequence", f"{SECOND} {FIRST} Think carefully.", Code.HALF_UNUSED),
+        ("condition", f"{FIRST} {SECOND} Which of the two is larger?", None),
     ],
 )
 def test_the_numbers_of_both_occur(manner: str, text: str, code: Code | None) -> None:
@@ -88,6 +91,20 @@ def test_the_numbers_of_both_occur(manner: str, text: str, code: Code | None) ->
     if code is None:
         assert checked.params == {"manner": manner}
         assert checked.derived_from == tuple(ask.variables["parents"])
+
+
+def test_a_problem_without_a_number_of_its_own_occurs_by_its_words() -> None:
+    first, second = (
+        "There are 18 trays of 24 rolls. How many rolls?",
+        "Factor the polynomial with roots at 18 and 24.",
+    )
+    variables = {"first": first, "second": second, "manner": "parallel", "parents": ["a", "b"]}
+    ask = Ask("fuse", "fuse", "en", None, 1, variables, ["p"], 1)
+    assert fuse.check(Item(f"{first} What is a third of them?"), ask).code == Code.HALF_UNUSED
+    both = (
+        f"{first} A polynomial has roots at 18 and 24. Which is larger, its constant or the number of rolls?"
+    )
+    assert fuse.check(Item(both), ask).code is None
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -19,6 +19,11 @@ from tasks.seeding import rng_of
         (r"What is \(\frac{1}{2}\) of 10?", True),
         ("Ann has $20 and spends $5. How many dollars are left?", False),
         ("What is 3 + 4?", False),
+        ("How many zeros does $890!$ end with?", True),
+        ("What is $(12+5)*3$?", True),
+        ("$20-8$ 等于多少？", True),
+        ("The price rose from $20-$30 to $5, $6 or $7 ($8 with tax).", False),
+        ("He pays $5! Then he pays $6!", False),
     ],
 )
 def test_dollars_of_money_are_no_latex(question: str, latex: bool) -> None:

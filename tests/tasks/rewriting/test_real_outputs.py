@@ -27,6 +27,15 @@ DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the datasets of ../shared/data are not here")
 
+PADDING = (
+    "It was a sunny day and the birds were singing.", "Think carefully before you answer.", "The weather was pleasant.",
+    "A gentle breeze was blowing through the trees.", "Explain your reasoning in detail.", "Keep track of the units.",
+)  # fmt: skip
+HARDER = (
+    "What is the remainder when the result is divided by 7?", "How much is left after taxes of 5%?", "Only even values count.",
+    "Then the rest is shared equally.", "Ties are not allowed.", "Afterwards a friend contributes the same amount.",
+)  # fmt: skip
+
 READERS = {"rewording": rephrase.read, "evolved": evolve.read, "fused": fuse.read}
 
 
@@ -95,15 +104,37 @@ def test_a_real_question_is_a_rewording_of_itself_and_of_no_other() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("manner", fuse.MANNERS)
-def test_two_real_questions_are_fused_where_the_numbers_of_both_occur(manner: str) -> None:
-    texts = questions()
-    half = 0
+def test_two_real_questions_are_fused_where_both_are_needed(manner: str) -> None:
+    texts = questions()[::4]
+    codes: Counter[tuple[str, Code | None]] = Counter()
     for first, second in itertools.pairwise(texts):
         asked = ask("fuse", first=first, second=second, manner=manner, parents=["a", "b"])
-        assert fuse.check(Item(f"{first}\n{second}"), asked).code is None
-        half += fuse.check(Item(f"{first} Why?"), asked).code == Code.NUMBER_LEFT_OUT
-    # the others have a second problem without a number of its own (in sequence: with one, which the first result may replace)
-    assert half >= (0.85 if manner == "sequence" else 0.95) * (len(texts) - 1)
+        for name, text in (
+            ("side by side", f"{first}\n{second}"),
+            ("padded", f"{first} {second} Think carefully."),
+            ("first", f"{first} Why?"),
+            ("joined", f"{first} Call the result A. {second} Multiply the two results."),
+        ):
+            codes[name, fuse.check(Item(text), asked).code] += 1
+    count = len(texts) - 1
+    for name in ("side by side", "padded"):
+        assert codes[name, Code.HALF_UNUSED] == count
+    assert codes["joined", None] == count
+    # in sequence the first result may replace the only number that the second has of its own
+    assert codes["first", None] <= (0.15 * count if manner == "sequence" else 0)
+
+
+@pytest.mark.slow
+def test_padding_of_real_questions_is_refused_and_what_makes_them_harder_is_not() -> None:
+    codes: Counter[tuple[str, bool]] = Counter()
+    for number, question in enumerate(questions()[::2]):
+        asked = ask("evolve", question=question, parent="p", strategy="deeper")
+        for name, sentences in (("padding", PADDING), ("harder", HARDER)):
+            added = sentences[number % len(sentences)]
+            text = f"{question} {added}" if number % 2 else f"{added} {question}"
+            codes[name, evolve.check(Item(text), asked).code is None] += 1
+    assert codes["padding", True] <= 0.05 * codes["padding", False]
+    assert codes["harder", False] <= 0.05 * codes["harder", True]
 
 
 def test_real_solutions_have_the_answer_that_their_data_set_states(judge: Judge) -> None:

@@ -249,6 +249,7 @@ def test_a_model_s_solution_of_multiple_choice_ends_with_the_letter(
     once = verified([row], None, judge)
     assert column(once, "solution") == [closed or solution]
     assert column(once, "answer") == ["B"]
+    assert column(once, "id") == [row.id]  # a row keeps its id
     again = verified([replace(row, solution=closed or solution, answer="B")], None, judge)
     assert column(again, "solution") == column(once, "solution")
     imported = verified([replace(row, model=None)], None, judge)

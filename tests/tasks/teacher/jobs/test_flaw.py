@@ -1,0 +1,66 @@
+"""Flaws of the embedded teacher: wrong solutions of questions that are put together from others are corrected, and explanations have no heads of
+steps."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import replace
+
+import orjson
+import pytest
+
+import prompts
+from prompts.schemas import chinese_keys
+from tasks.answers import extract
+from tasks.critics.error_injection import inject_error
+from tasks.problems.machinery.family import families, make
+from tasks.seeding import rng_of
+from tasks.teacher.character import PERFECT, Character
+from tasks.teacher.comparing import same_answer
+from tasks.teacher.composition import joined, worked_question
+from tasks.teacher.jobs import Prompted, flaw
+from tasks.teacher.quoting import quoted
+from tasks.teacher.solving import MANNERS, laid_out_words
+
+FAMILIES = ("shopping_change", "linear_equation")
+
+
+def corrected(question: str, solution: str, answer: str, language: str) -> dict[str, object]:
+    """Return the teacher's reply to the request to correct a wrong solution."""
+    user = prompts.load("nearly_right", language).messages(
+        question=question, lines=solution.split("\n"), reference=answer, suspect=None
+    )[1]["content"]
+    parts = quoted(user)
+    requested = flaw.read(Prompted("", parts.rest, parts, language))
+    assert requested is not None
+    text = flaw.answer(requested, language, Character("x", PERFECT), random.Random(1), valid_json=True)
+    reply: dict[str, object] = orjson.loads(text)
+    return reply
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("manner", range(MANNERS))
+def test_wrong_solutions_of_compound_questions_are_corrected(language: str, manner: int) -> None:
+    keys = [
+        name if language == "en" else chinese_keys()[name]
+        for name in ("first_wrong_line", "corrected", "explanation")
+    ]
+    first, second = (
+        make(families()[name], rng_of(name, manner, language), 1, language).question for name in FAMILIES
+    )
+    question = joined(first, second, "parallel", language, rng_of(manner))
+    worked = worked_question(question, language)
+    assert worked is not None
+    steps, wrong = inject_error(worked.steps, worked.answer, rng_of("error", manner))
+    drawn = rng_of("layout", manner)
+    solution = laid_out_words(replace(worked, steps=steps, answer=wrong), language, drawn)
+    reply = corrected(question, solution, worked.answer, language)
+    place, text, why = (reply[key] for key in keys)
+    assert isinstance(place, int), reply
+    stated = extract(str(text), language)
+    assert stated is not None
+    assert same_answer(stated.answer, worked.answer)
+    assert not re.search(
+        r"“(?:First|Next|Then|After that|Finally|Step \d+):|“(?:首先|接着|然后|再|最后)，", str(why)
+    )
