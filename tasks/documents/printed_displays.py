@@ -1,7 +1,8 @@
 """Displayed equations of several lines: rows of boxes whose relation signs stand under each other become one formula.
 
 The rows of `align`, `aligned`, `eqnarray` and of a system of equations share the place of a sign, to a fraction of a point. Rows
-without a common sign (`gather`, `multline`) stay formulas of their own, since print does not show whether they belong together.
+without a common sign (`gather`) stay formulas of their own, since print does not show whether they belong together; a row that begins
+with a plus or minus (`multline`) continues the row above it (tasks.documents.printed_document).
 """
 
 from __future__ import annotations

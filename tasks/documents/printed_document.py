@@ -51,6 +51,13 @@ _OPEN_END: Final = re.compile(
 _SIDE: Final = re.compile(r"\d+(?:[.,]\d+)*!?(?=[\s,.;:)]|\Z)")
 _WORDS: Final = re.compile(r"[^\W\d_]{3}|[\u2e80-\u9fff]{2}")  # without which a line is no heading
 _CJK: Final = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
+_ALIGNED: Final = re.compile(r"\\\[\\begin\{aligned\} (.*) \\end\{aligned\}\\\]", re.DOTALL)
+_CONTINUES: Final = re.compile(r"(?:[+\-]|\\(?:times|cdot|pm|mp)\b)")  # the second row of a sum or a product
+_AT_THE_EDGE: Final = re.compile(
+    r"\s*\((\d{1,3}(?:\.\d{1,3})*)\)\s*\Z"
+)  # the number of an equation behind its last row
+_BETWEEN: Final = re.compile(r"\|(?: --- \|)+")  # a Markdown table's head and its rows
+_STOP: Final = re.compile(r"[.,;]\Z")
 MAX_HEADING: Final = 200  # characters
 
 
@@ -204,7 +211,67 @@ def _paragraphs(lines: Sequence[PrintedLine], body: float) -> list[_Paragraph]:
             if paragraph.formula
             else _joined([line.text for line in paragraph.lines])
         )
-    return paragraphs
+    return _continued(paragraphs)
+
+
+def _continued(paragraphs: Sequence[_Paragraph]) -> list[_Paragraph]:
+    """Return the paragraphs, with the rows of a formula or of a table that stand behind it, or on the next page, joined to it."""
+    joined: list[_Paragraph] = []
+    for paragraph in paragraphs:
+        last = joined[-1] if joined else None
+        if last is not None and len(joined) > 1 and _is_head(joined[-2], last, paragraph):
+            head = "\n".join(paragraph.text.splitlines()[:2])
+            last.text = "\n".join(
+                [head, *(row for row in last.text.splitlines() if not _BETWEEN.fullmatch(row))]
+            )
+            del joined[-2]
+        text = _whole(last, paragraph) if last is not None else None
+        if last is None or text is None:
+            joined.append(paragraph)
+        else:
+            last.text, last.formula = text, paragraph.formula
+            last.lines += paragraph.lines
+    return joined
+
+
+def _is_head(line: _Paragraph, part: _Paragraph, more: _Paragraph) -> bool:
+    """Return whether a line is the head of the part of a table below it, between rules of its own, as the next page repeats it."""
+    if not (part.table and more.table and more.first.page == part.lines[-1].page + 1) or line.table:
+        return False
+    head = more.text.splitlines()[0].strip("| ").replace(" | ", " ")
+    return line.text == head and line.first.page == part.first.page
+
+
+def _whole(last: _Paragraph, one: _Paragraph) -> str | None:
+    """Return what two paragraphs are together, None if the second does not continue the first."""
+    before, line = last.lines[-1], one.first
+    over = line.page == before.page + 1
+    if last.table and one.table:
+        rows, more = last.text.splitlines(), one.text.splitlines()
+        same = rows[0] == more[0]
+        places = abs(before.x0 - line.x0) < 1 and abs(before.x1 - line.x1) < 1
+        if over and (same or places) and rows[1] == more[1]:
+            return "\n".join([*rows, *(more[2:] if same else [more[0], *more[2:]])])
+        return None
+    if not one.formula:
+        return None
+    if last.formula and over:
+        first, second = _ALIGNED.fullmatch(last.text), _ALIGNED.fullmatch(one.text)
+        return (
+            rf"\[\begin{{aligned}} {first[1]} \\ {second[1]} \end{{aligned}}\]" if first and second else None
+        )
+    below = line.page == before.page and 0 < before.baseline - line.baseline < 2.5 * line.size
+    if (
+        below
+        and _CONTINUES.match(line.latex)
+        and all(each.share > 0.8 and each.tag is None for each in last.lines)
+    ):
+        latex = " ".join(each.latex for each in [*last.lines, line])
+        number = _AT_THE_EDGE.search(latex) if line.right - line.x1 < line.size else None
+        tag = line.tag or (number[1] if number else None)
+        latex = latex[: number.start()] if number and not line.tag else latex
+        return rf"\[{_STOP.sub('', latex)}" + (rf" \tag{{{tag}}}\]" if tag else r"\]")
+    return None
 
 
 def _is_display(line: PrintedLine, body: float) -> bool:
@@ -222,7 +289,7 @@ def _is_display(line: PrintedLine, body: float) -> bool:
 
 
 def _display(line: PrintedLine) -> str:
-    latex = re.sub(r"[.,;]\Z", "", line.latex)
+    latex = _STOP.sub("", line.latex)
     tag = f" \\tag{{{line.tag}}}" if line.tag else ""
     return f"\\[{latex}{tag}\\]"
 

@@ -3,7 +3,8 @@
 A ruled table is what stands between the first and the last of two rules or more that begin and end at the same places. A table
 without rules is three rows or more, of the same number of cells, whose columns share their left sides, their middles or their
 right sides; numbered items, numbered lines of a program and notes beside running text are none. A cell that spans columns stands in
-the first of them. A cell of several lines becomes several rows, and a table that is as wide as the page is not recognised.
+the first of them. A cell of several lines becomes several rows. The parts of a table on two pages are joined in
+tasks.documents.printed_document, unless the part on the second page has fewer than three rows and no rules.
 """
 
 from __future__ import annotations

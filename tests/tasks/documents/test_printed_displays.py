@@ -15,7 +15,7 @@ from tasks.documents.formats import ReadOptions, reader
 from tasks.documents.glyphs import Rule
 from tasks.documents.printed_math import Box, composed, formula
 from tasks.documents.printed_tables import ruled_parts, unruled_tables
-from tests.tasks.documents.typesetting import _normal
+from tests.tasks.documents.typesetting import _normal, pdflatex
 
 DATA = Path(__file__).parents[2] / "data" / "documents"
 SOURCE = (DATA / "displays.tex").read_text()
@@ -133,3 +133,31 @@ def test_rows_of_a_sentence_are_no_table() -> None:
     assert [unruled_tables(rows) for rows in (items, lines, beside)] == [[], [], []]
     assert [(first, stop) for first, stop, _ in unruled_tables(apart)] == [(0, 3)]
     assert unruled_tables([*apart[:2], [box("w", x, 16) for x in (3, 90)]]) == []
+
+
+def test_displays_and_tables_that_go_over_a_page_are_whole(tmp_path: Path) -> None:
+    rows = "".join(rf"{n} & {n * n} & {n**3} \\" for n in range(1, 46))
+    lines = r" \\ ".join(f"s_{{{n}}} &= {n * n + 1}" for n in range(1, 24))
+    source = rf"""\documentclass{{article}}\usepackage{{amsmath,longtable}}\usepackage[a5paper,margin=2cm]{{geometry}}
+\allowdisplaybreaks\begin{{document}}\section{{Displays}}
+Three equations are gathered here, and they are three formulas.
+\begin{{gather}} a^2 + b^2 = c^2 \\ x + y = z \end{{gather}}
+A sum is so long that it is set in three lines, and it is one formula.
+\begin{{multline}} p(x) = 3x^6 + 14x^5y + 590x^4y^2 + 19x^3y^3 \\ - 12x^2y^4 - 12xy^5 + 2y^6 \\ + 7x + 11y - 13z \end{{multline}}
+The lines of an alignment go over to the next page.
+\begin{{align*}} {lines} \end{{align*}}
+A long table follows behind these words.
+\begin{{longtable}}{{lrr}} \hline Number & Square & Cube \\ \hline \endhead {rows} \hline \end{{longtable}}
+Nothing follows it.\end{{document}}"""
+    document = reader("pdf").read(pdflatex(source, tmp_path), "a.pdf", ReadOptions())
+    formulas = [one.text for one in document.elements if one.kind == "formula"]
+    assert formulas[:2] == [r"\[a^{2} + b^{2} = c^{2} \tag{1}\]", r"\[x + y = z \tag{2}\]"]
+    assert formulas[2].startswith(r"\[p(x) = 3x^{6}")
+    assert "19x^{3}y^{3} - 12x^{2}" in formulas[2]
+    assert formulas[2].endswith(r"- 13z \tag{3}\]")
+    assert formulas[3].count(r"\\") == 22
+    assert len(formulas) == 4
+    (table,) = [one.text for one in document.elements if one.kind == "table"]
+    cells = [f"| {n} | {n * n} | {n**3} |" for n in range(1, 46)]
+    assert table.splitlines() == ["| Number | Square | Cube |", "| --- | --- | --- |", *cells]
+    assert document.elements[-1].text == "Nothing follows it."
