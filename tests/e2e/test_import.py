@@ -12,6 +12,7 @@ import pytest
 
 from storage.datasets.store import Store
 from storage.rows import reasons_of
+from tests.e2e.hub import COMMIT, Hub, serving
 from tests.e2e.processes import Home, end, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -120,3 +121,88 @@ def test_an_import_that_is_killed_is_continued_and_published_once(
     assert len(reasons_of(store.dropped(version.lineage["run"]))) == sum(
         line["rejected"] + line["failed"] for line in expected.lineage["funnel"]
     )
+
+
+def lines(records: list[dict[str, object]]) -> bytes:
+    return "".join(json.dumps(record) + "\n" for record in records).encode()
+
+
+def test_a_data_set_of_the_hub_is_imported_by_its_commit(home: Callable[..., Home], tmp_path: Path) -> None:
+    """`huggingface_hub` and `datasets` themselves ask a hub on loopback."""
+    files = {
+        "README.md": b"---\nlicense: mit\n---\n",
+        "data/train-00000.jsonl": lines([*map(chat, range(30))]),
+        "data/test-00000.jsonl": lines([chat(99)]),
+    }
+    one = home()
+    with serving(Hub("someone/chats", files)) as hub:
+        reached = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "0"}
+        words = ("import", "hf:someone/chats", "--dataset", "chat", "--license", "MIT")
+        done = one.script(*words, **reached)
+        assert done.returncode == 0, done.stderr
+        again = one.script(*words, **reached)
+        assert "nothing was published" in again.stdout + again.stderr
+        gone = one.script("import", "hf:someone/gone", "--dataset", "gone", "--license", "MIT", **reached)
+        no_split = one.script(*words, "--set", "split=dev", **reached)
+    store = Store(one.path)
+    (version,) = store.versions("chat")
+    assert version.rows == 30
+    (source,) = version.lineage["inputs"]
+    assert (source["file"], source["records"], source["kept"]) == (f"someone/chats@{COMMIT[:12]}", 30, 30)
+    assert (gone.returncode, no_split.returncode) == (2, 2)
+    assert "hf:someone/gone: the hub cannot be read" in gone.stderr
+    assert "hf:someone/chats: cannot be read after row 0" in no_split.stderr
+    for refused in (gone, no_split):
+        assert len([line for line in refused.stderr.splitlines() if "Fix: " in line]) == 1
+
+
+@pytest.mark.slow
+def test_chats_and_preferences_are_imported_exported_and_trained_on(
+    home: Callable[..., Home], tmp_path: Path
+) -> None:
+    one = home()
+
+    def preference(number: int) -> dict[str, object]:
+        before = [
+            {"role": "user", "content": f"Tell me of house {number * 3}."},
+            {"role": "assistant", "content": f"It is house {number * 3}."},
+            {"role": "user", "content": f"Who lives in the {number * 7} rooms of it?"},
+        ]
+        sides = {"chosen": f"{number} people live there.", "rejected": "I do not care."}
+        return {name: [*before, {"role": "assistant", "content": text}] for name, text in sides.items()}
+
+    def solved(number: int) -> dict[str, object]:
+        total = 2 * number + 1
+        question = f"Tree {number * number} has {number} red and {number + 1} green apples. How many has it?"
+        solution = f"{number} + {number + 1} = {total}. The answer is \\boxed{{{total}}}."
+        return {"question": question, "solution": solution, "answer": str(total)}
+
+    for name, make in (("chat", chat), ("liked", preference), ("math-sft", solved)):
+        path = tmp_path / f"{name}.jsonl"
+        path.write_bytes(lines([make(number) for number in range(24)]))
+        one.run("import", str(path), "--dataset", name, "--license", "MIT", "--set", "near=false")
+    one.run("export", "liked", str(tmp_path / "pairs"), "--format", "preference")
+    (file,) = (tmp_path / "pairs" / "data").iterdir()
+    pairs = [json.loads(line) for line in file.read_text().splitlines()]
+    assert len(pairs) == 24
+    for pair in pairs:
+        assert [turn["role"] for turn in pair["prompt"]] == ["user", "assistant", "user"]
+        assert [turn["role"] for turn in pair["chosen"] + pair["rejected"]] == ["assistant", "assistant"]
+        assert pair["rejected"][0]["content"] == "I do not care."
+    small = ("--set", "batch=8", "--set", "length=128", "--set", "precision=fp32")
+    stages = {}
+    for recipe in ("mixed", "two-stage"):
+        out = tmp_path / recipe
+        one.run("train", "--recipe", recipe, "--set", "epochs=1", "--out", str(out), *small)
+        stages[recipe] = json.loads((out / "run.json").read_text())["stages"]
+    read = {
+        recipe: [[one["version"].partition("@")[0] for one in stage["data"]] for stage in ran]
+        for recipe, ran in stages.items()
+    }
+    assert read == {"mixed": [["math-sft", "chat"]], "two-stage": [["math-sft"], ["chat"]]}
+    assert {
+        recipe: sum(stage["metrics"]["epoch_rows"] for stage in ran) for recipe, ran in stages.items()
+    } == {"mixed": 48, "two-stage": 48}
+    out = tmp_path / "dpo"
+    one.run("train", "liked", "--method", "dpo", "--set", "steps=2", "--out", str(out), *small)
+    assert (out / "checkpoint" / "model.safetensors").exists()
