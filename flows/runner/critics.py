@@ -18,7 +18,7 @@ from storage.atomic import write_text
 from storage.counting import counted
 from storage.sealed_files import HomeFiles
 from storage.stage_cache.shards import digest_of
-from tasks.critics import SolutionCritic, trained
+from tasks.critics import SolutionCritic, Unjudged, trained
 from tasks.critics.baselines import CHECKER, agreement_shares, step_checker
 from tasks.critics.evaluation import opinion_of
 from tasks.critics.kinds import CriticError, settings_of
@@ -69,7 +69,7 @@ def run_training(config: TrainCritic, tools: Tools, log: Callable[[str], None]) 
         fitting,
         settings,
         encoder,
-        tools.for_critics(),
+        tools.for_critics(asks=True),
         shares={one.id: float(share) for one, share in zip(fitting, agreeing, strict=True)},
         data=described([*config.files, *config.samples]),
         log=log,
@@ -131,23 +131,29 @@ def _report(
     """Return the record of an evaluation, with what the page says about the critic and the data. Solutions that a critic failed to judge are
     left out."""
     trained_one = critic if isinstance(critic, TrainedCritic) else None
-    failed = 0
+    failed, failures = 0, list[Unjudged | None]()
     samples = [*labelled.solutions, *_samples(config)]
     shares = agreement_shares(solutions, tools.judge(), samples)
     if critic is None:
         checked = [check(one.steps, question=one.question) for one in solutions]
         opinions = [step_checker(solutions, checked)]
     elif trained_one is not None:
-        opinions = trained_one.opinions(solutions, shares if not np.isnan(shares).all() else None)
+        signals = trained_one.signals(solutions)
+        opinions = trained_one.of_signals(signals, shares if not np.isnan(shares).all() else None)
+        failures = signals.failures or []
     else:
         given = critic.judge(solutions)
-        judged = np.array([one.failure is None for one in given], bool)
+        opinions = [opinion_of(critic.identity, given)]
+        failures = [one.failure for one in given]
+    if any(failures):
+        judged = np.array([failure is None for failure in failures], bool)
         failed = int((~judged).sum())
-        if failed == len(given):
-            raise CriticError(f"{critic.identity} judged no solution. Fix: ./mathmill doctor")
+        if failed == len(judged):
+            raise CriticError(
+                f"no solution was judged ({failures[0].error if failures[0] else ''}). Fix: ./mathmill doctor"
+            )
         solutions = [one for one, use in zip(solutions, judged, strict=True) if use]
-        shares = shares[judged]
-        opinions = [opinion_of(critic.identity, [one for one in given if one.failure is None])]
+        shares, opinions = shares[judged], [one.take(judged) for one in opinions]
     measures = evaluate(
         solutions,
         opinions[0],

@@ -123,7 +123,7 @@ class Tools:
     def trained_critic(self) -> TrainedCritic:
         """Return the trained critic that the settings name. Raises CriticError if they name none, or none that can be loaded."""
         folder = self._critic_folder()
-        return self._once("trained_critic", lambda: load(folder, self.for_critics()))
+        return self._once("trained_critic", lambda: load(folder, self.for_critics(asks=True)))
 
     def for_critics(self, *, asks: bool = False) -> CriticTools:
         """Return what kinds of critics may ask for. `asks`: whether they may call models."""

@@ -17,7 +17,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -108,9 +108,10 @@ class TrainedCritic:
     def opinions(self, solutions: Sequence[WorkedSolution], shares: Floats | None = None) -> list[Opinion]:
         """Return the opinion by question and solution, and, with `shares`, the one that reads them besides: the share of the other samples
         of the question with the same answer (n,), NaN where there are none."""
-        return self._of_signals(self.signals(solutions), shares)
+        return self.of_signals(self.signals(solutions), shares)
 
-    def _of_signals(self, signals: Signals, shares: Floats | None) -> list[Opinion]:
+    def of_signals(self, signals: Signals, shares: Floats | None) -> list[Opinion]:
+        """Return the opinions that follow from signals: as `opinions`."""
         given = [(NAME, signals.inputs, TEXT, self.threshold)]
         if shares is not None:
             more = np.hstack([signals.inputs, _agreement_features(shares)])
@@ -125,19 +126,22 @@ class TrainedCritic:
     def judge(self, solutions: Sequence[WorkedSolution]) -> list[CriticOpinion]:
         """Return the opinion on each solution; the words name the step, or are those that the kind wrote."""
         signals = self.signals(solutions)
-        opinion = self._of_signals(signals, None)[0]
+        opinion = self.of_signals(signals, None)[0]
         steps = signals.steps or [np.zeros(0) for _ in solutions]
         written = signals.words or [None for _ in solutions]
+        failures = signals.failures or [None for _ in solutions]
         return [
-            CriticOpinion(
+            CriticOpinion(None, failure=failure)
+            if failure is not None
+            else CriticOpinion(
                 answer=float(right),
                 right=float(right),
                 first_wrong=None if place == NOT_NAMED else int(place),
                 words=words or _words(float(right), int(place)),
                 step_scores=tuple(float(score) for score in scores),
             )
-            for right, place, scores, words in zip(
-                opinion.right, opinion.first_wrong, steps, written, strict=True
+            for right, place, scores, words, failure in zip(
+                opinion.right, opinion.first_wrong, steps, written, failures, strict=True
             )
         ]
 
@@ -153,7 +157,7 @@ class TrainedCritic:
             _spread(scores, kept, len(whole.steps))
             for scores, (_, kept), whole in zip(read.steps, cleaned, solutions, strict=True)
         ]
-        return Signals(read.inputs, np.array(places, np.int64), steps, read.words)
+        return replace(read, places=np.array(places, np.int64), steps=steps)
 
     def seen(self) -> list[tuple[str, str]]:
         """Return the (language, question) that it was trained on or calibrated with."""
@@ -278,7 +282,16 @@ def train(
     log(f"train on {counted(len(fitted), 'solution')}, calibrate on {len(held):,}")
     reader = kind.fit(fitted, settings, encoder, tools, seed=training.seed, log=log)
     signals = reader.read([unaddressed(one)[0] for one in held])
+    if signals.failures is not None:
+        judged = np.array([one is None for one in signals.failures], bool)
+        log(f"not judged, because a call failed: {int((~judged).sum()):,} of {len(held):,}")
+        held = [one for one, use in zip(held, judged, strict=True) if use]
+        signals = replace(signals, inputs=signals.inputs[judged])
     labels = np.array([one.correct for one in held], bool)
+    if len(set(labels.tolist())) < 2:
+        raise CriticError(
+            "too few calibrating solutions were judged. Fix: ./mathmill doctor names what fails"
+        )
     heads = _fit_head(TEXT, signals.inputs, labels)
     right = _head(heads, TEXT, signals.inputs)
     agreeing = np.array([(shares or {}).get(one.id, np.nan) for one in held])

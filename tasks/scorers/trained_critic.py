@@ -1,7 +1,7 @@
 """A trained critic (tasks/critics/trained.py) reads question and solution and says how likely the solution is right.
 
 The critic is the one that the setting `trained_critic` names (`./mathmill critic train` makes it). It asks no model and costs no call, so it
-judges every solution in words; programs and interleaved solutions are executed and have no score. Which critic judged the rows is in the
+judges every solution in words (a generative one asks a model); programs and interleaved solutions are executed and have no score. Which critic judged the rows is in the
 lineage of the version, by its digest.
 
 It states no wrong step and no critique, although the critic has both: away from the solutions that it was trained on it calls right ones
@@ -16,7 +16,7 @@ import pyarrow as pa
 from storage.rows import column
 from tasks.critics import Shown, SolutionCritic
 from tasks.critics.steps import split_steps
-from tasks.scorers import Scored
+from tasks.scorers import Scored, Unscored
 from tasks.stages.outcome import Tick
 
 needs = ("trained_critic",)
@@ -26,6 +26,7 @@ NAME = "trained_critic"
 def score(rows: pa.Table, *, trained_critic: SolutionCritic, tick: Tick) -> Scored:
     """Return `trained_critic`: the probability that the solution is right; None for what is no solution in words."""
     scores: list[float | None] = [None] * rows.num_rows
+    failures: list[Unscored | None] = [None] * rows.num_rows
     names = ("question", "solution", "solution_format", "language")
     asked: dict[int, Shown] = {}
     for row, (question, solution, form, language) in enumerate(
@@ -36,7 +37,8 @@ def score(rows: pa.Table, *, trained_critic: SolutionCritic, tick: Tick) -> Scor
             asked[row] = Shown(question, solution, steps, language or "en")
     for row, opinion in zip(asked, trained_critic.judge(list(asked.values())), strict=True):
         scores[row] = opinion.answer
+        if opinion.failure is not None:
+            failures[row] = Unscored(opinion.failure.error, opinion.failure.kind)
     tick(rows.num_rows)
-    return Scored(
-        {NAME: scores}, facts={NAME: {"identity": trained_critic.identity, "solutions": len(asked)}}
-    )
+    facts = {NAME: {"identity": trained_critic.identity, "solutions": len(asked)}}
+    return Scored({NAME: scores}, failures=failures, facts=facts)

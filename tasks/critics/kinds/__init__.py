@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from storage.errors import ForPeople
 from tasks.arrays import Floats
-from tasks.critics import SolutionCritic, WorkedSolution
+from tasks.critics import SolutionCritic, Unjudged, WorkedSolution
 from tasks.critics.labelled import LabelledSolution
 from tasks.plugins import UnknownName, module, names
 from tasks.settings import Section
@@ -47,13 +47,15 @@ class Signals:
     `inputs`: float64 (n, features), finite; the logistic head that is fitted on held-out questions turns them into a probability. `places`:
     the likeliest first wrong step of each, from 0, -1 where the kind knows no steps, int64 (n,). `steps`: per solution and step the
     probability that the step is right given that those before are, None where the kind knows no steps. `words`: what a kind that
-    writes has written, None for others.
+    writes has written, None for others. `failures`: why a solution could not be judged, None for those that were; None where the kind
+    cannot fail.
     """
 
     inputs: Floats
     places: npt.NDArray[np.int64]
     steps: list[Floats] | None = None
     words: list[str | None] | None = None
+    failures: list[Unjudged | None] | None = None
 
 
 class SolutionReader(Protocol):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.retrieval.encoder import Encoder, EncoderError, _batches, has_bf16_units
+from tasks.retrieval.encoder import Encoder, EncoderError, has_bf16_units, token_batches
 
 TEXTS = [
     "What is 2 + 2?",
@@ -127,12 +127,12 @@ def test_weights_that_would_run_code_do_not(tmp_path: Path) -> None:
 
 def test_batches_hold_every_row_once_within_the_tokens() -> None:
     lengths = np.random.default_rng(0).integers(1, 300, 1000)
-    batches = list(_batches(lengths, 2000))
+    batches = list(token_batches(lengths, 2000))
     assert sorted(np.concatenate(batches).tolist()) == list(range(1000))
     assert all(len(rows) * lengths[rows].max() <= 2000 or len(rows) == 1 for rows in batches)
     padded = sum(len(rows) * int(lengths[rows].max()) for rows in batches)
     assert padded < 1.05 * lengths.sum()
-    assert [rows.tolist() for rows in _batches(np.array([5000, 3]), 2000)] == [[0], [1]]
+    assert [rows.tolist() for rows in token_batches(np.array([5000, 3]), 2000)] == [[0], [1]]
 
 
 def test_bf16_units_are_read_from_the_flags(tmp_path: Path) -> None:
