@@ -58,13 +58,13 @@ class GenerativeReader:
             step_checker.features(check(one.steps, question=one.question, answer=one.answer))
             for one in solutions
         ]
-        said = [
+        judged = [
             (one.answer or 0.0, float(one.first_wrong is not None), one.instruction or 0.0)
             for one in opinions
         ]
         inputs = np.hstack(
             [
-                np.array(said).reshape(len(solutions), 3),
+                np.array(judged).reshape(len(solutions), 3),
                 np.array(features).reshape(len(solutions), len(step_checker.FEATURES)),
             ]
         )
