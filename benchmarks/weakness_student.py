@@ -9,8 +9,8 @@ for equally many steps and half of the tokens from it; `evaluate` asks each chec
 labels of the probe are hidden from the flow, so that skills are guessed from the questions. The written arms are written and answered by the
 embedded teacher, which knows no measuring item.
 
-Arms are compared with the one at random of as many rows (`random` for `math-retrieval`, `random-augmented`, which asks the teacher as
-often, for the written ones) and with the student trained for as many steps on nothing new, paired over seeds and items. Finished trainings, answers
+Arms are compared with the one at random of as many rows (`random` for `math-retrieval`, `random-augmented`, which asks the teacher
+too, for the written ones; their calls are printed, since equal rows are not equal calls) and with the student trained for as many steps on nothing new, paired over seeds and items. Finished trainings, answers
 and seeds are kept in the folder, and a run that was killed is continued by the same command.
 """
 
@@ -48,7 +48,7 @@ RARE = 0.02  # share of each weak skill in rows that nothing has chosen
 EVEN = dict.fromkeys((*COMMON, *WEAK), 1.0)
 SKEWED = dict.fromkeys(COMMON, (1 - RARE * len(WEAK)) / len(COMMON)) | dict.fromkeys(WEAK, RARE)
 LONGEST = 96  # tokens of an answer
-# arm -> the arm of equal size, and for written ones of equal cost, that it is compared with
+# arm -> the arm at random with as many rows that it is compared with
 PEERS = {
     "math-retrieval": "random",
     "retrieval-augmented": "random-augmented",

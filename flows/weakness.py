@@ -104,9 +104,14 @@ def _finish(searched: WeaknessSearch, record: dict[str, Any]) -> dict[str, Any]:
         files.write(searched.folder / "report.md", text.encode())
         _store(tools, searched, record)
     key = key_of(searched.config.dataset)
-    for name, cells in (("clusters", cluster_cells(record)), ("arms", arm_cells(record))):
+    for name, cells, about in (
+        ("clusters", cluster_cells(record), "What the student fails at, in clusters"),
+        ("arms", arm_cells(record), "The published arms"),
+    ):
         create_table_artifact(
-            key=f"{key}-{name}", table=artifact_cells(cells), description=f"`{searched.run}`"
+            key=f"{key}-{name}",
+            table=artifact_cells(cells),
+            description=f"{about}; run `{searched.run}`, whose report has the rest",
         )
     create_markdown_artifact(key=f"{key}-weakness", markdown=text, description=f"`{searched.run}`")
     return record

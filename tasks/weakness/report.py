@@ -50,10 +50,18 @@ def cluster_cells(record: Mapping[str, Any]) -> Cells:
             "fail": share(one["headroom"]),
             "kinds": ", ".join(f"{count} {kind}" for kind, count in one["kinds"].items()),
             "neighbours": str(one["neighbours"]),
-            "rows": ", ".join(f"{arm} {count}" for arm, count in one["quota"].items() if count),
+            "rows": _rows_of(one["quota"]),
         }
         for one in record["clusters"]
     ]
+
+
+def _rows_of(quota: Mapping[str, int]) -> str:
+    """Return the rows that a cluster gets in each arm, in few words where all arms have as many. Arms at random have none of a cluster."""
+    counts = {arm: count for arm, count in quota.items() if count}
+    if len(counts) > 1 and len(set(counts.values())) == 1:
+        return f"{next(iter(counts.values()))} in each of {counted(len(counts), 'arm')}"
+    return ", ".join(f"{arm} {count}" for arm, count in counts.items())
 
 
 def arm_cells(record: Mapping[str, Any]) -> Cells:
