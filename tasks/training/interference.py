@@ -72,12 +72,12 @@ def interference(
     from tasks.training.student import tokenizer_of as fresh_tokenizer
 
     if base is None:
-        tokenizer = fresh_tokenizer(_texts(samples))
+        tokenizer = fresh_tokenizer(texts_of(samples))
         model = fresh_model(tokenizer, seed=seed_of(seed, "interference") % 2**32)
     else:
         tokenizer, model = tokenizer_of(str(base)), model_of(str(base))
     encoder = TokenEncoder(tokenizer, LENGTH, weighted=False)
-    blocks = {name: _blocks(samples[name], encoder, seed) for name in sorted(samples)}
+    blocks = {name: blocks_of(samples[name], encoder, seed) for name in sorted(samples)}
     halves = {
         name: (rows[: len(rows) // 2], rows[len(rows) // 2 :])
         for name, rows in blocks.items()
@@ -93,17 +93,17 @@ def interference(
     if base is None:
         mixed = list(itertools.chain.from_iterable(learned for learned, _ in halves.values()))
         order = np.argsort(seeds_of((seed, "interference", "order"), map(str, range(len(mixed)))))
-        _learn(model, [mixed[i] for i in order.tolist()], warmup, 3 * lr, pad)
+        learn(model, [mixed[i] for i in order.tolist()], warmup, 3 * lr, pad)
     model.eval()
-    gradients = torch.stack([_gradient(model, halves[name][0], pad) for name in names])
+    gradients = torch.stack([gradient(model, halves[name][0], pad) for name in names])
     unit = torch.nn.functional.normalize(gradients, dim=1)
-    before = [_loss(model, halves[name][1], pad) for name in names]
+    before = [loss_of(model, halves[name][1], pad) for name in names]
     change = []
     for name in names:
         other = copy.deepcopy(model)
-        _learn(other, halves[name][0], steps, lr, pad)
+        learn(other, halves[name][0], steps, lr, pad)
         other.eval()
-        after = [_loss(other, halves[one][1], pad) for one in names]
+        after = [loss_of(other, halves[one][1], pad) for one in names]
         change.append([round(now - then, 4) for now, then in zip(after, before, strict=True)])
     return Interference(
         names,
@@ -114,13 +114,13 @@ def interference(
     )
 
 
-def _texts(samples: Mapping[str, pa.Table]) -> Iterator[str]:
+def texts_of(samples: Mapping[str, pa.Table]) -> Iterator[str]:
     for name in sorted(samples):
         for text in ("question", "solution"):
             yield from column(samples[name], text)
 
 
-def _blocks(rows: pa.Table, encoder: TokenEncoder, seed: int) -> list[TokenBlock]:
+def blocks_of(rows: pa.Table, encoder: TokenEncoder, seed: int) -> list[TokenBlock]:
     """Return the rows as blocks of one row each, in an order that follows from their ids."""
     order = np.argsort(seeds_of((seed, "interference"), column(rows, "id")), kind="stable")
     rows = rows.take(pa.array(order))
@@ -148,7 +148,7 @@ def _loss_and_count(model: Any, blocks: Sequence[TokenBlock], pad: int) -> tuple
     return token_losses(logits, batch["labels"]).sum(), int((batch["labels"][:, 1:] != IGNORED).sum())
 
 
-def _loss(model: Any, blocks: Sequence[TokenBlock], pad: int) -> float:
+def loss_of(model: Any, blocks: Sequence[TokenBlock], pad: int) -> float:
     """Return the mean loss per learned token."""
     import torch
 
@@ -157,7 +157,7 @@ def _loss(model: Any, blocks: Sequence[TokenBlock], pad: int) -> float:
     return float(sum(float(loss) for loss, _ in sums) / max(1, sum(count for _, count in sums)))
 
 
-def _gradient(model: Any, blocks: Sequence[TokenBlock], pad: int) -> Any:
+def gradient(model: Any, blocks: Sequence[TokenBlock], pad: int) -> Any:
     """Return the gradient of the mean loss per learned token, flat, on the CPU in single precision."""
     import torch
 
@@ -172,13 +172,14 @@ def _gradient(model: Any, blocks: Sequence[TokenBlock], pad: int) -> Any:
     return torch.cat(parts)
 
 
-def _learn(model: Any, blocks: Sequence[TokenBlock], steps: int, lr: float, pad: int) -> None:
-    """Take some steps of AdamW on batches of the rows, round and round."""
+def learn(model: Any, blocks: Sequence[TokenBlock], steps: int | None, lr: float, pad: int) -> None:
+    """Take some steps of AdamW on batches of the rows, round and round; with `steps` None one step per batch."""
     import torch
 
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
-    for batch in itertools.islice(itertools.cycle(list(_batches(blocks))), steps):
+    batches = list(_batches(blocks))
+    for batch in batches if steps is None else itertools.islice(itertools.cycle(batches), steps):
         loss, count = _loss_and_count(model, batch, pad)
         optimizer.zero_grad()
         (loss / max(1, count)).backward()
