@@ -64,6 +64,7 @@ _CHINESE: Final = re.compile(
     r"|答对的?概率|正确的?概率|置信度|奖励模型|语言模型|人工智能|answer_score|first_wrong_step|作为(?:一个)?(?:AI|模型)",
     re.IGNORECASE,
 )
+_SAYS: Final = re.compile(r"[^\W_]")  # more than the closing signs of what was removed
 _SENTENCES: Final = re.compile(r"(?<=[.!?])\s+(?=\S)|(?<=[。！？；])\s*(?=\S)|\n+")
 
 
@@ -106,7 +107,7 @@ def _without(step: str) -> str:
     at, parts = 0, []
     for gap in [*_SENTENCES.finditer(step), None]:
         end = gap.start() if gap else len(step)
-        if not addresses(step[at:end]):
+        if not addresses(step[at:end]) and _SAYS.search(step, at, end):
             parts.append(step[at : gap.end() if gap else end])
         at = gap.end() if gap else end
     left = "".join(parts).strip()
