@@ -221,11 +221,12 @@ def export(
         _export_packed(name, directory, tokenizer, length, window)
         return
     if format.value in ENVIRONMENTS:
+        from flows.settings import load_settings
         from tasks.environments.export import export_environment
 
         store = _store()
         version = store.resolve(name)
-        count = export_environment(store, version, directory, format.value)
+        count = export_environment(store, version, directory, format.value, overlay=load_settings().overlay())
         typer.echo(
             f"{version}: {counted(count, 'question')} as an environment of {format.value} in {directory}"
         )

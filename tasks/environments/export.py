@@ -48,18 +48,24 @@ def formats() -> list[str]:
 
 
 def export_environment(
-    store: Store, version: Version, directory: str | os.PathLike[str], format: str, *, bare: bool = False
+    store: Store,
+    version: Version,
+    directory: str | os.PathLike[str],
+    format: str,
+    *,
+    bare: bool = False,
+    overlay: Path | None = None,
 ) -> int:
     """Write an environment, and return its number of questions.
 
-    bare: asks the question alone, instead of by the prompt that solves in words. Raises StorageError if the folder is not empty, or the version has no
+    bare: asks the question alone, instead of by the prompt that solves in words, which a file in the folder `overlay` replaces. Raises StorageError if the folder is not empty, or the version has no
     question with a known answer.
     """
     target = Path(directory).expanduser().absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise StorageError(f"{target} is not empty. Fix: give a folder that is empty or does not exist yet")
     of_format = module(FORMATS, format.replace("-", "_"))
-    tasks = _tasks(store, version, bare)
+    tasks = _tasks(store, version, bare, overlay)
     if not tasks:
         raise StorageError(
             f"{version} has no question with a known answer. Fix: choose a version with such rows"
@@ -89,14 +95,14 @@ def export_environment(
     return len(tasks)
 
 
-def _tasks(store: Store, version: Version, bare: bool) -> list[EnvironmentTask]:
+def _tasks(store: Store, version: Version, bare: bool, overlay: Path | None) -> list[EnvironmentTask]:
     tasks: list[EnvironmentTask] = []
     for batch in prompt_only(store, version):
         for row in batch.to_pylist():
             question, language = row["prompt"], row["language"] or "en"
             asked = [{"role": "user", "content": question}]
             if not bare:
-                asked = prompts.load("solve_cot", language).messages(question=question)
+                asked = prompts.load("solve_cot", language, overlay=overlay).messages(question=question)
             tasks.append(
                 EnvironmentTask(len(tasks), row["id"], question, row["answer"], language, tuple(asked))
             )
