@@ -23,6 +23,7 @@ from tasks.arrays import Mask
 from tasks.stages.rejudge import CandidateArrays
 
 BATCH = 65_536
+JUDGED = ("scores", "correctness", "difficulty")  # what stages write into rows that a rebuild decides by
 
 
 @dataclass(slots=True)
@@ -127,12 +128,25 @@ class RebuildState:
         results = line.run(step.stage, step.call(), shards, title=title, reads=reads)
         pool.lines.append(funnel_line(line.funnel[-1]))
         ids = pool.rows.column("id").combine_chunks()
+        newest = np.arange(len(ids))
+        tables: list[pa.Table] = []
         for ref in results:
             self.outputs.append(ref)
-            judged = line.tools.shards.read(ref, ["id", "rejected", "reason", "scores", "correctness"])
+            judged = line.tools.shards.read(ref, ["id", "rejected", "reason", *JUDGED])
             place = pc.index_in(judged.column("id"), value_set=ids).to_numpy()
             why = np.full(len(judged), None, dtype=object)
             why[:] = reasons_of(judged)
             self.output[place] = len(self.outputs) - 1
             pool.why[place] = why
             pool.alive[place] = why == None  # noqa: E711 (elementwise)
+            newest[place] = len(ids) + sum(map(len, tables)) + np.arange(len(judged))
+            tables.append(judged)
+        for name in (
+            JUDGED if tables else ()
+        ):  # what follows reads what was judged last, as the next rebuild will
+            before = pool.rows.column(name)
+            chunks = [chunk for table in tables for chunk in table.column(name).cast(before.type).chunks]
+            at = pool.rows.column_names.index(name)
+            pool.rows = pool.rows.set_column(
+                at, name, pa.chunked_array([*before.chunks, *chunks], before.type).take(pa.array(newest))
+            )

@@ -136,10 +136,10 @@ def test_the_second_month(story: Story) -> None:
     dry = home.run("maintain", *rules).stdout
     assert f"retire {strict['version']}" in dry
     assert "part-dead-0-0000.parquet" in dry
-    assert len(home.json("datasets")) == 6
+    assert len(home.json("datasets")) == 7
     home.run("maintain", *rules, "--apply")
     left = [v["version"] for v in home.json("datasets")]
-    assert left == [first, formats["version"], newest["version"]]
+    assert left == [first, removed["version"], newest["version"]]
     home.run("maintain", *rules, "--apply")
     assert "retire" not in home.run("maintain", *rules).stdout
     states = home.json("verify")
