@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import importlib
+import importlib.util
 import os
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,6 +26,13 @@ settings.load_profile("suite")
 # A worker imports torch, Prefect and every test file. Nothing of that is ever garbage, and looking through all of it again
 # and again was a quarter of the time of collection and a share of every test's: the collector skips it.
 gc.disable()
+
+# The handler of absl (which rouge-score imports) closes the stream that was sys.stderr at its import, if sys.stderr is another
+# one when logging is configured anew. pytest replaces sys.stderr for every test, so it would close the stream that pytest
+# captures into, and every later test of the worker would fail: it has the stream that is never closed.
+if importlib.util.find_spec("absl"):
+    with contextlib.redirect_stderr(sys.__stderr__):
+        importlib.import_module("absl.logging")
 
 # no test reads the settings of the checkout that it runs in, nor those of the person who runs it: a paid teacher may be among them
 OF_TESTS = ("MATHMILL_VLLM_PYTHON",)  # says where a test finds vLLM
