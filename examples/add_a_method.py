@@ -12,9 +12,9 @@ read, check = written_questions, as_written  # how completions are read, and com
 def plan(pool, quota, *, per_call, examples, seed):
     """Return the prompts for the quota: (language, subdomain) -> questions. No model is asked here."""
     topics, asks = examples_by_topic(pool), []
-    for (language, subdomain), wanted in sorted(quota.items()):
+    for (language, subdomain), rows_requested in sorted(quota.items()):
         known = topics.get((language, subdomain)) or topics.get((language, None)) or []
-        for index, count in enumerate(rounds(wanted, per_call)):
+        for index, count in enumerate(rounds(rows_requested, per_call)):
             key = (seed, "harder", language, subdomain, index)  # same inputs, same questions
             shown = rng_of(*key).sample(known, min(1, len(known)))
             variables = {

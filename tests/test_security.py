@@ -38,31 +38,31 @@ def test_every_test_that_the_page_names_is_there() -> None:
 
 
 def unpickled(source: str) -> list[str]:
-    found = []
+    uses = []
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         owner = node.func.value.id if isinstance(node.func.value, ast.Name) else ""
         words = {keyword.arg: keyword.value for keyword in node.keywords}
         if (owner, node.func.attr) in UNPICKLING:
-            found.append(f"{owner}.{node.func.attr}")
+            uses.append(f"{owner}.{node.func.attr}")
         if owner == "torch" and node.func.attr == "load":
             only = words.get("weights_only")
             if not (isinstance(only, ast.Constant) and only.value is True):
-                found.append("torch.load without weights_only=True")
+                uses.append("torch.load without weights_only=True")
         if owner in ("np", "numpy") and node.func.attr == "load":
             allowed = words.get("allow_pickle")
             if allowed is not None and not (isinstance(allowed, ast.Constant) and allowed.value is False):
-                found.append("numpy.load with pickles")
-    return found
+                uses.append("numpy.load with pickles")
+    return uses
 
 
 def test_nothing_unpickles() -> None:
     sources = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
-    found = {
+    uses = {
         str(p.relative_to(ROOT)): bad for p in sources if (bad := unpickled(p.read_text(encoding="utf-8")))
     }
-    assert found == {}
+    assert uses == {}
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,8 @@ def run_forked(
 ) -> subprocess.CompletedProcess[str]:
     """`mathmill WORDS`, or the Python program with these arguments, to its end. TimeoutExpired, the process killed,
     after `within_s`."""
-    with TemporaryDirectory() as said:
-        out, err = Path(said, "out"), Path(said, "err")
+    with TemporaryDirectory() as output_folder:
+        out, err = Path(output_folder, "out"), Path(output_folder, "err")
         process = forking(environment["PREFECT_API_URL"]).Process(
             target=_command, args=(words, environment, str(folder), str(out), str(err), program)
         )

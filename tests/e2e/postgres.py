@@ -21,12 +21,12 @@ PASSWORD = "pg-secret-of-the-tests"
 
 def program(name: str) -> str:
     """Debian keeps the server's programs out of the path."""
-    found = shutil.which(name) or next(
+    executable = shutil.which(name) or next(
         iter(map(str, Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))), None
     )
-    if found is None:
+    if executable is None:
         pytest.skip(f"PostgreSQL's {name} is not installed (apt-get install postgresql)")
-    return found
+    return executable
 
 
 @contextlib.contextmanager

@@ -102,9 +102,9 @@ def wait_for(
     process ends first."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
+        outcome = condition()
+        if outcome:
+            return outcome
         if process is not None and process.poll() is not None:
             raise AssertionError(f"{what}: the process ended with {process.returncode}")
         time.sleep(every)
@@ -181,8 +181,8 @@ class Home:
         return done.stdout
 
     def sql(self, query: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.json("sql", query)
-        return found
+        rows: list[dict[str, Any]] = self.json("sql", query)
+        return rows
 
 
 @dataclass
@@ -194,8 +194,8 @@ class Teacher:
     headers: Mapping[str, str]  # its key, where it asks for one
 
     def stats(self) -> dict[str, Any]:
-        found: dict[str, Any] = fetch(f"{self.url.removesuffix('/v1')}/stats", headers=self.headers)
-        return found
+        statistics: dict[str, Any] = fetch(f"{self.url.removesuffix('/v1')}/stats", headers=self.headers)
+        return statistics
 
 
 def balanced(lineage: dict[str, Any]) -> None:
@@ -214,16 +214,16 @@ def ask(up: tuple[Home, str], path: str, body: Any = None) -> Any:
 
 def sign_in_link(home: Home) -> str:
     """The link that `up` printed."""
-    found = re.search(r"http://\S+/sign-in#\S+", (home.path.parent / "up.log").read_text())
-    assert found
-    return found[0]
+    link = re.search(r"http://\S+/sign-in#\S+", (home.path.parent / "up.log").read_text())
+    assert link
+    return link[0]
 
 
 def declared() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))[
+    deployments: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))[
         "deployments"
     ]
-    return found
+    return deployments
 
 
 def contents(folder: Path) -> Iterator[tuple[str, str]]:

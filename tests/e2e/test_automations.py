@@ -39,16 +39,18 @@ def test_run_again_they_are_brought_up_to_date(home: Callable[..., Home], prefec
     one = home()
     one.path.parent.mkdir(parents=True, exist_ok=True)
     first = one.run("automations").stdout.split("\n")
-    made = automations(prefect_api)
+    existing = automations(prefect_api)
     try:
         change(
-            "PATCH", f"{prefect_api}/automations/{made['mathmill: gate failed']['id']}", {"enabled": False}
+            "PATCH",
+            f"{prefect_api}/automations/{existing['mathmill: gate failed']['id']}",
+            {"enabled": False},
         )
         again = one.run("automations").stdout.split("\n")
         after = automations(prefect_api)
     finally:  # other tests use this server
-        for automation in made.values():
+        for automation in existing.values():
             change("DELETE", f"{prefect_api}/automations/{automation['id']}")
     assert again == first
-    assert {name: a["id"] for name, a in after.items()} == {name: a["id"] for name, a in made.items()}
+    assert {name: a["id"] for name, a in after.items()} == {name: a["id"] for name, a in existing.items()}
     assert after["mathmill: gate failed"]["enabled"]

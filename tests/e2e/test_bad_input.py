@@ -155,6 +155,6 @@ def test_a_right_key_is_written_nowhere(
         ("artifacts", {"artifacts": ours}),
         ("task_runs", {"flow_runs": {"id": {"any_": [run["id"]]}}}),
     ):
-        found = fetch(f"{prefect_api}/{what}/filter", chosen | {"limit": 200})
-        assert len(found) > 1, what
-        assert key not in json.dumps(found)
+        objects = fetch(f"{prefect_api}/{what}/filter", chosen | {"limit": 200})
+        assert len(objects) > 1, what
+        assert key not in json.dumps(objects)

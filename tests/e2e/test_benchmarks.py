@@ -30,18 +30,18 @@ def test_items_are_kept_out_and_a_new_benchmark_cleans_what_stands(
     words = ["nightly", "--target", "40", "--set", "weakness.share=0", "--set", "seeds.distill=true"]
     first = one.json(*words, "--set", register(tmp_path / "exam.jsonl", leaked))
     balanced(first["lineage"])
-    found = first["lineage"]["decontamination"]
-    assert [(name, items) for name, _, items in found["sets"]] == [("exam", 30)]
-    assert {what.split()[1] for what in found["hits"]} == {"exam"}
-    assert found["hits"]["exact exam"] >= 1
-    recall = {part["kind"]: part["found"] / part["planted"] for part in found["recall"]}
+    certificate = first["lineage"]["decontamination"]
+    assert [(name, items) for name, _, items in certificate["sets"]] == [("exam", 30)]
+    assert {what.split()[1] for what in certificate["hits"]} == {"exam"}
+    assert certificate["hits"]["exact exam"] >= 1
+    recall = {part["kind"]: part["found"] / part["planted"] for part in certificate["recall"]}
     assert recall["verbatim"] == recall["re-wrapped"] == 1.0
     assert {"renamed", "other numbers", "translated, own problems"} <= set(recall)
-    assert found["clean_rows"] > 200
+    assert certificate["clean_rows"] > 200
     gate = first["lineage"]["funnel"][-1]
     assert (gate["stage"], gate["kept"], gate["rejected"]) == ("certify", first["added"], 0)
     lost = one.sql("SELECT question, rejected FROM rejected WHERE stage = 'decontaminate'")
-    assert len(lost) == sum(found["hits"].values())
+    assert len(lost) == sum(certificate["hits"].values())
     assert set(leaked) & {row["question"] for row in lost}
     (clean,) = one.sql("SELECT count(*) AS n FROM \"math-sft\" WHERE verdicts['decontaminated'] = 'clean'")
     assert clean["n"] == first["rows"]

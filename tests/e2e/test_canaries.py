@@ -82,14 +82,14 @@ class Echoing:
             return {"type": "http.request", "body": body, "more_body": False}
 
         await self.app(scope, again, taken)
-        found = orjson.loads(b"".join(part.get("body", b"") for part in parts))
+        decoded = orjson.loads(b"".join(part.get("body", b"") for part in parts))
         status = parts[0]["status"]
-        for choice in found.get("choices", ()):
+        for choice in decoded.get("choices", ()):
             text = choice["message"]["content"]
             if text and not text.lstrip().startswith(("{", "[")):
                 self.kinds["text"] += 1
                 choice["message"]["content"] = f"I was sent {TEXT}.\n\n{text}"
-        await answer(send, status, orjson.dumps(found | {"debug": ECHO}))
+        await answer(send, status, orjson.dumps(decoded | {"debug": ECHO}))
 
 
 async def answer(send: Send, status: int, body: bytes) -> None:
@@ -135,28 +135,28 @@ def test_what_an_echoing_endpoint_knows_rests_nowhere(
             tmp_path / "mathmill",
             clean_environment(MATHMILL_HOME=str(tmp_path / "mathmill"), **settings, **SECRETS),
         )
-        said = [one.script("nightly", "--target", "20", *SMALL)]
-        assert said[0].returncode == 0, said[0].stderr[-3000:]
+        printed_runs = [one.script("nightly", "--target", "20", *SMALL)]
+        assert printed_runs[0].returncode == 0, printed_runs[0].stderr[-3000:]
         assert {"0", "1", "2", "3", "4", "text"} <= app.kinds.keys()
         for words in (
             ("export", "math-sft", str(tmp_path / "out")), ("verify",), ("doctor",), ("ledger", "stats"),
         ):  # fmt: skip
-            said.append(one.run(*words, PREFECT_API_URL=prefect_api))  # which lets it be forked
+            printed_runs.append(one.run(*words, PREFECT_API_URL=prefect_api))  # which lets it be forked
         # refused as a whole, by an endpoint that tells why
         refused = one.script(
             "nightly", "--target", "20", *SMALL, MATHMILL_TEACHER__BASE_URL=f"{url}/{PASSWORD}"
         )
         assert refused.returncode == 2
-        said.append(refused)
+        printed_runs.append(refused)
         with Ledger.open(ledger) as stored:
             calls = list(stored.every())
     assert len(calls) > 50
     assert sum(b"***" in item.call.raw for item in calls) > 50
     kept = [(f"call {item.id}", (item.call.raw + item.call.request).decode("latin-1")) for item in calls]
-    printed = [(str(done.args), done.stdout + done.stderr) for done in said]
+    printed = [(str(done.args), done.stdout + done.stderr) for done in printed_runs]
     written = list(contents(tmp_path))
     assert any(name.endswith("prefect.db") for name, _ in written)
     assert any(name.endswith(".html") for name, _ in written)
     assert any("I was sent" in text and "***" in text for _, text in written)
-    found = {name: parts for name, text in kept + printed + written if (parts := parts_of_secrets(text))}
-    assert found == {}
+    leaks = {name: parts for name, text in kept + printed + written if (parts := parts_of_secrets(text))}
+    assert leaks == {}

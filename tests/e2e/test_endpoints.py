@@ -52,9 +52,9 @@ def positive_temperature(asked: Body) -> Answer | None:
     return error("temperature must be strictly positive")
 
 
-def told(good: Body, content: Any, finish: str | None = "stop", **message: Any) -> Body:
-    said = {"role": "assistant", "content": content, **message}
-    return good | {"choices": [{"index": 0, "message": said, "finish_reason": finish}]}
+def replying(good: Body, content: Any, finish: str | None = "stop", **message: Any) -> Body:
+    message_sent = {"role": "assistant", "content": content, **message}
+    return good | {"choices": [{"index": 0, "message": message_sent, "finish_reason": finish}]}
 
 
 def text_of(good: Body) -> str:
@@ -65,7 +65,7 @@ def text_of(good: Body) -> str:
 def broken_at_first(asked: Body, good: Body, times: int) -> Answer:
     if times:
         return 200, good
-    broken = told(good, "The answ", "error")
+    broken = replying(good, "The answ", "error")
     broken["choices"][0]["error"] = {"code": 502, "message": "upstream died"}
     return 200, broken
 
@@ -73,13 +73,13 @@ def broken_at_first(asked: Body, good: Body, times: int) -> Answer:
 def thinks_to_the_cap(asked: Body, good: Body, times: int) -> Answer:
     if not _solves(asked) or asked["max_tokens"] > _shorter(asked):
         return 200, good
-    return 200, told(good, None, "length", reasoning_content="thinking ...")
+    return 200, replying(good, None, "length", reasoning_content="thinking ...")
 
 
 def cut_in_other_words(asked: Body, good: Body, times: int) -> Answer:
     if not _solves(asked) or asked["max_tokens"] > _shorter(asked):
         return 200, good
-    return 200, told(good, "So 3+4=", "max_tokens")
+    return 200, replying(good, "So 3+4=", "max_tokens")
 
 
 CAPS: dict[str, int] = {}  # the first cap that each conversation was sent with
@@ -94,17 +94,17 @@ def _shorter(asked: Body) -> int:
 
 
 def thinking_and_end_token(asked: Body, good: Body, times: int) -> Answer:
-    return 200, told(good, f"<think>\nmaybe 99999\n</think>\n\n{text_of(good)}<|im_end|>")
+    return 200, replying(good, f"<think>\nmaybe 99999\n</think>\n\n{text_of(good)}<|im_end|>")
 
 
 def parts(asked: Body, good: Body, times: int) -> Answer:
-    return 200, told(
+    return 200, replying(
         good, [{"type": "thinking", "thinking": "maybe 99999"}, {"type": "text", "text": text_of(good)}]
     )
 
 
 def reasoning_apart(asked: Body, good: Body, times: int) -> Answer:
-    return 200, told(good, text_of(good), reasoning="maybe 99999") | {"usage": None}
+    return 200, replying(good, text_of(good), reasoning="maybe 99999") | {"usage": None}
 
 
 SPOKEN: dict[str, tuple[Refuse | None, Change | None]] = {

@@ -44,13 +44,13 @@ def test_a_model_beside_a_baseline(home: Callable[..., Home], teacher: Callable[
     one = home(MATHMILL_TEACHER__BASE_URL=served.url, MATHMILL_TEACHER__MODEL="embedded")
     asked = ("evaluate", "student", "--baseline", "teacher", "--limit", "30", "--samples", "2")
     small = {"MATHMILL_STUDENT__BASE_URL": served.url, "MATHMILL_STUDENT__MODEL": "embedded-small"}
-    found = one.json(*asked, **small)
+    scores = one.json(*asked, **small)
     calls = served.stats()["calls"]
     assert calls >= 120
-    whole = next(delta for delta in found["deltas"] if delta["group"] == "all")
+    whole = next(delta for delta in scores["deltas"] if delta["group"] == "all")
     assert whole["items"] == 30
     assert whole["baseline"] > whole["candidate"] > 0  # the small one errs more
-    folder = one.path / "evaluations" / found["name"]
+    folder = one.path / "evaluations" / scores["name"]
     names = {
         "record.json",
         "report.md",
@@ -76,15 +76,15 @@ def test_killed_and_run_again(home: Callable[..., Home], teacher: Callable[[], T
     process = one.start(*asked)
     wait_for(lambda: served.stats()["calls"] >= 50, 240, "50 calls", process)
     end(process, signal.SIGKILL)
-    found = one.json(*asked)
-    assert found["scores"] == whole["scores"]
+    scores = one.json(*asked)
+    assert scores["scores"] == whole["scores"]
     counted = served.stats()
     assert counted["distinct_requests"] == 120
     assert counted["repeated_requests"] <= 8
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "complaint"),
     [
         (("evaluate", "hf:nowhere"), "there is no folder nowhere"),
         (("verdict", "nothing"), "there is no dataset 'nothing'"),
@@ -95,10 +95,12 @@ def test_killed_and_run_again(home: Callable[..., Home], teacher: Callable[[], T
         pytest.param(("evaluate", "--set", "samples=0"), "samples", marks=pytest.mark.soak),
     ],
 )
-def test_bad_input_ends_in_one_line(home: Callable[..., Home], words: tuple[str, ...], said: str) -> None:
-    told = home().run(*words, code=2).stderr
-    assert said in told
-    assert "Traceback" not in told
+def test_bad_input_ends_in_one_line(
+    home: Callable[..., Home], words: tuple[str, ...], complaint: str
+) -> None:
+    error_line = home().run(*words, code=2).stderr
+    assert complaint in error_line
+    assert "Traceback" not in error_line
 
 
 @pytest.mark.soak
@@ -106,15 +108,15 @@ def test_a_verdict_in_the_record(home: Callable[..., Home]) -> None:
     one = home()
     base, version = published(one.path, "sums", "base"), published(one.path, "more", "books")
     assert "is the first of its dataset" in one.run("verdict", "more", *QUICK, code=2).stderr
-    found = one.json("verdict", "more", "--validated", "sums", *QUICK)
-    assert (found["version"], found["validated"], found["seeds"]) == (str(version), str(base), 2)
-    assert found["verdict"] == "not shown"  # four steps teach nothing
-    assert one.json("show", "more")["verdict"] == found
+    verdict = one.json("verdict", "more", "--validated", "sums", *QUICK)
+    assert (verdict["version"], verdict["validated"], verdict["seeds"]) == (str(version), str(base), 2)
+    assert verdict["verdict"] == "not shown"  # four steps teach nothing
+    assert one.json("show", "more")["verdict"] == verdict
     assert "not shown: " in one.run("show", "more").stdout
     assert "Verdict" in (one.path / "reports" / f"{version}.html").read_text()
     assert "is: not shown" in one.run("promote", "more", "production", code=2).stderr
     # again: nothing is trained or asked anew, the same figures
-    assert one.json("verdict", "more", "--validated", "sums", *QUICK)["by_seed"] == found["by_seed"]
+    assert one.json("verdict", "more", "--validated", "sums", *QUICK)["by_seed"] == verdict["by_seed"]
 
 
 @pytest.mark.soak
@@ -134,6 +136,6 @@ def test_a_killed_verdict_goes_on(home: Callable[..., Home]) -> None:
     wait_for(trained, 240, "a training", process)
     end(process, signal.SIGKILL)
     before = trained()
-    found = one.json(*asked)
-    assert found["by_seed"] == expected["by_seed"]
+    scores = one.json(*asked)
+    assert scores["by_seed"] == expected["by_seed"]
     assert before.items() <= trained().items()

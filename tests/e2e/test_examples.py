@@ -49,8 +49,8 @@ def test_own_seeds(used: Home) -> None:
 
 def test_add_a_method(used: Home) -> None:
     assert "Published  harder@" in run("add_a_method.py", used.environment)
-    found = used.sql('SELECT DISTINCT method FROM "harder"')
-    assert found == [{"method": "add_a_method"}]
+    methods = used.sql('SELECT DISTINCT method FROM "harder"')
+    assert methods == [{"method": "add_a_method"}]
 
 
 def test_the_method_has_thirty_lines() -> None:

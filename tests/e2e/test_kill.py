@@ -134,7 +134,7 @@ def test_a_worker_killed_after_its_night_has_published_pays_no_second_one(
     last = worker("never")
     assert last.returncode == 0, last.stderr[-3000:]
     assert last.stdout.split() == [version["version"]]
-    assert [found["version"] for found in one.json("datasets")] == [version["version"]]
+    assert [listed["version"] for listed in one.json("datasets")] == [version["version"]]
     assert server.stats()["calls"] == calls
     assert list((one.path / "runs").iterdir()) == []
 
@@ -169,7 +169,9 @@ def test_a_rebuild_killed_after_it_has_published_publishes_no_second_version(
 
     first = worker("published")
     assert first.returncode == 9, first.stderr[-3000:]
-    night, version = (found["version"] for found in sorted(one.json("datasets"), key=lambda v: v["created"]))
+    night, version = (
+        listed["version"] for listed in sorted(one.json("datasets"), key=lambda v: v["created"])
+    )
     report = one.path / "reports" / f"{version}.html"
     assert not report.exists()
     assert worker("finished").returncode == 9
@@ -226,10 +228,10 @@ def test_ctrl_c_ends_the_night_in_a_line(home: Callable[..., Home], migrated: Ca
         if connection.status == psutil.CONN_LISTEN
     }
     os.killpg(process.pid, signal.SIGINT)
-    said, complaints = process.communicate(timeout=120)
+    output, complaints = process.communicate(timeout=120)
     assert process.returncode == 130, complaints
     assert complaints.strip().splitlines()[-1] == f"mathmill: {STOPPED}"
-    assert "Traceback" not in said + complaints
+    assert "Traceback" not in output + complaints
     wait_for(lambda: not listens(port), 30, "the end of its server")
     assert one.json("datasets") == []
 

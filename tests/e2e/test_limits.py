@@ -28,9 +28,9 @@ def pointed_at(home: Callable[..., Home], url: str, **more: str) -> Home:
 
 
 def stopped(home: Home, *words: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(home.run(*NIGHT, *words, "--json", code=3).stdout)
+    outcome: dict[str, Any] = json.loads(home.run(*NIGHT, *words, "--json", code=3).stdout)
     assert home.json("datasets") == []
-    return found
+    return outcome
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +48,10 @@ def test_a_budget_stops_the_night_and_the_next_run_goes_on(
     one = pointed_at(home, server.url)
     price = sum(line["usd"] for line in whole[1]["lineage"]["service"])
     cap = price / 2
-    found = stopped(one, "--budget-usd", f"{cap}")
-    assert found["stopped"] == "usd"
-    assert cap / 2 < found["usd"] <= cap
-    assert one.json("ledger", "stats")["cost"] == pytest.approx(found["usd"])
+    outcome = stopped(one, "--budget-usd", f"{cap}")
+    assert outcome["stopped"] == "usd"
+    assert cap / 2 < outcome["usd"] <= cap
+    assert one.json("ledger", "stats")["cost"] == pytest.approx(outcome["usd"])
     paid = server.stats()["calls"]
     assert "--deadline 0s is past" in one.run(*NIGHT, "--deadline", "0s", code=2).stderr
     assert server.stats()["calls"] == paid
@@ -71,9 +71,9 @@ def test_a_night_from_the_ledger_alone(
     export = tmp_path / "ledger.jsonl.gz"
     calls = whole[0].json("ledger", "export", str(export))["calls"]
     one = pointed_at(home, NOWHERE)
-    found = stopped(one, "--offline")
-    assert found["stopped"] == "offline"
-    assert "are not in the ledger" in found["why"]
+    outcome = stopped(one, "--offline")
+    assert outcome["stopped"] == "offline"
+    assert "are not in the ledger" in outcome["why"]
     assert one.json("ledger", "import", str(export)) == {"put": calls, "known": 0, "skipped": {}}
     night = one.json(*NIGHT, "--offline")
     assert night["digest"] == whole[1]["digest"]
@@ -118,8 +118,8 @@ class TeachersBatches(BatchApi):
         self._url = f"{url}/chat/completions"
 
     def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = fetch(self._url, asked)
-        return found
+        reply: dict[str, Any] = fetch(self._url, asked)
+        return reply
 
 
 @pytest.mark.soak

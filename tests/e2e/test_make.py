@@ -104,10 +104,10 @@ def test_a_method_on_documents_uses_each_passage_once_and_says_where_its_rows_co
 def test_a_version_of_texts_is_rebuilt_from_its_candidates_without_a_call(home: Callable[..., Home]) -> None:
     one = home()
     with_passages(one, 6)
-    made = one.json("make", "refine", "books", "--dataset", "articles", "--set", "verify.known=0")
+    outcome = one.json("make", "refine", "books", "--dataset", "articles", "--set", "verify.known=0")
     rebuilt = one.json("rebuild", "articles", "--set", "target=3")
     balanced(rebuilt["lineage"])
-    assert made["rows"] > rebuilt["rows"] == 3
+    assert outcome["rows"] > rebuilt["rows"] == 3
     store = Store(one.path)
     before, rows = (store.read(version).to_pylist() for version in store.versions("articles"))
     assert {row["kind"] for row in rows} == {TEXT}
@@ -268,10 +268,10 @@ def test_functions_of_verified_programs_become_problems_of_a_version(home: Calla
     assert any(name.startswith("compose.en@") for name in lineage["prompts"])
     written = [line for line in lineage["funnel"] if line["stage"] == "generate"]
     assert sum(line["kept"] for line in written) >= 3
-    made = store.read(store.resolve("composed")).to_pylist()
-    assert made
+    composed = store.read(store.resolve("composed")).to_pylist()
+    assert composed
     parents = {row.id for row in rows}
-    for row in made:
+    for row in composed:
         assert (row["method"], row["solution_format"]) == ("compose", "pot")
         assert set(row["parent_ids"]) <= parents
         assert len(row["parent_ids"]) >= 2

@@ -116,16 +116,16 @@ def test_passages_of_a_real_book_become_articles_that_keep_what_it_states(with_b
 
 def pages() -> list[tuple[str, str, bytes]]:
     """The sections of the book as pages of the web, as MathJax shows them, and pages that are no use."""
-    made = []
+    outcomes = []
     files = {str(path.relative_to(BOOK)): path.read_bytes() for path in BOOK.rglob("*.ptx")}
     for name in sorted(one for one in files if "/" not in one)[:12]:
         document = reader("pretext").read(files[name], name, ReadOptions(files))
         body = "".join(f"<p>{marked(one.text)}</p>" for one in document.elements[:40] if one.kind == "text")
         title = html.escape(document.title or name)
         page = f"<html lang=en><head><title>{title}</title></head><body><nav><a href=/>Home</a></nav><main><h1>{title}</h1>{body}</main><footer>Contact</footer></body></html>"
-        made.append((f"https://book{len(made) % 4}.org/{name}.html", "text/html", page.encode()))
+        outcomes.append((f"https://book{len(outcomes) % 4}.org/{name}.html", "text/html", page.encode()))
     return [
-        *made,
+        *outcomes,
         ("https://a.org/x.png", "image/png", b"PNG"),
         ("https://a.org/empty", "text/html", b"<html><body><p>Nothing.</p></body></html>"),
     ]

@@ -180,9 +180,9 @@ def test_correctness_is_a_calibrated_probability(nights: Nights, judge: Judge) -
         if (p := recognise(row["question"], row["language"])) and row["answer"]
     ]
     right = [verdict == "equal" for verdict in judge.equal([(row["answer"], gold) for row, gold in known])]
-    found = reliability([row["correctness"] for row, _ in known], right)
-    assert found.ece <= 0.05
-    assert found.accuracy >= 0.95
+    error = reliability([row["correctness"] for row, _ in known], right)
+    assert error.ece <= 0.05
+    assert error.accuracy >= 0.95
 
 
 def test_the_votes_are_calibrated_anew_every_night(nights: Nights) -> None:
@@ -212,9 +212,9 @@ def test_the_critic_is_asked_where_votes_disagree(nights: Nights) -> None:
 
 
 def test_the_plan_is_near_what_like_nights_took(nights: Nights) -> None:
-    found = nights.home.json("plan", *NIGHT)
-    assert (found["nights"], found["guessed"]) == (2, [])
-    low, likely, high = found["figures"]["calls"]
+    plan = nights.home.json("plan", *NIGHT)
+    assert (plan["nights"], plan["guessed"]) == (2, [])
+    low, likely, high = plan["figures"]["calls"]
     assert low <= likely <= high
     paid = [
         sum(line["calls"] for line in night["lineage"]["service"]) for night in (nights.first, nights.second)
@@ -273,8 +273,8 @@ def test_every_row_of_the_night_is_somewhere(nights: Nights) -> None:
         for row in nights.home.sql("SELECT stage, count(*) AS rows FROM rejected GROUP BY stage")
     }
     for stage in {line["stage"] for line in funnel}:
-        said = sum(line["rejected"] + line["failed"] for line in funnel if line["stage"] == stage)
-        assert held.get(stage, 0) == said, stage
+        dropped = sum(line["rejected"] + line["failed"] for line in funnel if line["stage"] == stage)
+        assert held.get(stage, 0) == dropped, stage
 
 
 def test_the_report_is_one_file(nights: Nights) -> None:

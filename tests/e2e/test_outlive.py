@@ -22,8 +22,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.soak]  # one and a half minutes each,
 
 @pytest.fixture
 def alone(tmp_path: Path) -> Iterator[Up]:
-    with started_up(tmp_path / "mathmill", NEVER) as found:
-        yield found
+    with started_up(tmp_path / "mathmill", NEVER) as started:
+        yield started
 
 
 def server_of(up: Up) -> psutil.Process:

@@ -59,7 +59,7 @@ class House:
     def environment(self, service: str) -> dict[str, str]:
         """The service's environment in the compose file, with this machine's addresses."""
         known = {"POSTGRES_PASSWORD": PASSWORD, "PREFECT_AUTH": AUTH}
-        found = {}
+        variables = {}
         for name, value in COMPOSE["services"][service]["environment"].items():
             # ${NAME:-default} and ${NAME:?complaint}
             text = re.sub(
@@ -68,12 +68,14 @@ class House:
                 str(value),
             )
             text = text.replace("@postgres:5432/", f"@127.0.0.1:{self.postgres}/")
-            found[name] = re.sub(r"http://(prefect|127\.0\.0\.1):4200", f"http://127.0.0.1:{self.port}", text)
+            variables[name] = re.sub(
+                r"http://(prefect|127\.0\.0\.1):4200", f"http://127.0.0.1:{self.port}", text
+            )
         paths = {"MATHMILL_HOME": str(self.folder / "data"), "MATHMILL_ROOT": str(ROOT)}
-        found |= {name: path for name, path in paths.items() if name in found}
-        found["PREFECT_HOME"] = str(self.folder / service)
-        found["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        return clean_environment(**found)
+        variables |= {name: path for name, path in paths.items() if name in variables}
+        variables["PREFECT_HOME"] = str(self.folder / service)
+        variables["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        return clean_environment(**variables)
 
     def command(self, service: str) -> list[str]:
         words = COMPOSE["services"][service]["command"]
@@ -116,9 +118,9 @@ class House:
         """Start the deployment `nightly`; the id of the run."""
         text = json.dumps(SMALL | config)
         out = self.prefect("deployment", "run", "nightly/nightly", "--param", f"config={text}")
-        found = re.search(r"UUID: ([0-9a-f-]{36})", out)
-        assert found, out
-        return found[1]
+        uuid = re.search(r"UUID: ([0-9a-f-]{36})", out)
+        assert uuid, out
+        return uuid[1]
 
     def state(self, run: str) -> str:
         return str(self.get(f"/flow_runs/{run}")["state_type"])
@@ -133,19 +135,19 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
     with postgres() as port:
         teacher = start_teacher()
-        found = House(port, tmp_path_factory.mktemp("house"), teacher)
+        installation = House(port, tmp_path_factory.mktemp("house"), teacher)
         try:
-            found.serve()
+            installation.serve()
             deploy = subprocess.run(
-                found.command("deploy"), env=found.environment("deploy"), cwd=ROOT, capture_output=True,
+                installation.command("deploy"), env=installation.environment("deploy"), cwd=ROOT, capture_output=True,
                 text=True, timeout=400, check=False,
             )  # fmt: skip
             assert deploy.returncode == 0, deploy.stdout + deploy.stderr
             assert "mathmill: zombie run" in deploy.stdout
-            found.work()
-            yield found
+            installation.work()
+            yield installation
         finally:
-            for process in found.started[::-1]:
+            for process in installation.started[::-1]:
                 end(process)
             end(teacher.process)
 
@@ -191,16 +193,16 @@ def test_the_compose_file_is_valid(tmp_path: Path) -> None:
 @pytest.mark.soak
 def test_deployments_are_what_prefect_yaml_says(house: House) -> None:
     listed = {d["name"]: d for d in deployments(house)}
-    wanted = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
-    assert set(listed) == {one["name"] for one in wanted}
-    for one in wanted:
-        found = listed[one["name"]]
-        assert found["work_pool_name"] == one["work_pool"]["name"]
-        assert found["concurrency_options"]["collision_strategy"] == "ENQUEUE"
-        assert found["global_concurrency_limit"]["limit"] == 1
-        assert found["version"]
-        assert "mathmill" in found["tags"]
-        assert [s["schedule"]["cron"] for s in found["schedules"]] == [
+    declared = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    assert set(listed) == {one["name"] for one in declared}
+    for one in declared:
+        deployment = listed[one["name"]]
+        assert deployment["work_pool_name"] == one["work_pool"]["name"]
+        assert deployment["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+        assert deployment["global_concurrency_limit"]["limit"] == 1
+        assert deployment["version"]
+        assert "mathmill" in deployment["tags"]
+        assert [s["schedule"]["cron"] for s in deployment["schedules"]] == [
             s["cron"] for s in one.get("schedules", ())
         ]
     form = listed["rebuild"]["parameter_openapi_schema"]["definitions"]["Rebuild"]["properties"]
@@ -220,8 +222,8 @@ def deployments(house: House) -> list[dict[str, Any]]:
         text=True,
         check=True,
     )
-    found: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    result: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+    return result
 
 
 @pytest.mark.soak

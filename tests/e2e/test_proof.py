@@ -16,8 +16,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.soak]
 
 def test_the_quick_form_runs_every_part_and_is_not_made_twice(home: Callable[..., Home]) -> None:
     one = home()
-    told = json.loads(one.run("proof", "--quick", "--json").stdout)
-    assert told["questions"] == len(QUESTIONS)
+    summary = json.loads(one.run("proof", "--quick", "--json").stdout)
+    assert summary["questions"] == len(QUESTIONS)
     page = (one.path / "proof" / "proof.md").read_text(encoding="utf-8")
     for question in QUESTIONS:
         assert f"| {question.name} |" in page
@@ -31,7 +31,7 @@ def test_the_quick_form_runs_every_part_and_is_not_made_twice(home: Callable[...
         scores = json.loads(file.read_text())["scores"]
         asked = {arm for question in QUESTIONS for arm in (question.candidate, question.baseline)}
         assert asked <= set(scores)
-        assert {len(found) for found in scores.values()} == {5 * len(FAMILIES)}
-    made = [file.stat().st_mtime_ns for file in records]
+        assert {len(answers) for answers in scores.values()} == {5 * len(FAMILIES)}
+    written_at = [file.stat().st_mtime_ns for file in records]
     one.run("proof", "--quick")
-    assert [file.stat().st_mtime_ns for file in records] == made
+    assert [file.stat().st_mtime_ns for file in records] == written_at

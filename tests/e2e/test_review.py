@@ -59,8 +59,8 @@ def test_corrections_are_a_version_with_lineage(home: Callable[..., Home]) -> No
             RowJudgement(polished, "ada", RIGHT, solution="print(6)\n", answer="5"),
         ],
     )
-    said = one.run("correct", "d").stdout
-    assert "2 rows removed and 1 corrected, on 1 the reviewers disagree" in said
+    printed = one.run("correct", "d").stdout
+    assert "2 rows removed and 1 corrected, on 1 the reviewers disagree" in printed
     version = store.resolve("d")
     kept = {row["id"]: row for row in store.read(version).to_pylist()}
     assert not {wrong, fixed, failing} & set(kept)

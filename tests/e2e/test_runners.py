@@ -25,8 +25,8 @@ BIN = Path(sys.executable).parent
 
 @pytest.fixture(scope="module")
 def by_threads(home: Callable[..., Home]) -> dict[str, Any]:
-    found: dict[str, Any] = home().json(*NIGHT)
-    return found
+    outcome: dict[str, Any] = home().json(*NIGHT)
+    return outcome
 
 
 def process(words: list[str], log: Path, **more: str) -> subprocess.Popen[str]:

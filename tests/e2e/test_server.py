@@ -82,15 +82,17 @@ ENDED = ("COMPLETED", "FAILED", "CRASHED")
 
 
 def runs(up: tuple[Home, str], **chosen: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = ask(up, "flow_runs/filter", {"sort": "START_TIME_ASC", "flow_runs": chosen})
-    return found
+    runs_listed: list[dict[str, Any]] = ask(
+        up, "flow_runs/filter", {"sort": "START_TIME_ASC", "flow_runs": chosen}
+    )
+    return runs_listed
 
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, str]]:
     """A machine on which `up` runs, with a night every minute."""
-    with started_up(tmp_path_factory.mktemp("up") / "mathmill", "* * * * *") as found:
-        yield found.home, found.url
+    with started_up(tmp_path_factory.mktemp("up") / "mathmill", "* * * * *") as started:
+        yield started.home, started.url
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +109,8 @@ def scheduled(up: tuple[Home, str]) -> dict[str, Any]:
 
     wait_for(started, RUN_WITHIN_S, "a start by schedule")
     ask(up, f"deployments/{nightly}/pause_deployment", {})
-    found: dict[str, Any] = wait_for(ended, RUN_WITHIN_S, "a scheduled run")
-    return found
+    ended_run: dict[str, Any] = wait_for(ended, RUN_WITHIN_S, "a scheduled run")
+    return ended_run
 
 
 def test_a_scheduled_night_completes(up: tuple[Home, str], scheduled: dict[str, Any]) -> None:
@@ -120,10 +122,10 @@ def test_a_scheduled_night_completes(up: tuple[Home, str], scheduled: dict[str, 
 
 def test_the_run_has_its_artifacts(up: tuple[Home, str], scheduled: dict[str, Any]) -> None:
     chosen = {"artifacts": {"flow_run_id": {"any_": [scheduled["id"]]}}}
-    found = {a["key"]: a for a in ask(up, "artifacts/filter", chosen) if a["key"]}
-    assert {"math-sft-funnel", "math-sft-report", "math-sft-version"} <= set(found)
-    assert "data:image/png;base64," in found["math-sft-report"]["data"]
-    assert '"Mix"' in found["math-sft-funnel"]["data"]
+    artifacts = {a["key"]: a for a in ask(up, "artifacts/filter", chosen) if a["key"]}
+    assert {"math-sft-funnel", "math-sft-report", "math-sft-version"} <= set(artifacts)
+    assert "data:image/png;base64," in artifacts["math-sft-report"]["data"]
+    assert '"Mix"' in artifacts["math-sft-funnel"]["data"]
 
 
 def test_task_runs_are_a_shard_and_named_for_people(up: tuple[Home, str], scheduled: dict[str, Any]) -> None:
@@ -144,7 +146,7 @@ def test_the_form_has_descriptions_and_limits(up: tuple[Home, str]) -> None:
 
 
 def test_everything_that_prefect_yaml_declares_is_served(up: tuple[Home, str]) -> None:
-    served = {found["name"]: found for found in ask(up, "deployments/filter", {})}
+    served = {deployment["name"]: deployment for deployment in ask(up, "deployments/filter", {})}
     assert set(served) == {one["name"] for one in declared()}
     for one in declared():
         assert len(served[one["name"]]["schedules"]) == (
@@ -247,13 +249,19 @@ def paths(up: tuple[Home, str]) -> list[tuple[str, str]]:
     """Every operation of the API by its own description."""
     home, url = up
     spec = fetch(f"{url}/openapi.json", headers=password_of(home.path))
-    found = [
+    matching = [
         (method.upper(), path if path.startswith("/api/") else f"/api{path}")
         for path, methods in spec["paths"].items()
         for method in methods
     ]
-    assert len(found) > 150
-    return [*found, ("GET", "/openapi.json"), ("GET", "/docs"), ("GET", "/api/openapi.json"), ("POST", "/")]
+    assert len(matching) > 150
+    return [
+        *matching,
+        ("GET", "/openapi.json"),
+        ("GET", "/docs"),
+        ("GET", "/api/openapi.json"),
+        ("POST", "/"),
+    ]
 
 
 def port_of(url: str) -> int:

@@ -69,22 +69,22 @@ def damaged(home: Path, flips: int, removals: int) -> dict[str, Count]:
             path.write_bytes(changed)
         else:
             path.unlink()
-        found = {what: state for what, state in check_everything().items() if not state.startswith("sound")}
-        lines = "\n".join(found.values())
+        unsound = {what: state for what, state in check_everything().items() if not state.startswith("sound")}
+        lines = "\n".join(unsound.values())
         count = kinds.setdefault(f"{'flip' if flip else 'removal'}, {kind_of(name)}", Count())
         count.tried += 1
-        if path.name in lines or (name == "ledger.sqlite" and "ledger" in found):
+        if path.name in lines or (name == "ledger.sqlite" and "ledger" in unsound):
             assert "Fix: " in lines
-            assert all(state.count("\n") == 0 for state in found.values())
+            assert all(state.count("\n") == 0 for state in unsound.values())
             assert name.startswith(MADE_AGAIN) <= ("Nothing is lost: this is derived data" in lines)
             count.named += 1
         elif name.startswith(NOT_OURS):
             count.harmless += 1
-            assert found == {}
+            assert unsound == {}
         elif name == "ledger.sqlite" and flip and answers(home) == whole:
             count.harmless += 1  # a bit that holds no record
         else:
-            count.missed.append(f"{name}, bit {place}: {found}")
+            count.missed.append(f"{name}, bit {place}: {unsound}")
         for extra in home.glob("ledger.sqlite-*"):
             extra.unlink()
         path.write_bytes(data)

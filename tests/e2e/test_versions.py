@@ -43,7 +43,7 @@ def test_the_second_month(story: Story) -> None:
     assert first in text
     assert re.search(r"^subdomain +base +rebuilt$", text, re.MULTILINE)
     assert not re.search(r"[`|\\]", text)
-    wanted = int(re.search(r"would be: ([\d,]+) rows", text).group(1).replace(",", ""))  # type: ignore[union-attr]
+    expected_rows = int(re.search(r"would be: ([\d,]+) rows", text).group(1).replace(",", ""))  # type: ignore[union-attr]
     assert [v["version"] for v in home.json("datasets")] == [first]
 
     # stricter: fewer rows, nothing asked, reasons known
@@ -51,7 +51,7 @@ def test_the_second_month(story: Story) -> None:
     assert asked() == before
     assert strict["lineage"]["base"] == first
     assert strict["lineage"]["flow"] == "rebuild"
-    assert 0 < strict["rows"] <= wanted
+    assert 0 < strict["rows"] <= expected_rows
     balanced(strict["lineage"])
     # solutions that no model wrote have a threshold of their own (score.trusted)
     low = home.sql(
@@ -59,10 +59,14 @@ def test_the_second_month(story: Story) -> None:
         WHERE scores['answer'] < 0.8499 AND verdicts['solution_by'] IS NULL"""
     )
     assert low == [{"n": 0}]
-    found = home.json("diff", first, strict["version"])
-    assert found["rows_before"] + found["added"] - found["dropped"] == found["rows_after"] == strict["rows"]
-    assert sum(one["rows"] for one in found["reasons"]) == found["dropped"]
-    assert not [one for one in found["reasons"] if one["stage"] == "unknown"]
+    difference = home.json("diff", first, strict["version"])
+    assert (
+        difference["rows_before"] + difference["added"] - difference["dropped"]
+        == difference["rows_after"]
+        == strict["rows"]
+    )
+    assert sum(one["rows"] for one in difference["reasons"]) == difference["dropped"]
+    assert not [one for one in difference["reasons"] if one["stage"] == "unknown"]
     keys = {a["key"] for a in fetch(f"{story.api}/artifacts/filter", {"limit": 200})}
     assert "math-sft-diff" in keys
     page = home.path / "reports" / f"{strict['version']}.diff.html"
@@ -161,7 +165,7 @@ def test_the_second_month(story: Story) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "complaint"),
     [
         (("rebuild",), "there is no dataset 'math-sft'"),
         (("rebuild", "--set", "without.colour=[red]"), "unknown column 'colour'"),
@@ -173,7 +177,7 @@ def test_the_second_month(story: Story) -> None:
     ],
 )
 def test_bad_rebuilds_are_refused_in_one_line(
-    home: Callable[..., Home], words: tuple[str, ...], said: str
+    home: Callable[..., Home], words: tuple[str, ...], complaint: str
 ) -> None:
     refused = home().run(*words, code=2).stderr.strip().splitlines()
-    assert said in refused[-1], refused
+    assert complaint in refused[-1], refused

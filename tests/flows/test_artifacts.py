@@ -156,12 +156,12 @@ def calls(tree: ast.AST, within: str = "") -> Iterator[str]:
 
 
 def test_every_call_that_makes_an_artifact_is_driven() -> None:
-    found = Counter(
+    artifact_calls = Counter(
         f"{path.relative_to(ROOT).as_posix()} {call}"
         for path in (ROOT / "flows").rglob("*.py")
         for call in calls(ast.parse(path.read_text(encoding="utf-8")))
     )
-    assert found == {call: count for call, (count, _) in DRIVEN_BY.items()}
+    assert artifact_calls == {call: count for call, (count, _) in DRIVEN_BY.items()}
     for _, where in DRIVEN_BY.values():
         file, _, name = where.partition("::")
         assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8")

@@ -66,9 +66,9 @@ def words(text: str) -> list[str]:
 
 def grams(text: str) -> set[tuple[str, ...]]:
     """Runs of 10 words; of 18 where there is Chinese, whose words here are single characters."""
-    found = words(text)
+    text_words = words(text)
     size = 18 if re.search("[\u4e00-\u9fff]", text) else 10
-    return {tuple(found[i : i + size]) for i in range(len(found) - size + 1)}
+    return {tuple(text_words[i : i + size]) for i in range(len(text_words) - size + 1)}
 
 
 @pytest.mark.parametrize("task", EVERY, ids=[task["id"] for task in EVERY])
@@ -76,9 +76,9 @@ def test_program_and_box_give_the_answer(task: dict[str, Any]) -> None:
     assert equal(task["answer"], run(task["program"]))
     last = task["solution"].splitlines()[-1]
     assert last == f"\\boxed{{{task['answer']}}}"
-    found = extract(task["solution"], task["language"])
-    assert found is not None
-    assert found.answer == task["answer"]
+    extracted = extract(task["solution"], task["language"])
+    assert extracted is not None
+    assert extracted.answer == task["answer"]
 
 
 def test_the_check_notices_a_wrong_answer() -> None:

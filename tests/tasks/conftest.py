@@ -18,14 +18,14 @@ from tasks.sandbox import Limits, Sandbox, isolation
 def engine(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
     """Makes engines on one ledger; all are closed at the end."""
     ledger = Ledger.open(str(tmp_path / "ledger.sqlite"))
-    made: list[Engine] = []
+    engines: list[Engine] = []
 
     def make(role: str = "reasoner", model: str = "embedded", **limits: object) -> Engine:
-        made.append(Engine(Endpoint(role=role, model=model), ledger, EngineLimits(**limits)))  # type: ignore[arg-type]
-        return made[-1]
+        engines.append(Engine(Endpoint(role=role, model=model), ledger, EngineLimits(**limits)))  # type: ignore[arg-type]
+        return engines[-1]
 
     yield make
-    for one in made:
+    for one in engines:
         one.close()
     ledger.close()
 
@@ -38,8 +38,8 @@ def judge() -> Iterator[Judge]:
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
-    found = isolation()
-    if not found.ok:
-        pytest.skip(f"no isolation here: {found.detail}")
+    isolated = isolation()
+    if not isolated.ok:
+        pytest.skip(f"no isolation here: {isolated.detail}")
     with Sandbox(Limits(wall_s=10.0), workers=1) as box:
         yield box

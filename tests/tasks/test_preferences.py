@@ -304,7 +304,7 @@ SHARED = [
 ]
 
 
-def said(content: str, **more: Any) -> dict[str, Any]:
+def assistant(content: str, **more: Any) -> dict[str, Any]:
     return {"role": "assistant", "content": content, **more}
 
 
@@ -332,14 +332,14 @@ def test_preferred_chats_of_several_turns_leave_as_conversations(judge: Judge, t
     from trl.data_utils import is_conversational
 
     store = Store(tmp_path / "home")
-    longer = [said("Which size?"), {"role": "user", "content": "Two digits."}, said("97")]
+    longer = [assistant("Which size?"), {"role": "user", "content": "Two digits."}, assistant("97")]
     version = imported(
         store,
-        {"chosen": [*SHARED, said("97", reasoning_content="97 has no divisor.")], "rejected": [*SHARED, said("91")]},
-        {"prompt": [{"role": "system", "content": "Be short."}, *SHARED], "chosen": [said("7")], "rejected": longer},
+        {"chosen": [*SHARED, assistant("97", reasoning_content="97 has no divisor.")], "rejected": [*SHARED, assistant("91")]},
+        {"prompt": [{"role": "system", "content": "Be short."}, *SHARED], "chosen": [assistant("7")], "rejected": longer},
         {"prompt": "What is 3 + 4?", "chosen": "It is \\boxed{7}.", "rejected": "It is \\boxed{8}."},
         # the sides part at a question, so that they answer different ones
-        {"chosen": [*SHARED, said("5")], "rejected": [*SHARED[:2], {"role": "user", "content": "Why?"}, said("So.")]},
+        {"chosen": [*SHARED, assistant("5")], "rejected": [*SHARED[:2], {"role": "user", "content": "Why?"}, assistant("So.")]},
     )  # fmt: skip
     pairs = exported_records(store, version, tmp_path / "p", "preference", judge)
     by_prompt = {(pair["prompt"][0]["content"], pair["chosen"][0]["content"]): pair for pair in pairs}
@@ -348,11 +348,11 @@ def test_preferred_chats_of_several_turns_leave_as_conversations(judge: Judge, t
     }  # fmt: skip
     first = by_prompt["Name a prime.", "97"]
     assert first["prompt"] == SHARED
-    assert first["chosen"] == [said("97", reasoning_content="97 has no divisor.")]
-    assert first["rejected"] == [said("91")]
+    assert first["chosen"] == [assistant("97", reasoning_content="97 has no divisor.")]
+    assert first["rejected"] == [assistant("91")]
     assert first["rejected_reason"] == "not_preferred"
     assert by_prompt["Be short.", "7"]["rejected"] == longer
-    assert by_prompt["What is 3 + 4?", "It is \\boxed{7}."]["rejected"] == [said("It is \\boxed{8}.")]
+    assert by_prompt["What is 3 + 4?", "It is \\boxed{7}."]["rejected"] == [assistant("It is \\boxed{8}.")]
     assert all(is_conversational(pair) for pair in pairs)
     labelled = exported_records(store, version, tmp_path / "u", "unpaired-preference", judge)
     chats = {(one["completion"][0]["content"], one["label"]) for one in labelled if len(one["prompt"]) > 1}
@@ -369,14 +369,14 @@ def test_pairs_of_chats_that_call_tools_are_exported_and_not_trained_on(judge: J
     store = Store(tmp_path / "home")
     calling = [
         *SHARED,
-        said("", tool_calls=[call]),
+        assistant("", tool_calls=[call]),
         {"role": "tool", "content": "97", "tool_call_id": "1"},
-        said("97"),
+        assistant("97"),
     ]
-    version = imported(store, {"chosen": calling, "rejected": [*SHARED, said("91")]})
+    version = imported(store, {"chosen": calling, "rejected": [*SHARED, assistant("91")]})
     (pair,) = exported_records(store, version, tmp_path / "p", "preference", judge)
     assert pair["chosen"][0]["tool_calls"] == [call]
-    assert pair["rejected"] == [said("91")]
+    assert pair["rejected"] == [assistant("91")]
     with pytest.raises(TrainError, match="call tools.*Fix: "):
         list(preferences(store, version, reasoning="inline"))
 
@@ -385,7 +385,7 @@ def test_a_chat_is_paired_with_that_of_its_own_record(judge: Judge, tmp_path: Pa
     """Records may begin alike; nothing says that one of the other record is worse."""
     store = Store(tmp_path / "home")
     records = [
-        {"chosen": [*SHARED, said(good)], "rejected": [*SHARED, said(bad)]}
+        {"chosen": [*SHARED, assistant(good)], "rejected": [*SHARED, assistant(bad)]}
         for good, bad in (("97", "91"), ("11", "21"), ("13", "33"))
     ]
     version = imported(store, *records)

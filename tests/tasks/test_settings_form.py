@@ -30,8 +30,8 @@ def groups(form: type[BaseModel]) -> dict[str, type[BaseModel]]:
 
 
 def properties(form: type[BaseModel]) -> dict[str, Any]:
-    found: dict[str, Any] = form.model_json_schema()["properties"]
-    return found
+    fields: dict[str, Any] = form.model_json_schema()["properties"]
+    return fields
 
 
 def test_the_night_has_what_people_change_first_at_the_top() -> None:

@@ -60,14 +60,14 @@ def test_a_forecast_names_the_seeds_that_cannot_be_used(tmp_path: Path) -> None:
         unusable_seeds(night)
 
 
-@pytest.mark.parametrize(("thinking", "said"), [(None, True), ("because", False)])
+@pytest.mark.parametrize(("thinking", "reasoning_printed"), [(None, True), ("because", False)])
 def test_an_export_says_where_inline_thinking_changes_nothing(
-    thinking: str | None, said: bool, tmp_path: Path
+    thinking: str | None, reasoning_printed: bool, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
     row = Row("What is 2 + 3?", "en", solution="5", solution_format="cot", reasoning=thinking)
     Store(home).publish("d", [to_table([row])], lineage={"run": "r"})
-    for option, heard in (("inline", said), ("field", False)):
+    for option, heard in (("inline", reasoning_printed), ("field", False)):
         words = ["export", "d", str(tmp_path / option), "--reasoning", option]
         done = CliRunner().invoke(app, words, env={"MATHMILL_HOME": str(home), "MATHMILL_ENV_FILE": ""})
         assert done.exit_code == 0

@@ -43,11 +43,11 @@ def test_a_history_that_flipped_and_a_ledger_that_is_gone_are_both_named(home: P
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 4
     file.write_bytes(data)
-    found = check_everything()
-    assert found["marks"] == "sound"
-    assert f"{file.name} was altered" in found["history d"]
-    assert "is missing" in found["ledger"]
-    assert all("Fix: " in state for state in found.values() if state != "sound")
+    checked = check_everything()
+    assert checked["marks"] == "sound"
+    assert f"{file.name} was altered" in checked["history d"]
+    assert "is missing" in checked["ledger"]
+    assert all("Fix: " in state for state in checked.values() if state != "sound")
 
 
 def test_an_index_that_flipped_is_named(home: Path) -> None:

@@ -16,16 +16,16 @@ def certificate(*recall: Recall) -> Certificate:
 
 
 def test_too_little_recall_stops_a_version() -> None:
-    found = certificate(Recall("verbatim", 100, 98, 98, {}), Recall("renamed", 100, 10, 10, {}))
+    summary = certificate(Recall("verbatim", 100, 98, 98, {}), Recall("renamed", 100, 10, 10, {}))
     written: Any = None  # the gate asks the certificate alone
-    assert enough_recall(found, {"verbatim": 0.98, "re-wrapped": 1.0}).check(written) is None
-    why = enough_recall(found, {"verbatim": 0.99}).check(written)
+    assert enough_recall(summary, {"verbatim": 0.98, "re-wrapped": 1.0}).check(written) is None
+    why = enough_recall(summary, {"verbatim": 0.99}).check(written)
     assert why is not None
     assert why.startswith("98 of 100 verbatim leaks were found, gates.min_recall asks for 0.99: add rules")
 
 
 def test_every_rule_is_on_and_nothing_is_registered() -> None:
-    found = Decontamination.of(DecontaminateSettings())
-    assert sorted(found.config.rules) == sorted(RULES) == list(names("tasks.decontamination.rules"))
-    assert not found.benchmarks.files
-    assert len(found.clean.items()) > 200
+    removal = Decontamination.of(DecontaminateSettings())
+    assert sorted(removal.config.rules) == sorted(RULES) == list(names("tasks.decontamination.rules"))
+    assert not removal.benchmarks.files
+    assert len(removal.clean.items()) > 200

@@ -17,9 +17,9 @@ from tasks.llm.budget import BudgetExceeded, BudgetState
 
 @pytest.fixture
 def events(monkeypatch) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    monkeypatch.setattr(alarms, "emit_event", lambda **event: found.append(event))
-    return found
+    emitted: list[dict[str, Any]] = []
+    monkeypatch.setattr(alarms, "emit_event", lambda **event: emitted.append(event))
+    return emitted
 
 
 def fail(error: Exception) -> None:

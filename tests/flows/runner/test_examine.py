@@ -30,12 +30,12 @@ def test_the_rules_are_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     def examined(**settings: object) -> tuple[certificate.Certificate, list[str]]:
         config = DecontaminateSettings(benchmarks=[str(exam)], planted=2, **({"rules": ["exact"]} | settings))
-        said: list[str] = []
+        logged: list[str] = []
         with opened(load_settings()) as tools:
-            return examine(tools, [], Decontamination.of(config), said.append)[0], said
+            return examine(tools, [], Decontamination.of(config), logged.append)[0], logged
 
-    first, said = examined()
-    assert (len(measured), said) == (1, [MEASURING])
+    first, logged = examined()
+    assert (len(measured), logged) == (1, [MEASURING])
     assert examined() == (first, [])
     assert len(measured) == 1
     assert examined(rules=["exact", "ngram13"])[1] == [MEASURING]  # other rules are another measurement

@@ -175,8 +175,8 @@ def test_ranges_hold_the_facts_of_fifty_homes() -> None:
                     widths.append((high - low) / likely)
     shares = {when: {name: held[when][name] / counted[when] for name in SHOWN} for when in held}
     print(shares, "width in the end", round(float(np.median(widths)), 2))
-    for when, found in shares.items():
-        for name, share in found.items():
+    for when, observed in shares.items():
+        for name, share in observed.items():
             assert share >= COVERAGE, (when, name, share)
     # a range that contains everything has no information
     assert float(np.median(widths)) < 1.0

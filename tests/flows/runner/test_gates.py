@@ -91,7 +91,7 @@ def test_a_review_is_required_whole_and_with_few_wrong_rows(tmp_path: Path, vers
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "complaint"),
     [
         ("production: 5", "production"),
         ("- a", "must map tags to gates"),
@@ -100,8 +100,8 @@ def test_a_review_is_required_whole_and_with_few_wrong_rows(tmp_path: Path, vers
         ("a: [", "must map tags to gates"),
     ],
 )
-def test_a_file_that_does_not_fit_is_one_line(tmp_path: Path, text: str, said: str) -> None:
+def test_a_file_that_does_not_fit_is_one_line(tmp_path: Path, text: str, complaint: str) -> None:
     (tmp_path / "gates.yaml").write_text(text)
-    with pytest.raises(ConfigError, match=said) as refused:
+    with pytest.raises(ConfigError, match=complaint) as refused:
         promotion_gates(tmp_path)
     assert "\n" not in str(refused.value)

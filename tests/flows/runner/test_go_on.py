@@ -35,11 +35,11 @@ def test_an_offline_night_continues_online() -> None:
 )
 def test_a_moment_that_is_past_is_left_out(words: tuple[str, ...]) -> None:
     night = Nightly.model_validate({"budget": {"deadline": PAST}})
-    found = command("deadline", night, "--target", "20", *words)
-    assert found[:3] == ["nightly", "--target", "20"]
-    sets = [value for option, value in itertools.pairwise(found) if option == "--set"]
+    arguments = command("deadline", night, "--target", "20", *words)
+    assert arguments[:3] == ["nightly", "--target", "20"]
+    sets = [value for option, value in itertools.pairwise(arguments) if option == "--set"]
     assert load_config(None, sets).budget.deadline is None
-    assert "--deadline" not in " ".join(found)
+    assert "--deadline" not in " ".join(arguments)
 
 
 @pytest.mark.parametrize("deadline", ["90m", "06:30"])

@@ -40,16 +40,16 @@ def test_relative_paths_of_the_file_are_beside_it(checkout: Path, monkeypatch: p
     (checkout / ".env").write_text(
         "MATHMILL_HOME=data\nMATHMILL_STORE=tables\nMATHMILL_LEDGER=calls.sqlite\n"
     )
-    found = load_settings()
-    assert found.home == checkout / "data"
-    assert found.tables == str(checkout / "tables")
-    assert found.ledger_url() == str(checkout / "calls.sqlite")
+    loaded = load_settings()
+    assert loaded.home == checkout / "data"
+    assert loaded.tables == str(checkout / "tables")
+    assert loaded.ledger_url() == str(checkout / "calls.sqlite")
     monkeypatch.setenv("MATHMILL_HOME", "here")  # of a shell: in the current folder, as in every command
     assert load_settings().home == Path("here")
     (checkout / ".env").write_text("MATHMILL_STORE=s3://bucket/prefix\nMATHMILL_LEDGER=postgresql://u@h/d\n")
-    found = load_settings()
-    assert found.tables == "s3://bucket/prefix"
-    assert found.ledger_url() == "postgresql://u@h/d"
+    loaded = load_settings()
+    assert loaded.tables == "s3://bucket/prefix"
+    assert loaded.ledger_url() == "postgresql://u@h/d"
 
 
 def test_a_home_and_settings_that_a_folder_has_are_still_used_and_named(checkout: Path) -> None:
@@ -58,8 +58,8 @@ def test_a_home_and_settings_that_a_folder_has_are_still_used_and_named(checkout
     assert of_current_folder() == f"using .mathmill of the current folder {Path.cwd()}, not of {checkout}"
     Path(".env").write_text("MATHMILL_TEACHER__PRICE_OUT=2\n")
     (checkout / ".env").write_text("MATHMILL_TEACHER__PRICE_IN=1\n")
-    found = load_settings()
-    assert (found.teacher.price_in, found.teacher.price_out) == (None, 2.0)
+    loaded = load_settings()
+    assert (loaded.teacher.price_in, loaded.teacher.price_out) == (None, 2.0)
     assert ".env and .mathmill of the current folder" in of_current_folder()
 
 

@@ -13,11 +13,11 @@ from flows.runner.run_notes import SAME_NIGHT_S, RunNote, ended, notes_kept
 
 
 def test_a_restarted_night_is_the_same_one(tmp_path: Path) -> None:
-    made: list[int] = []
+    notes: list[int] = []
 
     def forecast() -> dict[str, Any]:
-        made.append(len(made))
-        return {"number": made[-1]}
+        notes.append(len(notes))
+        return {"number": notes[-1]}
 
     first = RunNote.start(tmp_path, "night-1", forecast)
     again = RunNote.start(tmp_path, "night-1", forecast)  # as after a kill

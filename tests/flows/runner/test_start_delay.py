@@ -12,10 +12,10 @@ from flows.runner import start_delay as jitter
 
 @pytest.fixture
 def waits(monkeypatch) -> list[float]:
-    found: list[float] = []
-    monkeypatch.setattr(jitter.time, "sleep", found.append)
+    delays: list[float] = []
+    monkeypatch.setattr(jitter.time, "sleep", delays.append)
     monkeypatch.setattr(jitter, "get_run_logger", lambda: SimpleNamespace(info=lambda *words: None))
-    return found
+    return delays
 
 
 def run(monkeypatch, number: int, scheduled: bool = True) -> None:

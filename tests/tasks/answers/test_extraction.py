@@ -10,7 +10,7 @@ from tasks.answers import Extraction, extract
 from tasks.answers.extraction import with_closed_box
 from tasks.ingestion.columns import read
 
-FOUND = [
+EXTRACTED = [
     ("It was 7/8/1971.\n\nStep 3: as MM/DD/YYYY,\nthe date a year before today is 07/08/1971.", "07/08/1971", "last"),
     # boxed
     (r"So the area is $\boxed{\frac{1}{2}}$.", r"\frac{1}{2}", "boxed"),
@@ -228,7 +228,7 @@ NOTHING = [
 ]
 
 
-@pytest.mark.parametrize(("text", "answer", "kind"), FOUND)
+@pytest.mark.parametrize(("text", "answer", "kind"), EXTRACTED)
 def test_found(text: str, answer: str, kind: str) -> None:
     language = "zh" if any("\u4e00" <= char <= "\u9fff" for char in text) else "en"
     assert extract(text, language) == Extraction(answer, kind)

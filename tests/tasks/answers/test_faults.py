@@ -61,8 +61,8 @@ def plain(candidate: str, gold: str) -> bool:
 def test_known_faults(candidate: str, gold: str, theirs: bool, true: str | None, fault: str) -> None:
     assert plain(candidate, gold) == theirs, f"math-verify no longer does this: {fault}"
     if true is not None:
-        found = decide(candidate, gold) or verdict(canonical(candidate), canonical(gold))
-        assert found == true, fault
+        decision = decide(candidate, gold) or verdict(canonical(candidate), canonical(gold))
+        assert decision == true, fault
 
 
 _whole = st.integers(-(10**12), 10**12).map(str)
@@ -106,10 +106,10 @@ _small = st.one_of(
     st.one_of(st.tuples(_number, _number), st.tuples(_small, _small), _number.map(lambda text: (text, text)))
 )
 def test_the_fast_path_agrees_with_math_verify_on_numbers(pair: tuple[str, str]) -> None:
-    found = decide(*pair)
-    assert found is not None, "a pair of numbers is decided without algebra"
-    if found != "unknown":
-        assert (found == "equal") == plain(*pair)
+    decision = decide(*pair)
+    assert decision is not None, "a pair of numbers is decided without algebra"
+    if decision != "unknown":
+        assert (decision == "equal") == plain(*pair)
 
 
 _point = st.tuples(st.integers(-9, 9), st.integers(-9, 9)).map(lambda p: f"({p[0]}, {p[1]})")
@@ -122,9 +122,9 @@ _set = st.lists(st.integers(-5, 5), min_size=2, max_size=4, unique=True).map(
 @settings(max_examples=60)
 @given(st.one_of(st.tuples(_point, _point), st.tuples(_set, _set)))
 def test_the_fast_path_agrees_with_math_verify_on_points_and_lists(pair: tuple[str, str]) -> None:
-    found = decide(*pair)
-    if found is not None:  # 0,1 may be a decimal
-        assert (found == "equal") == plain(*pair)
+    decision = decide(*pair)
+    if decision is not None:  # 0,1 may be a decimal
+        assert (decision == "equal") == plain(*pair)
 
 
 _leaf = st.one_of(
@@ -155,9 +155,9 @@ _rewritten = st.sampled_from(
     )
 )
 def test_the_identity_test_agrees_with_math_verify(pair: tuple[str, str]) -> None:
-    found = decide_arithmetic(*pair)
-    if found is not None:
-        assert (found == "equal") == plain(*pair)
+    decision = decide_arithmetic(*pair)
+    if decision is not None:
+        assert (decision == "equal") == plain(*pair)
 
 
 def test_the_identity_test_decides_without_computing() -> None:

@@ -28,8 +28,8 @@ HOSTILE = [
 def test_the_judge_survives_hostile_answers() -> None:
     pairs = [(text, "x+1") for text in HOSTILE] + [("x+1", text) for text in HOSTILE[:9]]
     with Judge(workers=2, timeout_s=0.5) as judge:
-        found = judge.equal(pairs)
-        assert [pair for pair, verdict in zip(pairs, found, strict=True) if verdict == "equal"] == []
+        verdicts = judge.equal(pairs)
+        assert [pair for pair, verdict in zip(pairs, verdicts, strict=True) if verdict == "equal"] == []
         assert judge.equal([("\\sin(\\frac{\\pi}{6})", "\\frac{1}{2}")]) == ["equal"]
 
 
@@ -150,17 +150,17 @@ def test_no_worker_starts_for_what_is_certain() -> None:
 
 def test_threads_share_a_judge(judge: Judge) -> None:
     pairs = [(f"(x+{n})^2", f"x^2+{2 * n}x+{n * n}") for n in range(1, 6)] + [("x+1", "x+2")]
-    found: dict[int, list[str]] = {}
+    verdicts: dict[int, list[str]] = {}
 
     def work(index: int) -> None:
-        found[index] = list(judge.equal(pairs))
+        verdicts[index] = list(judge.equal(pairs))
 
     threads = [threading.Thread(target=work, args=(index,)) for index in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [found[index] for index in range(4)] == [["equal"] * 5 + ["different"]] * 4
+    assert [verdicts[index] for index in range(4)] == [["equal"] * 5 + ["different"]] * 4
 
 
 def test_batches_do_not_change_verdicts(judge: Judge) -> None:
@@ -202,13 +202,13 @@ def test_the_order_of_answers_changes_no_class(judge: Judge) -> None:
     ]
 
     def members(order: list[int]) -> tuple[set[frozenset[int]], set[frozenset[frozenset[int]]]]:
-        found = group([answers[i] for i in order], judge)
+        groups = group([answers[i] for i in order], judge)
         each: dict[int, set[int]] = {}
-        for i, number in zip(order, found.classes, strict=True):
+        for i, number in zip(order, groups.classes, strict=True):
             if number is not None:
                 each.setdefault(number, set()).add(i)
         sets = {number: frozenset(rows) for number, rows in each.items()}
-        return set(sets.values()), {frozenset({sets[a], sets[b]}) for a, b in found.incomparable}
+        return set(sets.values()), {frozenset({sets[a], sets[b]}) for a, b in groups.incomparable}
 
     rng = rng_of("groups", "order")
     first = members(list(range(len(answers))))

@@ -55,8 +55,8 @@ def test_every_readable_answer_equals_itself(judge: Judge) -> None:
 
 _symbols = st.sampled_from([*"0123456789xynkzie", *"+-*/^=<>,;:(){}[]|.%$ ", "\\frac", "\\sqrt", "\\pm", "\\pi", "\\in", "\\infty", "\\text{",
                             " and ", " or ", "half", "km/h", "PM", "或", "又", "分之", "...", "remainder ", "\\dot", "\\overline", "Interval(", "np.float64("])  # fmt: skip
-_made = st.lists(_symbols, min_size=1, max_size=14).map("".join)
-_answer = st.one_of(st.sampled_from(ANSWERS), _made)
+_assembled = st.lists(_symbols, min_size=1, max_size=14).map("".join)
+_answer = st.one_of(st.sampled_from(ANSWERS), _assembled)
 
 
 @given(_answer, _answer)

@@ -82,8 +82,8 @@ UNKNOWN = [
 
 
 def _wrong(judge: Judge, pairs: list[tuple[str, str]], verdict: str) -> list[tuple[str, str, str]]:
-    found = judge.equal(pairs)
-    return [(a, b, got) for (a, b), got in zip(pairs, found, strict=True) if got != verdict]
+    verdicts = judge.equal(pairs)
+    return [(a, b, got) for (a, b), got in zip(pairs, verdicts, strict=True) if got != verdict]
 
 
 def test_the_table_is_as_large_as_it_says() -> None:

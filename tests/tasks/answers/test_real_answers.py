@@ -37,11 +37,12 @@ def items(value: Any) -> list[Any]:
 
 def confusion(judge: Judge, cases: list[tuple[str, str, bool]]) -> Counter[tuple[bool, str]]:
     """Counts of (labelled right, verdict) over (text, gold, right); a text without an answer is "unknown"."""
-    found = [extract(text) for text, _, _ in cases]
-    pairs = [(hit.answer, gold) for hit, (_, gold, _) in zip(found, cases, strict=True) if hit]
+    extracted = [extract(text) for text, _, _ in cases]
+    pairs = [(hit.answer, gold) for hit, (_, gold, _) in zip(extracted, cases, strict=True) if hit]
     verdicts = iter(judge.equal(pairs))
     counts = Counter(
-        (right, next(verdicts) if hit else "unknown") for hit, (_, _, right) in zip(found, cases, strict=True)
+        (right, next(verdicts) if hit else "unknown")
+        for hit, (_, _, right) in zip(extracted, cases, strict=True)
     )
     print(f"{len(cases)} outputs: {dict(counts)}")
     return counts
@@ -88,12 +89,12 @@ def test_labelled_samples_of_other_kinds(judge: Judge) -> None:
         (items(row["resps"])[0][0], row["target"], float(row["accuracy_at_k"]) == 1)
         for row in rows("samples/qwen3_grpo_bbh.a.jsonl.gz")
     ]
-    found = [confusion(judge, cases) for cases in (algebra, dates, choices)]
-    for counts, cases in zip(found, (algebra, dates, choices), strict=True):
+    confusions = [confusion(judge, cases) for cases in (algebra, dates, choices)]
+    for counts, cases in zip(confusions, (algebra, dates, choices), strict=True):
         assert counts[True, "different"] <= 0.01 * len(cases)
     # 1320 km, two that are the same to a reader, and one that goes on with a question of its own, which is cut off
-    assert found[0][False, "equal"] <= 4
-    assert found[1][False, "equal"] <= 0.04 * len(
+    assert confusions[0][False, "equal"] <= 4
+    assert confusions[1][False, "equal"] <= 0.04 * len(
         dates
     )  # 8/3/1996 or Aug 3, 1996, where 08/03/1996 was asked for
 
@@ -130,8 +131,8 @@ def test_the_fast_path_never_contradicts_math_verify_on_real_numbers() -> None:
         if hit and hit.answer != gold and _PLAIN.fullmatch(hit.answer) and _PLAIN.fullmatch(gold):
             pairs.add((hit.answer, gold))
     for candidate, gold in sorted(pairs)[::8]:
-        found = decide(candidate, gold)
+        decision = decide(candidate, gold)
         theirs = verify(
             *(parse(f"${text}$", parsing_timeout=None) for text in (gold, candidate)), timeout_seconds=None
         )
-        assert found == ("equal" if theirs else "different"), (candidate, gold)
+        assert decision == ("equal" if theirs else "different"), (candidate, gold)

@@ -42,7 +42,7 @@ def reasoner(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
     """Makes reasoners that err at a rate, each on a ledger of its own."""
     opened: list[Engine] = []
 
-    def made(wrong: float = 0.0, name: str = "ledger") -> Engine:
+    def engine_with(wrong: float = 0.0, name: str = "ledger") -> Engine:
         ledger = Ledger.open(str(tmp_path / f"{name}.sqlite"))
         character = Character(STRONG.name, Rates(wrong_words=wrong, wrong_program=wrong, malformed=0.0))
         transport = AsgiTransport(make_app(models=[character]))
@@ -51,7 +51,7 @@ def reasoner(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
         )
         return opened[-1]
 
-    yield made
+    yield engine_with
     for engine in opened:
         engine.close()
         engine.ledger.close()

@@ -14,17 +14,17 @@ from tasks.seeding import rng_of
 
 
 def problems(language: str, per_level: int) -> list[Problem]:
-    made = []
+    drawn = []
     for name, family in families().items():
         for level in LEVELS:
             for number in range(per_level):
                 try:
-                    made.append(
+                    drawn.append(
                         make(family, rng_of("checked", name, language, level, number), level, language)
                     )
                 except Unworkable:
                     continue
-    return made
+    return drawn
 
 
 @pytest.mark.slow

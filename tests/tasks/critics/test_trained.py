@@ -52,7 +52,7 @@ def encode(texts: Sequence[str]) -> npt.NDArray[np.float32]:
 TOOLS = CriticTools(lambda name: encode)
 
 
-def made(count: int = 300, seed: int = 1) -> list[LabelledSolution]:
+def labelled(count: int = 300, seed: int = 1) -> list[LabelledSolution]:
     """Return solutions of additions. Wrong ones use a number that the question does not have, some at a place that is not known."""
     rng = random.Random(seed)
     solutions = []
@@ -79,7 +79,7 @@ def made(count: int = 300, seed: int = 1) -> list[LabelledSolution]:
 
 @pytest.fixture(scope="module")
 def parts() -> tuple[list[LabelledSolution], list[LabelledSolution]]:
-    return split(made(), 0.3, 0, "report")
+    return split(labelled(), 0.3, 0, "report")
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +214,7 @@ def test_arrays_are_never_unpickled(critic: TrainedCritic, tmp_path: Path) -> No
 
 
 def test_one_label_trains_nothing() -> None:
-    right_only = [one for one in made(60) if one.correct]
+    right_only = [one for one in labelled(60) if one.correct]
     with pytest.raises(CriticError, match=r"all solutions are right, .* Fix: "):
         train(right_only, SETTINGS, "words", TOOLS)
 

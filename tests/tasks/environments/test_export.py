@@ -146,7 +146,7 @@ def through_nemo_gym(folder: Path) -> Any:
     server = app.MathmillResourcesServer(config=app.MathmillConfig())
 
     async def all_of(rows: list[tuple[str, str, str, str]]) -> list[float | None]:
-        found: list[float | None] = []
+        rewards: list[float | None] = []
         for question, text, answer, language in rows:
             part = types.SimpleNamespace(type="output_text", text=text)
             response = types.SimpleNamespace(output=[types.SimpleNamespace(type="message", content=[part])])
@@ -159,8 +159,8 @@ def through_nemo_gym(folder: Path) -> Any:
             )
             done = await server.verify(body)
             assert done.mask_sample == (done.failure_kind is not None) == (done.failure_reason is not None)
-            found.append(None if done.mask_sample else done.reward)
-        return found
+            rewards.append(None if done.mask_sample else done.reward)
+        return rewards
 
     return lambda rows: asyncio.run(all_of(rows))
 
@@ -172,15 +172,15 @@ def through_verifiers(folder: Path) -> Any:
     environment = loaded(folder / "mathmill_environment.py").load_environment()
 
     async def all_of(rows: list[tuple[str, str, str, str]]) -> list[float | None]:
-        found: list[float | None] = []
+        rewards: list[float | None] = []
         for question, text, answer, language in rows:
             state = vf.State(
                 prompt=[{"role": "user", "content": question}], completion=[{"role": "assistant", "content": text}], answer=answer,
                 info={"question": question, "language": language}, task="", timing=vf.types.RolloutTiming() if hasattr(vf, "types") else {},
             )  # fmt: skip
             await environment.rubric.score_rollout(state)
-            found.append(None if state.get("error") is not None else state["reward"])
-        return found
+            rewards.append(None if state.get("error") is not None else state["reward"])
+        return rewards
 
     return lambda rows: asyncio.run(all_of(rows))
 

@@ -51,15 +51,15 @@ def likely(plan: NightPlan) -> dict[str, float]:
 
 def test_the_arithmetic_of_a_sure_night() -> None:
     """1,000 rows at 1.5 rows a question: 734 questions, 147 to 150 calls for them, 4 solutions and critiques each."""
-    found = likely(PLAN)
-    assert found["accepted"] == pytest.approx(1000, rel=0.01)
-    assert found["questions"] == pytest.approx(1000 / 1.5 * 1.1, rel=0.05)
-    assert found["calls"] == pytest.approx(found["questions"] * (1 / 5 + 8), rel=0.03)
-    assert found["tokens"] == pytest.approx(found["calls"] * 150, rel=0.1)
-    assert found["usd"] == pytest.approx(found["calls"] * (100 + 2 * 50) / 1e6, rel=0.1)
-    assert found["usd_batch"] == pytest.approx(found["usd"] / 2, rel=1e-6)
-    assert found["seconds"] == pytest.approx(
-        20 + found["calls"] * 2 / 64 + found["questions"] * 4 * 0.01, rel=0.2
+    estimate = likely(PLAN)
+    assert estimate["accepted"] == pytest.approx(1000, rel=0.01)
+    assert estimate["questions"] == pytest.approx(1000 / 1.5 * 1.1, rel=0.05)
+    assert estimate["calls"] == pytest.approx(estimate["questions"] * (1 / 5 + 8), rel=0.03)
+    assert estimate["tokens"] == pytest.approx(estimate["calls"] * 150, rel=0.1)
+    assert estimate["usd"] == pytest.approx(estimate["calls"] * (100 + 2 * 50) / 1e6, rel=0.1)
+    assert estimate["usd_batch"] == pytest.approx(estimate["usd"] / 2, rel=1e-6)
+    assert estimate["seconds"] == pytest.approx(
+        20 + estimate["calls"] * 2 / 64 + estimate["questions"] * 4 * 0.01, rel=0.2
     )
 
 
@@ -70,8 +70,8 @@ def test_methods_call_per_row_per_call_or_not_at_all() -> None:
         per_row={"evolve": CallsPerRow()},
         prices=dict(PLAN.prices) | {"evolve": [price("teacher")]},
     )
-    found, questions = simulate(mixed), likely(mixed)["questions"]
-    calls = {stage["stage"]: stage["calls"] for stage in found.record()["stages"]}
+    estimate, questions = simulate(mixed), likely(mixed)["questions"]
+    calls = {stage["stage"]: stage["calls"] for stage in estimate.record()["stages"]}
     assert calls["self_instruct"] == pytest.approx(questions / 2 / 5, rel=0.05)
     assert calls["evolve"] == pytest.approx(questions / 4, rel=0.05)
     assert "families" not in calls
@@ -90,11 +90,11 @@ def test_every_range_holds_its_likely_value_and_guesses_widen_it() -> None:
     unsure = simulate(
         replace(PLAN, shares=guesses, prices=PLAN.prices | {"solve": [price("reasoner", calls=0)]})
     )
-    for found in (sure, unsure):
-        assert all(low <= mid <= high for low, mid, high in found.figures.values())
+    for estimate in (sure, unsure):
+        assert all(low <= mid <= high for low, mid, high in estimate.figures.values())
 
-    def width(found: object, name: str) -> float:
-        low, mid, high = found.figures[name]  # type: ignore[attr-defined]
+    def width(estimate: object, name: str) -> float:
+        low, mid, high = estimate.figures[name]  # type: ignore[attr-defined]
         return float((high - low) / mid)
 
     assert width(unsure, "tokens") > 2 * width(sure, "tokens")
@@ -131,13 +131,13 @@ def test_the_calls_of_conversations_are_counted_per_row() -> None:
         per_row={"tree_search": CallsPerRow(11.0), "solve": CallsPerRow(1.5, guessed=True)},
         prices=PLAN.prices | {"tree_search": [price("reasoner")]},
     )
-    found, questions = simulate(talking), likely(talking)["questions"]
-    calls = {stage["stage"]: stage["calls"] for stage in found.stages}
+    estimate, questions = simulate(talking), likely(talking)["questions"]
+    calls = {stage["stage"]: stage["calls"] for stage in estimate.stages}
     assert calls["tree_search"] == pytest.approx(11 * questions / 2, rel=0.05)
     # the other half of the rows are questions, with four samples each
     assert calls["solve"] == pytest.approx(1.5 * 4 * questions / 2, rel=0.05)
     assert calls["critique"] == pytest.approx(4 * questions / 2 + questions / 2, rel=0.05)
-    assert found.guessed == ["solve"]
+    assert estimate.guessed == ["solve"]
 
 
 @pytest.mark.parametrize(
@@ -160,9 +160,9 @@ def test_batch_prices_count_against_the_cap_where_batches_are_used() -> None:
 
 def test_waves_that_do_not_suffice_are_named() -> None:
     hard = replace(PLAN, waves=1, usable=KeptShare(50, 1000))
-    found = simulate(hard)
-    assert found.ends["waves"] > 0.99
-    assert found.figures["accepted"][1] < 200
+    estimate = simulate(hard)
+    assert estimate.ends["waves"] > 0.99
+    assert estimate.figures["accepted"][1] < 200
 
 
 def test_the_same_seed_gives_the_same_simulate() -> None:

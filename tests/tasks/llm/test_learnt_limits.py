@@ -88,10 +88,10 @@ def test_a_repeated_request_counts_with_its_last_answer() -> None:
         answer(request(3), 300),
         answer(request(3), 300),  # a second call of the same request, as after a race
     ]
-    (found,) = lengths(calls).values()
-    assert (found.ended, found.endless, found.most) == ((300, 1500), 1, 2048)
-    assert found.lost([1024, 2048]) == pytest.approx((1024 * 2 + 2048) / 3)
-    assert found.cut(1024) == pytest.approx(2 / 3)
+    (learnt,) = lengths(calls).values()
+    assert (learnt.ended, learnt.endless, learnt.most) == ((300, 1500), 1, 2048)
+    assert learnt.lost([1024, 2048]) == pytest.approx((1024 * 2 + 2048) / 3)
+    assert learnt.cut(1024) == pytest.approx(2 / 3)
 
 
 def test_answers_under_a_limit_that_was_final_are_left_out() -> None:
@@ -112,7 +112,7 @@ def test_failed_and_estimated_answers_do_not_count() -> None:
             refused, call=replace(refused.call, raw=refused.call.raw.replace(b'"completion_tokens"', b'"x"'))
         ),
     ]
-    assert all(not found.ended for found in lengths(calls).values())
+    assert all(not learnt.ended for learnt in lengths(calls).values())
 
 
 def test_without_learnt_limits_no_request_changes() -> None:

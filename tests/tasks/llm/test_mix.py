@@ -76,18 +76,18 @@ def test_calls_without_a_seed_are_divided_by_their_messages() -> None:
 @pytest.fixture
 def mixed(tmp_path: Path) -> Iterator[Callable[..., MixedEngine]]:
     ledger = Ledger.open(tmp_path / "ledger.sqlite")
-    made: list[MixedEngine] = []
+    engines: list[MixedEngine] = []
 
     def make(role: str = "reasoner", **limits: Any) -> MixedEngine:
         members = [
             (Engine(Endpoint(role, model), ledger, EngineLimits(**limits)), weight)
             for model, weight in (("embedded", 2.0), ("embedded-small", 1.0))
         ]
-        made.append(MixedEngine(members))
-        return made[-1]
+        engines.append(MixedEngine(members))
+        return engines[-1]
 
     yield make
-    for one in made:
+    for one in engines:
         one.close()
     ledger.close()
 
@@ -229,7 +229,7 @@ def test_the_engine_of_a_mix_is_built_from_settings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stated", "said"),
+    ("stated", "complaint"),
     [
         ({"models": [{"model": "a"}, {"model": "a"}]}, "a more than once"),
         ({"models": [{"model": "a"}], "model": "b"}, "leave one out"),
@@ -239,9 +239,9 @@ def test_the_engine_of_a_mix_is_built_from_settings(tmp_path: Path) -> None:
     ],
 )
 def test_a_mix_that_cannot_be_used_is_refused(
-    stated: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
+    stated: dict[str, Any], complaint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(ValidationError, match=said):
+    with pytest.raises(ValidationError, match=complaint):
         Role(**stated)
     for name, value in stated.items():
         text = value if isinstance(value, str) else json.dumps(value)
@@ -286,8 +286,8 @@ def test_a_forecast_divides_calls_and_prices_by_weight() -> None:
 
     def usd(*models: dict[str, Any]) -> tuple[float, list[dict[str, Any]]]:
         inputs = inputs_of(Nightly(), settings(teacher={"models": models, **there}), nights=[], calls=[])
-        found = forecast(inputs, seed=1)
-        return found.figures["usd"][1], [line for line in found.stages if line["stage"] == "solve"]
+        forecasted = forecast(inputs, seed=1)
+        return forecasted.figures["usd"][1], [line for line in forecasted.stages if line["stage"] == "solve"]
 
     whole, _ = usd(dear)
     part, lines = usd(dear, free)

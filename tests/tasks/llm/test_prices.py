@@ -61,8 +61,8 @@ def test_every_entry_of_the_file_is_a_price() -> None:
     ],
 )  # fmt: skip
 def test_a_model_is_found_by_its_name(model: str, url: str, prompt: float | None) -> None:
-    found = published(model, (url,))
-    assert (found.prompt if found else None) == prompt
+    price = published(model, (url,))
+    assert (price.prompt if price else None) == prompt
 
 
 def test_cached_tokens_have_prices_of_their_own() -> None:
@@ -123,14 +123,14 @@ def test_settings_replace_published_prices_one_by_one() -> None:
 )  # fmt: skip
 def test_usage_of_chat_completions(usage: dict[str, Any], expected: tuple[int, ...]) -> None:
     answer = {"choices": [{"message": {"content": "4"}, "finish_reason": "stop"}], "usage": usage}
-    found = read(REQUEST, "key", 200, orjson.dumps(answer)).completion.usage
+    read_usage = read(REQUEST, "key", 200, orjson.dumps(answer)).completion.usage
     assert (
-        found.prompt_tokens,
-        found.completion_tokens,
-        found.cached_tokens,
-        found.written_tokens,
+        read_usage.prompt_tokens,
+        read_usage.completion_tokens,
+        read_usage.cached_tokens,
+        read_usage.written_tokens,
     ) == expected
-    assert not found.estimated
+    assert not read_usage.estimated
 
 
 ANSWERS = {
@@ -156,12 +156,12 @@ ANSWERS = {
 @pytest.mark.parametrize("name", ANSWERS)
 def test_usage_of_other_formats(name: str) -> None:
     answer, expected = ANSWERS[name]
-    found = read(REQUEST, "key", 200, orjson.dumps(answer)).completion.usage
+    usage = read(REQUEST, "key", 200, orjson.dumps(answer)).completion.usage
     assert (
-        found.prompt_tokens,
-        found.completion_tokens,
-        found.cached_tokens,
-        found.written_tokens,
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        usage.cached_tokens,
+        usage.written_tokens,
     ) == expected
 
 

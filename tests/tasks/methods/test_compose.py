@@ -188,8 +188,8 @@ def test_a_graph_that_does_not_need_its_functions_and_a_wrong_program_are_refuse
 def test_rows_of_other_units_and_made_rows_are_not_joined() -> None:
     other = ("Ann had 15 pens. She sold 7 pens. How many pens did Ann keep?", KEEP[1], "8")
     assert planned_of(rows_of(PACK, other)) == []
-    made = [Row(**{**vars_of(row), "method": "lift"}) for row in rows_of(PACK, KEEP)]
-    assert planned_of(made) == []
+    lifted = [Row(**{**vars_of(row), "method": "lift"}) for row in rows_of(PACK, KEEP)]
+    assert planned_of(lifted) == []
 
 
 def vars_of(row: Row) -> dict[str, object]:

@@ -34,14 +34,14 @@ def test_answers_of_rejected_solutions_are_options_without_a_call(
         "multiple_choice", [row()], wrong_answers=[["432", "395.0", "469", "432", "\\frac{790}{2}", "13"]]
     )
     outcome = written(asks, engine, judge=judge)
-    (made,) = outcome.rows.to_pylist()
-    listed = written_in(made["question"])
+    (choice,) = outcome.rows.to_pylist()
+    listed = written_in(choice["question"])
     assert listed is not None
     stem, options = listed
     assert stem.strip() == QUESTION
     assert sorted(options.texts) == sorted(["395", "432", "469", "13"])  # what equals the answer is none
-    assert options.texts[ord(made["reference_answer"]) - 65] == "395"
-    params = orjson.loads(made["params"])
+    assert options.texts[ord(choice["reference_answer"]) - 65] == "395"
+    params = orjson.loads(choice["params"])
     assert (params["options_of_samples"], params["calls"]) == (3, 0)
 
 
@@ -63,12 +63,12 @@ def test_the_model_is_asked_for_what_is_missing(engine: Callable[..., Engine], j
     asks = planned(
         "multiple_choice", [row("Solve for x: 3x + 4 = 19.", reference_answer="5")], wrong_answers=[["23/3"]]
     )
-    (made,) = kept(written(asks, engine, judge=judge).rows).to_pylist()
-    listed = written_in(made["question"])
+    (choice,) = kept(written(asks, engine, judge=judge).rows).to_pylist()
+    listed = written_in(choice["question"])
     assert listed is not None
     assert "23/3" in listed[1].texts
     assert len(set(listed[1].texts)) == 4
-    params = orjson.loads(made["params"])
+    params = orjson.loads(choice["params"])
     assert (params["options_of_samples"], params["calls"]) == (1, 1)
 
 

@@ -32,7 +32,7 @@ def planned(rows: list[Row], settings: RefineSettings | None = None, questions: 
     )
 
 
-def made(rows: list[Row], engine: Engine, settings: RefineSettings | None = None) -> pa.Table:
+def refined(rows: list[Row], engine: Engine, settings: RefineSettings | None = None) -> pa.Table:
     asks = asks_table(planned(rows, settings))
     outcome = generate(asks, engine=engine, source="s", license="l", tick=lambda rows: None)
     balance("generate", outcome)
@@ -66,7 +66,7 @@ def test_what_is_rewritten_has_no_exercises_and_no_pictures() -> None:
 def test_the_embedded_teacher_rewrites_passages_and_leaves_out_little(
     language: str, engine: Callable[..., Engine]
 ) -> None:
-    table = made([passage(number, language) for number in range(60)], engine("teacher"))
+    table = refined([passage(number, language) for number in range(60)], engine("teacher"))
     codes = Counter(None if why is None else why.code for why in reasons_of(table))
     assert codes[None] >= 50
     assert codes[Code.NO_END] + codes[Code.NO_PARTS] + codes[Code.BELOW_THRESHOLD] >= 1
@@ -103,7 +103,7 @@ def test_an_article_that_leaves_out_too_much_is_refused_with_its_score() -> None
 def test_thoughts_follow_their_passage(engine: Callable[..., Engine]) -> None:
     (ask,) = planned([passage()], RefineSettings(thinking=True))
     assert ask.prompt == "refine_thinking"
-    table = made(
+    table = refined(
         [passage(number, "zh") for number in range(4)], engine("teacher"), RefineSettings(thinking=True)
     )
     rows = kept(table).to_pylist()

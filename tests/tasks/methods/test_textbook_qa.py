@@ -66,7 +66,7 @@ def planned(rows: list[Row], questions: int = 10**6, seed: int = 1) -> list[Any]
     return textbook_qa.plan(to_table(rows), {("", ""): questions}, per_call=5, examples=0, seed=seed)
 
 
-def made(rows: list[Row], engine: Engine, seed: int = 1) -> pa.Table:
+def pairs_of(rows: list[Row], engine: Engine, seed: int = 1) -> pa.Table:
     outcome = generate(
         asks_table(planned(rows, seed=seed)), engine=engine, source="s", license="l", tick=lambda rows: None
     )
@@ -92,7 +92,7 @@ def test_a_plan_stops_at_its_quota_and_its_order_follows_from_the_seed() -> None
 
 
 def test_printed_rows_have_the_words_of_the_book_and_their_place_in_it(engine: Callable[..., Engine]) -> None:
-    rows = [row for row in made([passage()], engine("teacher")).to_pylist() if row["model"] is None]
+    rows = [row for row in pairs_of([passage()], engine("teacher")).to_pylist() if row["model"] is None]
     example, answered, unsolved = rows
     assert (example["question"], example["solution_format"]) == (
         "How many words of length 2 are there?",
@@ -117,7 +117,7 @@ def test_printed_rows_have_the_words_of_the_book_and_their_place_in_it(engine: C
 def test_the_embedded_teacher_extracts_pairs_that_the_passage_supports(
     language: str, engine: Callable[..., Engine]
 ) -> None:
-    table = made([passage(number, language) for number in range(40)], engine("teacher"))
+    table = pairs_of([passage(number, language) for number in range(40)], engine("teacher"))
     codes = Counter(None if why is None else why.code for why in reasons_of(table))
     pairs = [row for row in kept(table).to_pylist() if row["model"] is not None]
     assert len(pairs) >= 60
@@ -165,15 +165,15 @@ def test_a_question_that_depends_on_what_is_not_given_is_refused(engine: Callabl
     )
     blocks = [block("exercise", text, f"Exercise {number}") for number, text in enumerate(texts, 1)]
     blocks.append(block("solution", "By Theorem [??] we add. The answer is 5.", "Exercise 3"))
-    rows = made([Row("a", "en", kind=TEXT, blocks=blocks)], engine("teacher")).to_pylist()
-    found = {row["question"]: row for row in rows if row["model"] is None}
-    assert [found[text]["reason"] and found[text]["reason"]["code"] for text in texts] == [
+    rows = pairs_of([Row("a", "en", kind=TEXT, blocks=blocks)], engine("teacher")).to_pylist()
+    printed = {row["question"]: row for row in rows if row["model"] is None}
+    assert [printed[text]["reason"] and printed[text]["reason"]["code"] for text in texts] == [
         Code.NOT_GIVEN,
         Code.NOT_GIVEN,
         None,
     ]
-    assert found[texts[0]]["rejected"] == "textbook_qa: the question refers to what is not given: [??]"
-    assert (found[texts[2]]["solution"], found[texts[2]]["reference_answer"]) == (None, "5")
+    assert printed[texts[0]]["rejected"] == "textbook_qa: the question refers to what is not given: [??]"
+    assert (printed[texts[2]]["solution"], printed[texts[2]]["reference_answer"]) == (None, "5")
 
     (ask,) = [ask for ask in planned([passage()]) if ask.prompt]
     item = Item("What does Theorem [??] say?", params={"quote": ask.variables["passage"][:60]})

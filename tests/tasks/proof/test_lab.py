@@ -49,9 +49,9 @@ def test_an_arm_is_a_version_that_trains_to_the_same_weights(lab: Lab, tmp_path:
     assert lab.publish("Rows, all", rows[:3]) == version  # an earlier start published it
     first = lab.train("CoT", "formats", [version], settings={"steps": 2})
     assert lab.versions == {"CoT": {version: lab.store.resolve(version).digest}}
-    made = (first / "model.safetensors").stat().st_mtime_ns
+    trained_at = (first / "model.safetensors").stat().st_mtime_ns
     assert lab.train("CoT", "formats", [version], settings={"steps": 2}) == first
-    assert (first / "model.safetensors").stat().st_mtime_ns == made
+    assert (first / "model.safetensors").stat().st_mtime_ns == trained_at
     assert weights(first) != weights(lab.base)
     # arms of one experiment have one seed, so that only their data differ
     assert weights(lab.train("again", "formats", [version], settings={"steps": 2})) == weights(first)

@@ -13,7 +13,7 @@ from tasks.sandbox import Limits, Sandbox, isolation
 
 ROOT = Path(__file__).resolve().parents[3]
 
-FOUND = [
+PARSED = [
     ("Try:\n```python\nprint(1)\n```\nBetter:\n```py\nx = 2\n\nprint(x)\n```\nDone.", "x = 2\n\nprint(x)\n"),
     ("```\nprint(1)\n```", "print(1)\n"),
     ("```python\nprint(1)\n```\nIt prints\n```\n1\n```", "print(1)\n"),
@@ -99,7 +99,7 @@ NOTHING = [
 ]
 
 
-@pytest.mark.parametrize(("text", "code"), FOUND)
+@pytest.mark.parametrize(("text", "code"), PARSED)
 def test_the_program_of_a_reply(text: str, code: str) -> None:
     assert program(text) == code
 
@@ -166,8 +166,8 @@ ANSWERS = {
 def test_where_a_program_leaves_its_answer() -> None:
     with Sandbox(Limits(wall_s=5.0), workers=2) as box:
         results = box.run([code for code, _ in ANSWERS.values()])
-    found = {name: result.answer or result.error for name, result in zip(ANSWERS, results, strict=True)}
-    assert found == {name: answer for name, (_, answer) in ANSWERS.items()}
+    outcomes = {name: result.answer or result.error for name, result in zip(ANSWERS, results, strict=True)}
+    assert outcomes == {name: answer for name, (_, answer) in ANSWERS.items()}
 
 
 @pytest.mark.parametrize(

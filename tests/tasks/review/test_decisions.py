@@ -16,15 +16,15 @@ ROW = Row(
 )  # fmt: skip
 
 
-def given(*said: tuple[str, RowOpinion], row: str = "r", **texts: str) -> list[RowJudgement]:
+def given(*opinions: tuple[str, RowOpinion], row: str = "r", **texts: str) -> list[RowJudgement]:
     return [
         RowJudgement(row, name, opinion, number=number, **texts)  # type: ignore[arg-type]
-        for number, (name, opinion) in enumerate(said)
+        for number, (name, opinion) in enumerate(opinions)
     ]
 
 
 @pytest.mark.parametrize(
-    ("said", "goes", "disputed"),
+    ("opinions", "goes", "disputed"),
     [
         ([("a", WRONG)], True, False),
         ([("a", RIGHT)], False, False),
@@ -35,11 +35,11 @@ def given(*said: tuple[str, RowOpinion], row: str = "r", **texts: str) -> list[R
     ],
 )
 def test_most_of_those_who_decided_must_call_a_row_wrong(
-    said: list[tuple[str, RowOpinion]], goes: bool, disputed: bool
+    opinions: list[tuple[str, RowOpinion]], goes: bool, disputed: bool
 ) -> None:
-    (decision,) = decisions(given(*said)).values()
+    (decision,) = decisions(given(*opinions)).values()
     assert (decision.goes, decision.disputed) == (goes, disputed)
-    assert list(removed(given(*said))) == (["r"] if goes else [])
+    assert list(removed(given(*opinions))) == (["r"] if goes else [])
 
 
 def test_unclear_rows_are_not_decided() -> None:

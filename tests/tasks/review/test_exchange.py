@@ -43,7 +43,7 @@ def elsewhere(review: Review, tmp_path: Path) -> Review:
     return Review.open(store, store.publish("d", [rows], lineage={}), second=0.5)
 
 
-def said(review: Review) -> list[tuple[object, ...]]:
+def judgements_of(review: Review) -> list[tuple[object, ...]]:
     return sorted((one.row, one.reviewer, one.opinion, one.comment, one.answer) for one in review.judgements)
 
 
@@ -53,7 +53,7 @@ def test_lines_come_back_as_they_were_and_only_once(review: Review, tmp_path: Pa
     other = elsewhere(review, tmp_path)
     assert exchange.bring_in(other, exchange.read(path)) == 4
     assert exchange.bring_in(other, exchange.read(path)) == 0
-    assert said(other) == said(review)
+    assert judgements_of(other) == judgements_of(review)
     assert {one.at for one in other.judgements} == {one.at for one in review.judgements}
     assert other.progress() == review.progress()
 
@@ -75,7 +75,7 @@ def test_records_of_argilla_have_its_keys_and_come_back_with_the_names(
     other = elsewhere(review, tmp_path)
     assert exchange.bring_in(other, exchange.read(path)) == 3
     assert exchange.bring_in(other, exchange.read(path)) == 0
-    assert said(other) == [one for one in said(review) if one[2] is not RowOpinion.SKIP]
+    assert judgements_of(other) == [one for one in judgements_of(review) if one[2] is not RowOpinion.SKIP]
     # Argilla's own export lacks nothing of this but the metadata that it was not asked for
     for record in records:
         record["metadata"] = {}
@@ -106,10 +106,10 @@ def test_a_file_that_does_not_fit_is_one_line_and_leaves_nothing(
 ) -> None:
     path = tmp_path / "file.json"
     path.write_text(text.replace("ROW", review.drawn.ids[0]))
-    before = said(review)
+    before = judgements_of(review)
     with pytest.raises(StorageError, match="Fix: ") as refused:
         exchange.bring_in(review, exchange.read(path))
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
     review.refresh()
-    assert said(review) == before
+    assert judgements_of(review) == before

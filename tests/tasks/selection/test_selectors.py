@@ -261,9 +261,9 @@ def test_the_teacher_names_the_class_of_questions_in_both_languages(
     rows = [row for name in expected for row in solved(name, 6, language=language)]
     outcome = chosen(rows, "subjects", {"by": "model", "keep": 0.5}, teacher=engine("teacher"))
     subjects = [dict(pairs)["subject"][:2] for pairs in column(outcome.rows, "verdicts")]
-    wanted = [expected[name] for name in expected for _ in range(6)]
+    expected_order = [expected[name] for name in expected for _ in range(6)]
     by_id = dict(zip(column(outcome.rows, "id"), subjects, strict=True))
-    right = sum(by_id[row.id] == code for row, code in zip(rows, wanted, strict=True))
+    right = sum(by_id[row.id] == code for row, code in zip(rows, expected_order, strict=True))
     assert right >= 0.8 * len(rows)
     assert kept(outcome.rows).num_rows == len(rows) // 2
     assert outcome.facts["bills"][0]["completions"] == len(rows)

@@ -169,11 +169,11 @@ def test_each_call_states_conditions_of_its_own() -> None:
 
 def test_a_call_names_accepted_questions_of_its_concepts_that_it_does_not_show() -> None:
     (first,) = self_instruct.plan(pool(), {("en", "limits"): 5}, per_call=5, examples=0, seed=1)
-    wanted = first.variables["concepts"]
-    near = [Row(f"near {i}", "en", subdomain="limits", concepts=[wanted[0]]) for i in range(4)]
+    concepts = first.variables["concepts"]
+    near = [Row(f"near {i}", "en", subdomain="limits", concepts=[concepts[0]]) for i in range(4)]
     far = [Row(f"far {i}", "en", subdomain="limits", concepts=["something else"]) for i in range(9)]
     other = [
-        Row("other topic", "en", subdomain="probability", concepts=wanted),
+        Row("other topic", "en", subdomain="probability", concepts=concepts),
         Row("a seed", "en", subdomain="limits"),
     ]
     both = to_table([*near, *far, *other])

@@ -77,15 +77,17 @@ def test_the_labels_come_out_in_the_shapes_of_steps(tmp_path: Any) -> None:
 
 
 def test_the_step_checker_looks_at_what_the_scorers_have_looked_at() -> None:
-    slip = "First 3 * 4 = 13.\nThen 13 + 1 = 14.\nSo 14."
+    wrong_line = "First 3 * 4 = 13.\nThen 13 + 1 = 14.\nSo 14."
     plan = "It is 3 + 4 = 7.\nSo there are 7."
-    (one,) = labelled(row(GOOD, right=True), row(slip, right=False, step=2), recompute=True)
+    (one,) = labelled(row(GOOD, right=True), row(wrong_line, right=False, step=2), recompute=True)
     assert one["solution"] == GOOD
     assert one["params"][RIGHT_STEPS] == ["critique", "step_checker"]
     (worse,) = one["params"][WRONG]
-    assert (worse["solution"], worse["step"]) == (slip, 1)  # the critic has not seen the first error
+    assert (worse["solution"], worse["step"]) == (wrong_line, 1)  # the critic has not seen the first error
     # with scorers, a wrong solution that none of them objects to has no labels: the checker sees no wrong plan
-    (one,) = labelled(row(GOOD, right=True), row(slip, right=False), row(plan, right=False), recompute=True)
+    (one,) = labelled(
+        row(GOOD, right=True), row(wrong_line, right=False), row(plan, right=False), recompute=True
+    )
     assert WRONG not in one["params"]
     lucky = "First 3 * 4 = 13.\nSo there are 12."
     words = "There are three rows of four.\nSo there are 12."

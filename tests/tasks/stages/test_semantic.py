@@ -18,7 +18,7 @@ DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 needs_data = pytest.mark.skipif(not (DATA / "dedup").is_dir(), reason=f"no rephrased questions in {DATA}")
 
 DUCKS = "A farmer collects 16 eggs a day, eats three and sells the rest for $2 each. What does he earn a day?"
-SAID = "Each day a farmer gathers 16 eggs, has 3 for breakfast and sells all others at $2 apiece. How much does he make daily?"
+REPHRASED = "Each day a farmer gathers 16 eggs, has 3 for breakfast and sells all others at $2 apiece. How much does he make daily?"
 OTHER = "Find the derivative of x^3 - 4x at x = 2."
 FLAG, DROP = DedupSettings(), DedupSettings(semantic="drop")
 
@@ -37,7 +37,7 @@ def encode() -> Encoder:
 
 
 def test_a_paraphrase_is_flagged_with_the_pair(encode: Encoder) -> None:
-    judged = semantic(questions(DUCKS, OTHER, SAID), encode=encode, settings=FLAG)
+    judged = semantic(questions(DUCKS, OTHER, REPHRASED), encode=encode, settings=FLAG)
     assert column(judged, "rejected") == [None] * 3
     first, second, third = verdicts(judged)
     assert (first, second) == ("apart", "apart")
@@ -48,14 +48,14 @@ def test_a_paraphrase_is_flagged_with_the_pair(encode: Encoder) -> None:
 
 
 def test_dropping_is_a_setting(encode: Encoder) -> None:
-    judged = semantic(questions(DUCKS, OTHER, SAID), encode=encode, settings=DROP)
+    judged = semantic(questions(DUCKS, OTHER, REPHRASED), encode=encode, settings=DROP)
     reasons = column(judged, "rejected")
     assert reasons[:2] == [None, None]
     assert reasons[2].startswith("semantic: 0.")
     assert reasons[2].endswith(f" near q0: {DUCKS}")
     assert verdicts(judged) == ["apart", "apart", None]
-    off = semantic(questions(DUCKS, SAID), encode=encode, settings=DedupSettings(semantic="ignore"))
-    assert off.equals(questions(DUCKS, SAID))
+    off = semantic(questions(DUCKS, REPHRASED), encode=encode, settings=DedupSettings(semantic="ignore"))
+    assert off.equals(questions(DUCKS, REPHRASED))
 
 
 def test_other_numbers_in_the_same_template_are_a_kind_of_their_own(encode: Encoder) -> None:
@@ -67,7 +67,7 @@ def test_other_numbers_in_the_same_template_are_a_kind_of_their_own(encode: Enco
 
 def test_the_night_so_far_and_history_count(tmp_path: Path, encode: Encoder) -> None:
     history = History.open(tmp_path).append(to_table([Row(DUCKS, "en", id="old", solution="26")]), 1)
-    table = questions(SAID, OTHER)
+    table = questions(REPHRASED, OTHER)
     assert str(verdicts(semantic(table, encode=encode, history=history, settings=FLAG))[0]).endswith(
         f"near old: {DUCKS}"
     )
@@ -98,7 +98,7 @@ def test_history_is_encoded_once(tmp_path: Path) -> None:
 
 
 def test_rejected_rows_and_nothing_at_all(encode: Encoder) -> None:
-    table = to_table([Row(DUCKS, "en", id="gone", rejected="similarity: x"), Row(SAID, "en", id="here")])
+    table = to_table([Row(DUCKS, "en", id="gone", rejected="similarity: x"), Row(REPHRASED, "en", id="here")])
     judged = semantic(table, encode=encode, settings=FLAG)
     assert column(judged, "rejected") == ["similarity: x", None]
     assert verdicts(judged) == [None, "apart"]

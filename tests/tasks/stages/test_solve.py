@@ -147,9 +147,9 @@ def test_samples_that_give_no_answer_are_counted_with_the_others_and_failed_call
     (question,) = questions(1)
     question.verdicts["abstained"] = "7"  # a row of another night
     replies = [
-        said("It is \\boxed{5}."),
-        said("I cannot tell."),
-        said(None, refusal="No."),
+        response_of("It is \\boxed{5}."),
+        response_of("I cannot tell."),
+        response_of(None, refusal="No."),
         Response(422, {}, b"{}"),
     ]
     with Ledger.open(str(tmp_path / "ledger.sqlite")) as ledger:
@@ -286,7 +286,7 @@ class Scripted:
     async def close(self) -> None: ...
 
 
-def said(text: str | None, **more: str) -> Response:
+def response_of(text: str | None, **more: str) -> Response:
     message = {"role": "assistant", "content": text} | more
     reply = {
         "id": "1", "model": "scripted", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],

@@ -130,8 +130,8 @@ def test_preference_training_counts_outputs_on_neither_side(
     assert len(sides) == 4
 
     def ids(text: str) -> list[int]:
-        found: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
-        return found
+        token_ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+        return token_ids
 
     examples = [
         {"prompt_ids": ids("Question?"), "chosen_ids": ids(chosen), "rejected_ids": ids(rejected)}

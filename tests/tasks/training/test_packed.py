@@ -39,14 +39,14 @@ def books(store: Store) -> Store:
 def pieces(folder: Path) -> Counter[tuple[int, ...]]:
     """The documents of a folder, cut at their boundaries."""
     table = pq.read_table(sorted((folder / "data").glob("*.parquet")))
-    found: Counter[tuple[int, ...]] = Counter()
+    counts: Counter[tuple[int, ...]] = Counter()
     for ids, lengths in zip(
         table.column("input_ids").to_pylist(), table.column("lengths").to_pylist(), strict=True
     ):
         assert sum(lengths) == len(ids)
         ends = list(itertools.accumulate(lengths))
-        found.update(tuple(ids[end - length : end]) for end, length in zip(ends, lengths, strict=True))
-    return found
+        counts.update(tuple(ids[end - length : end]) for end, length in zip(ends, lengths, strict=True))
+    return counts
 
 
 @pytest.mark.parametrize("window", [1, 500, 1 << 22])
@@ -80,17 +80,17 @@ def test_the_training_reads_what_it_would_have_tokenized(books: Store, student: 
     assert (size.rows, size.tokens, size.learned) == (same.rows, same.tokens, same.learned)
 
     def documents(stream: Any, blocks: int) -> Counter[tuple[int, ...]]:
-        found: Counter[tuple[int, ...]] = Counter()
+        counts: Counter[tuple[int, ...]] = Counter()
         for block in itertools.islice(stream.blocks(), blocks):
             starts = [at for at, position in enumerate(block["position_ids"]) if position == 0]
             for start, end in zip(starts, [*starts[1:], len(block["input_ids"])], strict=True):
-                found[tuple(block["input_ids"][start:end].tolist())] += 1
+                counts[tuple(block["input_ids"][start:end].tolist())] += 1
                 assert block["labels"][start] == -100
                 assert (
                     block["labels"][start + 1 : end].tolist() == block["input_ids"][start + 1 : end].tolist()
                 )
                 assert block["loss_weights"][start:end].tolist() == [0.0] + [1.0] * (end - start - 1)
-        return found
+        return counts
 
     assert documents(packed, size.blocks) == documents(direct, same.blocks)
     first, again = (

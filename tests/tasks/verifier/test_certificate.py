@@ -62,7 +62,7 @@ def numbers(text: str) -> list[float]:
 Sabotage = Callable[[PlantedAnswer, Worth, random.Random], Worth]
 
 
-def said(right: bool) -> Worth:
+def worth_of(right: bool) -> Worth:
     return R if right else W
 
 
@@ -75,18 +75,18 @@ SABOTAGED: dict[str, Sabotage] = {
     "accepts everything": lambda plant, worth, rng: R,
     "refuses everything": lambda plant, worth, rng: W,
     "compares nothing": lambda plant, worth, rng: U,
-    "compares texts": lambda plant, worth, rng: said(last(plant) == plain(plant.answer.text)),
-    "finds the answer anywhere": lambda plant, worth, rng: said(plain(plant.answer.text) in plain(plant.completion)),
-    "ignores signs": lambda plant, worth, rng: said(worth is R or last(plant).replace("-", "") == plain(plant.answer.text).replace("-", "")),
+    "compares texts": lambda plant, worth, rng: worth_of(last(plant) == plain(plant.answer.text)),
+    "finds the answer anywhere": lambda plant, worth, rng: worth_of(plain(plant.answer.text) in plain(plant.completion)),
+    "ignores signs": lambda plant, worth, rng: worth_of(worth is R or last(plant).replace("-", "") == plain(plant.answer.text).replace("-", "")),
     "rounds by one": lambda plant, worth, rng: R if worth is R or (plant.type == "integer" and plant.kind == "one more") else worth,
-    "reads the first box": lambda plant, worth, rng: said(plain(plant.answer.text) == (boxes(plant) or [""])[0]) if plant.group == "hack" else worth,
+    "reads the first box": lambda plant, worth, rng: worth_of(plain(plant.answer.text) == (boxes(plant) or [""])[0]) if plant.group == "hack" else worth,
     "reads the thinking": lambda plant, worth, rng: R if plant.kind == "only in thinking" else worth,
     "takes an empty box": lambda plant, worth, rng: R if plant.kind == "empty box" else worth,
     "believes a claim": lambda plant, worth, rng: R if "full reward" in plant.completion else worth,
     "takes one of two": lambda plant, worth, rng: R if plant.kind == "either" else worth,
     "takes a range": lambda plant, worth, rng: R if "infty" in last(plant) else worth,
-    "drops what follows the point": lambda plant, worth, rng: said(worth is R or list(map(int, numbers(last(plant)))) == list(map(int, numbers(plant.answer.text)))) if plant.type in ("integer", "decimal") else worth,
-    "compares the first number": lambda plant, worth, rng: said(worth is R or numbers(last(plant))[:1] == numbers(plant.answer.text)[:1]),
+    "drops what follows the point": lambda plant, worth, rng: worth_of(worth is R or list(map(int, numbers(last(plant)))) == list(map(int, numbers(plant.answer.text)))) if plant.type in ("integer", "decimal") else worth,
+    "compares the first number": lambda plant, worth, rng: worth_of(worth is R or numbers(last(plant))[:1] == numbers(plant.answer.text)[:1]),
     "sorts lists": lambda plant, worth, rng: R if plant.type == "list" and plant.kind == "swapped" else worth,
     "knows no fractions": lambda plant, worth, rng: W if "frac" in last(plant) and plant.equal else worth,
     "knows no thousands": lambda plant, worth, rng: W if plant.kind == "thousands" else worth,

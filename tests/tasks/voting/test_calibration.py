@@ -81,10 +81,10 @@ def test_the_more_replies_abstain_the_less_an_agreement_is_worth() -> None:
     right = np.array([rng.random() < (0.95, 0.85, 0.6, 0.3)[abstained[2 * q]] for q in range(400)])[many]
     fitted = fit(labelled, right, fold=many % 5)
     for calibration in (prior(), fitted):
-        found = calibration.probability(votes)[::2]
-        assert (np.diff(found) <= 0).all()
-        assert found[0] > 0.9
-        assert found[0] - found[4] > 0.1
+        probabilities = calibration.probability(votes)[::2]
+        assert (np.diff(probabilities) <= 0).all()
+        assert probabilities[0] > 0.9
+        assert probabilities[0] - probabilities[4] > 0.1
     shares = [right[abstained == count].mean() for count in range(3)]
     assert fitted.probability(votes)[:6:2] == pytest.approx(shares, abs=0.12)
 
@@ -170,10 +170,10 @@ def test_votes_are_kept_with_rows_and_read_back() -> None:
     )
     # whatever became of the other rows of the question
     for chosen in (slice(None), slice(1, None), slice(3, 5)):
-        found = from_rows(rows.take(list(range(6))[chosen]))
+        votes_read = from_rows(rows.take(list(range(6))[chosen]))
         want = expected.take(np.arange(6)[chosen])
         for field in dataclasses.fields(Votes):
-            assert getattr(found, field.name).tolist() == getattr(want, field.name).tolist(), field.name
+            assert getattr(votes_read, field.name).tolist() == getattr(want, field.name).tolist(), field.name
 
 
 def test_each_vote_moves_the_prior_to_its_side() -> None:
@@ -221,26 +221,26 @@ def test_nights_add_up() -> None:
     question = np.repeat(np.arange(300), 4)
     votes = collect(question, [rng.randrange(3) for _ in question])
     truth = np.array([rng.random() < 0.3 for _ in question])
-    weights, found = [], None
+    weights, calibration = [], None
     for night in range(12):
         tonight = (question % 12) == night
-        found = fit(votes.take(tonight), truth[tonight], found, question[tonight] % 5)
-        weights.append(found.weights)
-    assert found is not None
+        calibration = fit(votes.take(tonight), truth[tonight], calibration, question[tonight] % 5)
+        weights.append(calibration.weights)
+    assert calibration is not None
     assert (
-        found.rows == 1200 - 100
+        calibration.rows == 1200 - 100
     )  # earlier rows count as MOST_ROWS, and those of this night as their number
     moves = [np.abs(np.subtract(a, b)).max() for a, b in itertools.pairwise(weights)]
     assert max(moves[-3:]) < moves[0]
-    assert abs(found.probability(votes).mean() - 0.3) < 0.05
+    assert abs(calibration.probability(votes).mean() - 0.3) < 0.05
 
 
 def test_held_out_rows_are_not_in_their_own_fit() -> None:
     votes = collect(np.arange(40), np.zeros(40))
     fold = np.arange(40) % 2
     truth = fold == 0  # a fold is all right or all wrong: only rows that saw themselves could look calibrated
-    found = held_out(votes, truth, fold)
-    assert found[0] < prior().probability(votes)[0] < found[1]
+    held = held_out(votes, truth, fold)
+    assert held[0] < prior().probability(votes)[0] < held[1]
 
 
 def test_a_calibration_survives_json() -> None:
@@ -303,10 +303,10 @@ def test_likely_answers_count_for_less_where_samples_agree_less() -> None:
 
 
 def test_reliability_of_known_probabilities() -> None:
-    found = reliability([0.05, 0.05, 0.95, 0.95], [0, 1, 1, 1])
-    assert found.ece == pytest.approx((2 * 0.45 + 2 * 0.05) / 4)
-    assert found.accuracy == 0.75
-    assert found.bins == ((0.05, 0.5, 2), (0.95, 1.0, 2))
+    error = reliability([0.05, 0.05, 0.95, 0.95], [0, 1, 1, 1])
+    assert error.ece == pytest.approx((2 * 0.45 + 2 * 0.05) / 4)
+    assert error.accuracy == 0.75
+    assert error.bins == ((0.05, 0.5, 2), (0.95, 1.0, 2))
     assert reliability([1.0, 0.0], [1, 0]).ece == 0
     with pytest.raises(ValueError, match="needs rows"):
         reliability([], [])
@@ -328,8 +328,10 @@ def test_what_is_disputed() -> None:
         critic=[np.nan if c is None else c for classes, c in groups.values() for _ in classes],
     )
     asked = disputed(votes, prior())
-    found = {name: {bool(a) for q, a in zip(question, asked, strict=True) if q == name} for name in groups}
-    assert found == {
+    asked_by_name = {
+        name: {bool(a) for q, a in zip(question, asked, strict=True) if q == name} for name in groups
+    }
+    assert asked_by_name == {
         "unanimous": {False},
         "split": {True},
         "unanimous but for the critic": {True},
@@ -351,7 +353,7 @@ def samples(name: str) -> list[tuple[str, str, str | None, str]]:
         pytest.skip(f"no {name} in the shared data folder")
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
-    found = []
+    errors = []
     for row in rows:
         if "6b_finetuning" in row:
             gold = row["ground_truth"].rsplit("A: ", 1)[-1]
@@ -362,8 +364,8 @@ def samples(name: str) -> list[tuple[str, str, str | None, str]]:
             outputs = {row["generator"]: output[0]}
         for model, text in outputs.items():
             hit = extract(text)
-            found.append((str(row.get("id", row.get("_index"))), model, hit.answer if hit else None, gold))
-    return found
+            errors.append((str(row.get("id", row.get("_index"))), model, hit.answer if hit else None, gold))
+    return errors
 
 
 def table(name: str, judge: Judge) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -375,7 +377,7 @@ def table(name: str, judge: Judge) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
     groups = group_all([[rows[i][2] for i in members] for members in by_question.values()], judge)
     classes = np.full(len(rows), -1)
     for members, group in zip(by_question.values(), groups, strict=True):
-        classes[members] = [-1 if found is None else found for found in group.classes]
+        classes[members] = [-1 if class_of is None else class_of for class_of in group.classes]
     verdicts = judge.equal([(answer or "", gold) for _, _, answer, gold in rows])
     truth = np.array([verdict == "equal" for verdict in verdicts])
     return np.array([row[0] for row in rows]), np.array([row[1] for row in rows]), classes, truth
@@ -395,13 +397,13 @@ def test_probabilities_are_calibrated_on_held_out_questions(name: str, judge: Ju
     for split in range(3):
         train = np.array([seed_of("votes", split, item) % 2 == 0 for item in question])
         probability = fit(votes.take(train), truth[train]).probability(votes.take(~train))
-        found = reliability(probability, truth[~train])
+        error = reliability(probability, truth[~train])
         by_majority = (majority(votes) == truth)[~train].mean()
         print(
-            f"{name} split {split}: ECE {found.ece:.3f}, accuracy {found.accuracy:.3f}, majority {by_majority:.3f}"
+            f"{name} split {split}: ECE {error.ece:.3f}, accuracy {error.accuracy:.3f}, majority {by_majority:.3f}"
         )
-        assert found.ece <= 0.05
-        assert found.accuracy >= by_majority
+        assert error.ece <= 0.05
+        assert error.accuracy >= by_majority
 
 
 @pytest.mark.slow
@@ -439,7 +441,7 @@ def test_the_judge_is_asked_where_votes_disagree_and_nothing_is_lost(judge: Judg
     held = votes.take(~train)
     everything = (judged == truth)[~train].mean()
     asked = disputed(held, fitted)
-    found = (np.where(asked, judged[~train], fitted.probability(held) > 0.5) == truth[~train]).mean()
-    print(f"judging everything {everything:.4f}; {asked.mean():.1%} of the calls {found:.4f}")
+    accuracy = (np.where(asked, judged[~train], fitted.probability(held) > 0.5) == truth[~train]).mean()
+    print(f"judging everything {everything:.4f}; {asked.mean():.1%} of the calls {accuracy:.4f}")
     assert asked.mean() <= 0.4
-    assert found >= everything - 0.005
+    assert accuracy >= everything - 0.005

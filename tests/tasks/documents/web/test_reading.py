@@ -173,6 +173,6 @@ def test_what_is_no_page_is_passed_on_in_its_place() -> None:
 
 def test_a_list_of_pages_is_bounded_by_their_number_and_by_their_bytes() -> None:
     pages = [Page(str(n), "", b"x" * size) for n, size in enumerate([4, 4, 4, 30, 1, 1, 1, 1])]
-    found = [[page.place for page in batch] for batch in batches(pages, 3, 10)]
-    assert found == [["0", "1"], ["2"], ["3"], ["4", "5", "6"], ["7"]]
+    places = [[page.place for page in batch] for batch in batches(pages, 3, 10)]
+    assert places == [["0", "1"], ["2"], ["3"], ["4", "5", "6"], ["7"]]
     assert list(batches([], 3, 10)) == []

@@ -80,7 +80,7 @@ def events(*pieces: dict[str, Any]) -> bytes:
     return b"".join(b"event: %s\ndata: %s\n\n" % (one["type"].encode(), orjson.dumps(one)) for one in pieces)
 
 
-class Said(NamedTuple):
+class Scripted(NamedTuple):
     """What a model says: the text, its tokens, and whether it was cut off at its limit."""
 
     text: str
@@ -89,14 +89,14 @@ class Said(NamedTuple):
 
 
 # The model behind a fake. It gets the chat-completions body that means the same as the body of the fake's format.
-Model = Callable[[dict[str, Any]], Said]
+Model = Callable[[dict[str, Any]], Scripted]
 
 
-def embedded_teacher(asked: dict[str, Any]) -> Said:
+def embedded_teacher(asked: dict[str, Any]) -> Scripted:
     """The embedded teacher, under whatever name it is called."""
     stated = {name: value for name, value in asked.items() if value is not None}
     ((text, finish),) = complete(ask_of(orjson.dumps(stated | {"model": STRONG.name})), STRONG)
-    return Said(text, count_tokens(text), finish == "length")
+    return Scripted(text, count_tokens(text), finish == "length")
 
 
 def schema_form(schema: Any) -> dict[str, Any] | None:

@@ -77,11 +77,11 @@ def test_the_client_library_reads_the_fake() -> None:
         assert call(library, model=PROFILE)["stopReason"] == "end_turn"
         assert call(library, "a guarded question")["stopReason"] == "guardrail_intervened"
         assert call(library, "a garbled question")["stopReason"] == "malformed_model_output"
-        for wrong, told in (
+        for wrong, complaint in (
             ({"model": "none"}, "identifier is invalid"),
             ({"most": 9000}, "exceeds the model limit of 8192"),
         ):
-            with pytest.raises(library.exceptions.ValidationException, match=told):
+            with pytest.raises(library.exceptions.ValidationException, match=complaint):
                 call(library, **wrong)
     for fault, raised in (
         ("429", "ThrottlingException"),
