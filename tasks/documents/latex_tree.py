@@ -62,13 +62,52 @@ class TexNode:
 def tex_tree(text: str, name: str, macros: Macros) -> list[TexNode]:
     """Return the nodes of a LaTeX text. Raises UnreadableDocument if it is nested too deep."""
     try:
-        walker = latexwalker.LatexWalker(text, latex_context=_context(text, macros), tolerant_parsing=True)
+        walker = _Walker(text, latex_context=_context(text, macros), tolerant_parsing=True)
         nodes, _, _ = walker.get_latex_nodes()
         return _all(nodes, text)
     except RecursionError as error:
         raise UnreadableDocument(
             f"{name}: groups nested too deep. Fix: leave the file out", "nesting"
         ) from error
+
+
+class _Walker(latexwalker.LatexWalker):  # type: ignore[misc]
+    """Reads a run of plain characters as one token.
+
+    pylatexenc reads them one by one, and copies all characters since the last macro for each: megabytes of prose without a macro
+    took a time that grew with the square of their length.
+    """
+
+    def __init__(self, text: str, *, latex_context: Any, tolerant_parsing: bool) -> None:
+        super().__init__(text, latex_context=latex_context, tolerant_parsing=tolerant_parsing)
+        self._firsts = {spec.specials_chars[0] for spec in latex_context.iter_specials_specs()}
+
+    def get_token(
+        self, pos: int, include_brace_chars: Any = None, environments: bool = True, keep_inline_math: Any = None,
+        parsing_state: Any = None, **others: Any,
+    ) -> Any:  # fmt: skip
+        """Return the token at `pos`; a plain character with all plain characters after it, where nodes are read. Arguments
+        of macros are read without `environments` or without `parsing_state`: one of them is a single character."""
+        token = super().get_token(
+            pos, include_brace_chars, environments, keep_inline_math, parsing_state, **others
+        )
+        if token.tok == "char" and environments and parsing_state is not None:
+            end = self._plain_end(token.pos + token.len, include_brace_chars or (), parsing_state)
+            token.arg += self.s[token.pos + token.len : end]
+            token.len = end - token.pos
+        return token
+
+    def _plain_end(self, place: int, braces: Sequence[Sequence[str]], state: Any) -> int:
+        """Return where the characters that only are text end."""
+        stops = "".join(sorted(self._firsts.union("\\%{}$", *braces)))
+        plain = re.compile(f"[^{re.escape(stops)}]*")
+        while True:
+            place = plain.match(self.s, place).end()  # type: ignore[union-attr]
+            if self.s[place : place + 1] not in self._firsts:
+                return place
+            if state.latex_context.test_for_specials(self.s, place, parsing_state=state) is not None:
+                return place
+            place += 1
 
 
 def _context(text: str, macros: Macros) -> Any:
@@ -136,7 +175,7 @@ def _node(node: Any, text: str) -> TexNode:
         return TexNode("group", start, end, children=_all(node.nodelist, text))
     if node.isNodeType(latexwalker.LatexMathNode):
         opening, closing = node.delimiters
-        inner = text[start + len(opening) : end - len(closing) if text[:end].endswith(closing) else end]
+        inner = text[start + len(opening) : end - len(closing) if text.endswith(closing, 0, end) else end]
         return TexNode("display" if node.displaytype == "display" else "math", start, end, text=inner)
     optional, arguments = _arguments(node, text)
     if node.isNodeType(latexwalker.LatexMacroNode):
@@ -152,7 +191,7 @@ def _node(node: Any, text: str) -> TexNode:
         return TexNode("verbatim", start, end, node.environmentname, verbatim)
     body = node.nodelist[0].pos if node.nodelist else end
     closing = rf"\end{{{node.environmentname}}}"
-    inner = text[body : end - len(closing) if text[:end].endswith(closing) else end]
+    inner = text[body : end - len(closing) if text.endswith(closing, 0, end) else end]
     return TexNode(
         "environment", start, end, node.environmentname, inner, optional, arguments, _all(node.nodelist, text)
     )

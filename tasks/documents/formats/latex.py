@@ -941,18 +941,21 @@ def _unwrapped(text: str) -> str:
     """Return a text whose lines are joined within paragraphs, except those of lists, tables and formulas."""
     paragraphs: list[str] = []
     for paragraph in re.split(r"\n(?:[ \t\r]*\n)+", text.strip("\n")):
-        lines = paragraph.split("\n")
-        out = ""
-        for line in lines:
-            kept = re.match(
-                r"\s*(?:[-|>]|\(?\w{1,4}[.)]\s|```|\\\[|\\\]|\\begin|\\end|&)|\s{4}", line
-            ) or out.endswith(("\\\\", "\\["))
-            if not out:
-                out = line.rstrip() if re.match(r"\s{2,}", line) and paragraphs else line.strip()
-            elif kept or ("\\begin{" in out and "\\end{" not in out.rpartition("\\begin{")[2]):
-                out += "\n" + line.rstrip()
+        pieces: list[str] = []  # lines, each after the first with what joins it to the one before
+        inside = False  # an environment of a formula
+        for line in paragraph.split("\n"):
+            kept = re.match(r"\s*(?:[-|>]|\(?\w{1,4}[.)]\s|```|\\\[|\\\]|\\begin|\\end|&)|\s{4}", line) or (
+                pieces and pieces[-1].endswith(("\\\\", "\\["))
+            )
+            if not pieces:
+                first = line.rstrip() if re.match(r"\s{2,}", line) and paragraphs else line.strip()
+                pieces += [first] if first else []
+            elif kept or inside:
+                pieces.append("\n" + line.rstrip())
             else:
-                out += " " + line.strip()
-        if out.strip():
-            paragraphs.append(out)
+                pieces.append(" " + line.strip())
+            if "\\begin{" in line or "\\end{" in line:
+                inside = line.rfind("\\begin{") > line.rfind("\\end{")
+        if pieces and any(piece.strip() for piece in pieces):
+            paragraphs.append("".join(pieces))
     return with_whole_formulas("\n\n".join(paragraphs))
