@@ -11,11 +11,12 @@ from flows.config.promote import Promote
 from flows.runner.events import PROMOTED, alarm, on_failure
 from flows.runner.gates import promote as promote_version
 from flows.runner.gates import promotion_gates
-from flows.runner.review_wait import WAITING
-from flows.settings import load_settings
+from flows.runner.page_links import page_address, page_link, version_path
+from flows.settings import Settings, load_settings
 from storage.datasets.store import Store
+from storage.datasets.versions import Version
 from tasks.review.report import progress_of
-from tasks.review.session import Review
+from tasks.review.session import WAITING, Review
 
 POLL_S = 5  # between two looks at whether the run is resumed
 
@@ -51,12 +52,19 @@ def promote(config: Promote = Promote()) -> str:
             review.keep_estimate()
             break
         words = progress_of(review.progress())
-        logger.info("%s: %s. Fix: ./mathmill review %s", version, words, version)
+        address = page_address(settings, version_path(version, "review"))
+        logger.info(
+            "%s: %s. Fix: ./mathmill review %s%s",
+            version,
+            words,
+            version,
+            f", or {address}" if address else "",
+        )
         store.mark(version, WAITING, {"flow_run": str(flow_run.id), "tag": config.tag})
         reply = pause_flow_run(
             wait_for_input=ReviewDone.with_initial_data(
-                description=f"`{version}` waits for its reviewers: {words}.\n\n`./mathmill review {version}` continues this run "
-                "when the queue is done. To promote it by the judgements so far, tick the box."
+                description=f"`{version}` waits for its reviewers: {words}.\n\n{_where(settings, version)}; "
+                "this run continues when the queue is done. To promote it by the judgements so far, tick the box."
             ),
             timeout=max(1, round(config.wait_hours * 3600)),
             poll_interval=POLL_S,
@@ -73,3 +81,13 @@ def promote(config: Promote = Promote()) -> str:
         tag=config.tag,
     )
     return str(version)
+
+
+def _where(settings: Settings, version: Version) -> str:
+    """Return where a person judges the rows of the version, as Markdown."""
+    link = page_link(settings, version_path(version, "review"), "Judge its rows in the page")
+    return (
+        f"{link}, or by `./mathmill review {version}`"
+        if link
+        else f"Judge its rows by `./mathmill review {version}`"
+    )

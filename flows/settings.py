@@ -319,6 +319,11 @@ class Settings(BaseSettings):
         "",
         description="header in which a reverse proxy in front of the page names the person who has signed in, such as X-Forwarded-User; requests without it are refused",
     )
+    view_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s<>()\[\]\"]+)?$",
+        description="address at which people reach the page, such as https://data.example.org: artifacts and forms of runs link to it, also while it does not run; empty: they link to the page that runs on this home. Nothing listens because of it",
+    )
     view_memory: str = Field("2GB", description="memory limit of the page's database of rows")
     program_seconds: float = Field(3.0, gt=0, description="CPU seconds that a program may use")
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from flows.runner.environment import page_of
 from flows.runner.limits import HOW_TO_GO_ON, Stopped
+from flows.runner.page_links import page_link, version_path
 from flows.runner.resources import Tools
 from storage.counting import counted
 from storage.datasets.annotations import newest
@@ -79,8 +79,8 @@ def report(tools: Tools, version: Version) -> Path:
         key=f"{key}-version",
         markdown=f"`{version}`, {counted(version.rows, 'row')}. Its page: {code(path)}"
         + (
-            f". Its rows: [{inline(address)}]({address})"
-            if (address := page_of(tools.home, str(version)))
+            f". Its rows: {link}"
+            if (link := page_link(tools.settings, version_path(version), str(version)))
             else ". Its rows: `./mathmill view`"
         ),
         description=f"`{version}`, {counted(version.rows, 'row')}",

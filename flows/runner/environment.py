@@ -105,15 +105,6 @@ def running_server(home: Path) -> ServerAddress | None:
     return server if answers(server.url, server.auth) else None
 
 
-def page_of(home: Path, version: str) -> str:
-    """Return the address of a version on the page of `mathmill view`; "" while no page is served for this home."""
-    file = home / PAGE_FILE
-    try:
-        return f"{file.read_text(encoding='utf-8').strip()}/versions/{version}"
-    except FileNotFoundError:
-        return ""
-
-
 @contextlib.contextmanager
 def joining(home: Path, name: str) -> Iterator[None]:
     """Let `up` know while the block lasts that the run `name` of this process uses its server."""

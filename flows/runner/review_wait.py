@@ -8,8 +8,7 @@ from uuid import UUID
 from flows.runner.environment import arrange
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
-
-WAITING = "waiting"  # kind of mark: a flow run waits for the reviewers of the version
+from tasks.review.session import WAITING
 
 
 def resume(store: Store, version: Version, home: Path) -> list[str]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import socket
@@ -16,16 +17,20 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import httpx
 import uvicorn
 import yaml
+from prefect.exceptions import PrefectException
 
 from flows.runner.environment import PAGE_FILE, private_folder
 from flows.runner.locks import write_private
 from flows.runner.resources import Tools
+from flows.runner.review_wait import resume
 from flows.server.process import die_with_parent
 from flows.settings import Settings, load_settings
 from storage.datasets.store import Store
-from storage.errors import StorageError
+from storage.datasets.versions import Version
+from storage.errors import StorageError, in_one_line
 from tasks.viewer.access import Access
 from tasks.viewer.app import create_app
 from tasks.viewer.index import RowIndex
@@ -60,6 +65,7 @@ def serve_page(settings: Settings, host: str, port: int, *, prefect: str = "", q
         access=access,
         encoder=tools.encoder,
         take_out=take_out,
+        resume=functools.partial(resume_waiting, tools.store, home),
         sql_seconds=settings.sql_seconds,
         sql_memory=settings.sql_memory,
         prefect=prefect,
@@ -178,6 +184,20 @@ def take_out(version: str, ids: Sequence[str], person: str) -> str:
         raise StorageError(
             f"{done.stdout.strip()[-300:] or 'nothing was published'}. Fix: look at the newest version"
         ) from None
+
+
+def resume_waiting(store: Store, home: Path, version: Version) -> list[str]:
+    """Let the promotions continue that wait for the reviewers of a version, and return the ids of their runs.
+
+    Raises StorageError if Prefect's server does not answer; the judgements are stored then.
+    """
+    try:
+        return resume(store, version, home)
+    except (httpx.HTTPError, PrefectException) as error:
+        raise StorageError(
+            f"the queue of {version} is done and every judgement is stored, but the promotion that waits for it was not resumed "
+            f"({in_one_line(error)}). Fix: resume it in Prefect's UI, or run ./mathmill review {version} once more"
+        ) from error
 
 
 def _is_free(host: str, port: int) -> bool:

@@ -8,7 +8,7 @@ review.estimate().to_dict()
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -25,11 +25,11 @@ from tasks.review.agreement import JUDGED, Agreement, agreements, label, newest
 from tasks.review.draw import COLUMNS, Drawn, ReviewSettings, draw
 from tasks.review.estimate import ErrorEstimate, estimate
 
-QUEUE, ERROR_RATE = (
-    "review",
-    "error_rate",
-)  # kinds of marks: the queue of a version, and what its judgements say
+# kinds of marks: the queue of a version, what its judgements say, and a flow run that waits for its reviewers
+QUEUE, ERROR_RATE, WAITING = "review", "error_rate", "waiting"
 KEPT_QUEUES = 8  # of versions, in memory
+
+RowLookUp = Callable[[str], list[dict[str, Any]]]  # the rows of a version with an id, all columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +64,20 @@ class Progress:
 class Review:
     """The review of one version. It is cheap to open again: the queue of a version never changes and is kept in memory."""
 
-    def __init__(self, store: Store, version: Version, settings: ReviewSettings) -> None:
-        self.store, self.version, self.settings = store, version, settings
+    def __init__(
+        self, store: Store, version: Version, settings: ReviewSettings, look_up: RowLookUp | None = None
+    ) -> None:
+        self.store, self.version, self.settings, self._look_up = store, version, settings, look_up
         self.drawn = _drawn(store.home.url(), version, settings.model_dump_json())
         self._given = store.judgements(version.dataset)
 
     @classmethod
-    def open(cls, store: Store, name: Version | str, **changes: Any) -> Review:
+    def open(
+        cls, store: Store, name: Version | str, *, look_up: RowLookUp | None = None, **changes: Any
+    ) -> Review:
         """Return the review of a version, with its queue as it was opened first.
 
-        changes: settings of ReviewSettings that are to be others; they are kept as a mark of the version. A larger `rows` keeps the
+        look_up: reads a row of the version by its id faster than the store does, which reads the ids of all rows. changes: settings of ReviewSettings that are to be others; they are kept as a mark of the version. A larger `rows` keeps the
         rows that were asked before at the beginning of each part. Raises StorageError if a setting does not fit.
         """
         version = store.resolve(name)
@@ -89,7 +93,7 @@ class Review:
             ) from error
         if stored is None or settings.model_dump() != before:
             store.mark(version, QUEUE, settings.model_dump())
-        return cls(store, version, settings)
+        return cls(store, version, settings, look_up)
 
     def refresh(self) -> None:
         """Read the judgements again, with those that others gave meanwhile."""
@@ -119,9 +123,11 @@ class Review:
 
     def row(self, row_id: str) -> dict[str, Any]:
         """Return all columns of a row of the version. Raises StorageError if it has no such row."""
-        rows: list[dict[str, Any]] = self.store.read(
-            self.version, filter=pc.field("id") == row_id
-        ).to_pylist()
+        rows: list[dict[str, Any]] = (
+            self._look_up(row_id)
+            if self._look_up is not None
+            else self.store.read(self.version, filter=pc.field("id") == row_id).to_pylist()
+        )
         if not rows:
             raise StorageError(f"{self.version} has no row {row_id}. Fix: see ./mathmill show {self.version}")
         return rows[0] | {name: dict(rows[0][name] or ()) for name in ("verdicts", "scores")}

@@ -27,6 +27,7 @@ LOCAL_HOST: Final = re.compile(
 )
 SAFE: Final = ("GET", "HEAD")
 USER: Final = "mathmill"  # whose password it is
+LOCAL: Final = "local"  # the person where nobody signs in
 # no script, style, image or address but the page's own; htmx and the page's script are files of it
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
@@ -72,7 +73,7 @@ class Access:
         if self.proxy_header:
             return headers.get(self.proxy_header) or None
         if not self.password:
-            return "local"
+            return LOCAL
         kind, _, encoded = headers.get("authorization", "").partition(" ")
         if kind.lower() != "basic":
             return None

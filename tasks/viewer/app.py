@@ -18,7 +18,7 @@ from tasks.viewer.access import PageGuard
 from tasks.viewer.conditions import BadAddress
 from tasks.viewer.site import STATIC, Site
 
-TOPICS: Final = ("versions", "rows", "compare", "costs", "forms", "runs")
+TOPICS: Final = ("review", "versions", "rows", "compare", "costs", "forms", "runs")
 
 
 def create_app(site: Site) -> ASGIApp:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
+from urllib.parse import parse_qsl
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -23,8 +24,8 @@ from storage.visible import visible
 from tasks.retrieval.neighbours import neighbours
 from tasks.retrieval.published import Published
 from tasks.viewer import texts
-from tasks.viewer.access import Access
-from tasks.viewer.conditions import label
+from tasks.viewer.access import LOCAL, Access
+from tasks.viewer.conditions import BadAddress, label
 from tasks.viewer.index import RowIndex, RowScope
 from tasks.viewer.rows import MOST_NEAR, Nearest, RowPages
 
@@ -39,12 +40,19 @@ class TakeOut(Protocol):
         """Take the rows with these ids out of the dataset of a version."""
 
 
+class ResumeWaiting(Protocol):
+    """Lets the promotions continue that wait for the reviewers of a version."""
+
+    def __call__(self, version: Version) -> Sequence[str]:
+        """Resume what waits, and return the ids of its runs."""
+
+
 @dataclass(slots=True)
 class Site:
     """The parts of one server.
 
     encoder: returns the encoder that `near` uses; it is loaded at the first search. take_out: None where the page only reads.
-    prefect: address of the Prefect UI, "" if it is not known.
+    resume: called when the queue of a version's reviewers is done; None if nothing can wait for it. prefect: address of the Prefect UI, "" if it is not known.
     """
 
     store: Store
@@ -54,6 +62,7 @@ class Site:
     access: Access = field(default_factory=Access)
     encoder: Callable[[], Encode] | None = None
     take_out: TakeOut | None = None
+    resume: ResumeWaiting | None = None
     sql_seconds: float = 60.0
     sql_memory: str = "2GB"
     prefect: str = ""
@@ -105,9 +114,28 @@ class Site:
 
         return search
 
+    def person(self, request: Request) -> str:
+        """Return who makes a request: LOCAL, or the name with which they have signed in."""
+        return str(request.scope.get("state", {}).get("person") or LOCAL)
+
+    async def form(self, request: Request) -> dict[str, Any]:
+        """Return the fields of a form, `ids` as a list. Raises BadAddress without the person's token."""
+        body = (await request.body()).decode("utf-8", "replace")
+        try:
+            pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=20_000)
+        except ValueError:
+            raise BadAddress(
+                "the form has too many fields. Fix: choose fewer rows, or filter and take all out"
+            ) from None
+        form: dict[str, Any] = dict(pairs)
+        form["ids"] = [value for name, value in pairs if name == "ids"]
+        if not self.access.is_token(self.person(request), form.get("token", "")):
+            raise BadAddress("the form is of an earlier start of the page. Fix: load it again and repeat")
+        return form
+
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """Return a page, or for htmx the part of it that is replaced."""
-        person = str(request.scope.get("state", {}).get("person") or "local")
+        person = self.person(request)
         text = (
             environment()
             .get_template(template)

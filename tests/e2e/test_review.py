@@ -6,16 +6,19 @@ A promotion whose gate asks for reviewers pauses, and continues when their queue
 from __future__ import annotations
 
 import json
+import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 
+import httpx
 import pytest
 
-from flows.runner.review_wait import WAITING
 from storage.datasets.judgements import RowJudgement, RowOpinion
 from storage.datasets.store import Store
 from storage.rows import Row, to_table
+from tasks.review.session import WAITING
 from tests.e2e.processes import ROOT, Home, end, fetch, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -130,3 +133,55 @@ def test_a_promotion_pauses_for_the_queue_and_continues_when_it_is_done(
     assert process.returncode == 0, out
     assert store.tags("d") == {"checked": version.name}
     assert state_of(prefect_api, run) == "COMPLETED"
+
+
+@pytest.mark.slow
+def test_the_last_judgement_in_the_page_lets_the_promotion_continue(
+    home: Callable[..., Home], prefect_api: str
+) -> None:
+    one = home()
+    store = Store(one.path)
+    version = store.publish("d", [to_table([program(number) for number in range(3)])], lineage=LINEAGE)
+    (one.path / "gates.yaml").write_text("checked: {review: 1.0}\n")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    page = one.start("view", "--port", url.rpartition(":")[2])
+    process: subprocess.Popen[str] | None = None
+    try:
+        client = httpx.Client(
+            base_url=url, headers={"origin": url}, timeout=120, follow_redirects=True, trust_env=False
+        )
+        wait_for(lambda: answers(client), 120, "the page", page)
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROMOTE],
+            env=one.environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        )  # fmt: skip
+        (mark,) = wait_for(lambda: store.marks("d", WAITING), 120, "the promotion to wait", process)
+        run = mark.value["flow_run"]
+        wait_for(lambda: state_of(prefect_api, run) == "PAUSED", 60, "the pause", process)
+        address = f"/versions/{version}/review"
+        token = re.search(r'name="token" value="(\w+)"', client.get("/sql").text)
+        assert token
+        assert "waits for this queue" in client.get(address).text
+        for _ in range(2 * version.rows):  # a row may need a second reviewer
+            for who in ("ada", "ben"):
+                shown = re.search(r'name="row" value="(\w+)"', client.get(address, params={"as": who}).text)
+                if shown:
+                    form = {"token": token[1], "row": shown[1], "as": who, "opinion": "right"}
+                    assert client.post(address, data=form).status_code == 200
+        out, _ = process.communicate(timeout=120)
+    finally:
+        for started in (process, page):
+            if started is not None:
+                end(started)
+    assert process.returncode == 0, out
+    assert f"{url}{address}" in out  # where the rows are judged
+    assert store.tags("d") == {"checked": version.name}
+
+
+def answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/").status_code == 200
+    except httpx.TransportError:
+        return False

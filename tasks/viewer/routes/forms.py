@@ -6,7 +6,6 @@ import threading
 import uuid
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 import orjson
 from fastapi import APIRouter, Request
@@ -48,7 +47,7 @@ def router(site: Site) -> APIRouter:
 
     @routes.post("/sql")
     async def run(request: Request) -> Response:
-        form = await _form(site, request)
+        form = await site.form(request)
         query = str(form.get("q", ""))[:LONGEST_QUERY]
         if not query.strip():
             return site.page(request, "sql.html", query="", result=None, error="")
@@ -70,7 +69,7 @@ def router(site: Site) -> APIRouter:
 
     @routes.post("/versions/{name}/take-out")
     async def take_out(request: Request, name: str) -> Response:
-        form = await _form(site, request)
+        form = await site.form(request)
         if site.take_out is None:
             raise BadAddress("this page only reads. Fix: use ./mathmill rebuild NAME --set without.id=[...]")
         return await run_in_threadpool(_take_out, request, name, form)
@@ -109,8 +108,7 @@ def router(site: Site) -> APIRouter:
                 which=form.get("which", "chosen"),
                 job=None,
             )
-        person = str(request.scope.get("state", {}).get("person") or "local")
-        job, key = Removal(str(version), len(ids), person), uuid.uuid4().hex
+        job, key = Removal(str(version), len(ids), site.person(request)), uuid.uuid4().hex
         jobs[key] = job
         threading.Thread(target=_run, args=(job, ids), name="take-out", daemon=True).start()
         return RedirectResponse(f"/jobs/{key}", 303)
@@ -135,23 +133,6 @@ def router(site: Site) -> APIRouter:
         return site.page(request, "take_out.html", job=jobs[key], key=key)
 
     return routes
-
-
-async def _form(site: Site, request: Request) -> dict[str, Any]:
-    """Return the fields of a form, `ids` as a list. Raises BadAddress without the person's token."""
-    body = (await request.body()).decode("utf-8", "replace")
-    try:
-        pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=20_000)
-    except ValueError:
-        raise BadAddress(
-            "the form has too many fields. Fix: choose fewer rows, or filter and take all out"
-        ) from None
-    form: dict[str, Any] = dict(pairs)
-    form["ids"] = [value for name, value in pairs if name == "ids"]
-    person = str(request.scope.get("state", {}).get("person") or "local")
-    if not site.access.is_token(person, form.get("token", "")):
-        raise BadAddress("the form is of an earlier start of the page. Fix: load it again and repeat")
-    return form
 
 
 def _result(text: str) -> dict[str, Any]:

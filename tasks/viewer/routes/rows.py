@@ -97,6 +97,12 @@ def router(site: Site) -> APIRouter:
             same_question=rows_there.same_question(history["row"]),
             collision=_collision(site, rows_there, history["row"]),
             versions=[name for name in history["published"] if name in versions],
+            judgements=[
+                one
+                for dataset in sorted({name.partition("@")[0] for name in history["published"]})
+                for one in site.store.judgements(dataset)
+                if one.row == full_id
+            ],
             long=texts.LONG,
             columns=SCHEMA.names,
         )

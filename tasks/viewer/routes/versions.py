@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from storage.datasets.annotations import newest
+from tasks.review.session import ERROR_RATE
 from tasks.viewer.conditions import column
 from tasks.viewer.facts import facts_of, promotions, timeline
 from tasks.viewer.index import RowScope
@@ -57,6 +58,7 @@ def router(site: Site) -> APIRouter:
                 if (mark := newest(marks, chosen.name, kind))
             ],
             reasons=_reasons(site, site.index.dropped(chosen)),
+            reviewed=rate.value if (rate := newest(marks, chosen.name, ERROR_RATE)) else None,
         )
 
     @routes.get("/versions/{name}/figures")

@@ -7,6 +7,18 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") event.target.blur();
     return;
   }
+  // keys of the page's own: a text field takes the focus, anything else is pressed, once however long the key is held
+  const own = [...document.querySelectorAll("[data-key]")].find((one) => one.dataset.key === event.key);
+  if (own) {
+    event.preventDefault();
+    if (own.matches("input, textarea")) own.focus();
+    else if (!event.repeat && !document.body.dataset.sent) {
+      own.click();
+      const field = own.matches("summary") && own.parentElement.open ? own.parentElement.querySelector("textarea") : null;
+      if (field) field.focus();
+    }
+    return;
+  }
   const rows = [...document.querySelectorAll("[data-href]")];
   const at = rows.indexOf(document.activeElement.closest ? document.activeElement.closest("[data-href]") : null);
   if (event.key === "/") {
@@ -22,6 +34,13 @@ document.addEventListener("keydown", (event) => {
     if (next) next.click();
   }
 });
+// a judgement is sent once
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("form.judge")) return;
+  if (document.body.dataset.sent) event.preventDefault();
+  else document.body.dataset.sent = "yes";
+});
+addEventListener("pageshow", () => { delete document.body.dataset.sent; });
 // on a narrow screen the filters begin closed
 if (matchMedia("(max-width: 60rem)").matches) {
   for (const facets of document.querySelectorAll("details.facets")) facets.open = false;
