@@ -193,6 +193,12 @@ class Figures:
         return record
 
     @property
+    def traces_judged(self) -> bool:
+        """Whether a student has judged how natural the solutions are that each criterion would have taken."""
+        criteria = self.traces.get("criteria") or []
+        return bool(criteria) and all("log_probability" in one for one in criteria)
+
+    @property
     def methods(self) -> list[dict[str, Any]]:
         """What became of the rows of each method (flows.runner.method_funnel), where there are several."""
         records: list[dict[str, Any]] = self.lineage.get("methods") or []

@@ -16,6 +16,7 @@ from storage.visible import visible
 from tasks.evaluation.verdict import in_a_line
 from tasks.reports import mathematics, plots
 from tasks.reports.figures import Figures
+from tasks.taxonomy import local_name
 
 HERE = Path(__file__).parent
 MOST_REASONS = 25
@@ -73,6 +74,7 @@ def _environment() -> Environment:
     environment.filters["counted"] = counted
     environment.filters["cell"] = markdown.inline
     environment.filters["code"] = markdown.code
+    environment.filters["topic"] = lambda name, language: local_name(str(name), language) if name else None
     environment.filters["fenced"] = markdown.fenced
     return environment
 

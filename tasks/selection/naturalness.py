@@ -92,10 +92,7 @@ def select(
         window=settings.window,
     )
     tick(rows.num_rows)
-    scores: dict[str, list[float | None]] = {
-        "naturalness": [None if one is None else float(np.exp(one.log_probability)) for one in measured],
-        "rank_surprisal": [None if one is None else 1 / (1 + one.rank_surprisal) for one in measured],
-    }
+    scores = scores_of(measured)
     name = "naturalness" if settings.by == "log_probability" else "rank_surprisal"
     problems = column(rows, "problem_id")
     ids = column(rows, "id")
@@ -116,6 +113,14 @@ def select(
     for i in set(ranked) - set(kept):
         reasons[i] = reason(STAGE, Code.BELOW_THRESHOLD, name=name, score=f"{values[i]:.4f}", threshold=least)
     return Selection(reasons, scores)
+
+
+def scores_of(measured: Sequence[Naturalness | None]) -> dict[str, list[float | None]]:
+    """Return the scores from 0 to 1 by which rows record how natural they are, higher is better; None for a text without a measure."""
+    return {
+        "naturalness": [None if one is None else float(np.exp(one.log_probability)) for one in measured],
+        "rank_surprisal": [None if one is None else 1 / (1 + one.rank_surprisal) for one in measured],
+    }
 
 
 def naturalness(

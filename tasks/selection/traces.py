@@ -14,13 +14,16 @@ from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from storage.reasons import Code, Reason, reason
 from storage.rows import column
 from tasks.llm.engine import Engine
 from tasks.llm.model_files import CHECKPOINT
+from tasks.methods import PLUGINS as METHODS
+from tasks.plugins import checked, names
 from tasks.selection import Selection
+from tasks.selection.naturalness import Naturalness, naturalness, scores_of
 from tasks.settings import Section, Share
 from tasks.stages.outcome import Tick
 
@@ -40,12 +43,22 @@ class TracesSettings(Section, title="Traces"):
         0.5, description="of the lengths of the solutions of a question with their reasoning; 0: the shortest"
     )
     keep: int = Field(1, ge=1, description="solutions that are taken of each question")
+    methods: list[str] = Field(
+        [],
+        description="methods of generation whose rows are chosen among, such as distill; rows of others stay; empty: those of all",
+    )
     model: str = Field(
         "",
         pattern=rf"^({CHECKPOINT}.+)?$",
         description="the checkpoint that judges naturalness: hf:FOLDER, or hf:NAME for one in the home's folder models; "
         "empty: it is neither judged nor compared",
     )
+
+    @field_validator("methods")
+    @classmethod
+    def _known(cls, given: list[str]) -> list[str]:
+        checked("method", given, names(METHODS))
+        return given
 
     @model_validator(mode="after")
     def _judged(self) -> TracesSettings:
@@ -64,7 +77,37 @@ def needs(settings: TracesSettings) -> Mapping[str, str]:
 def select(
     rows: pa.Table, *, settings: TracesSettings, seed: int, tick: Tick, student: Engine | None = None
 ) -> Selection:
-    """Keep `keep` solutions of each question. The fact `traces` has, per criterion, the sums over what it would take."""
+    """Keep `keep` solutions of each question. The fact `traces` has, per criterion, the sums over what it would take.
+
+    With a student the rows that are chosen among have the scores `naturalness` and `rank_surprisal`, as by the selector naturalness.
+    """
+    places = [
+        place
+        for place, method in enumerate(column(rows, "method"))
+        if not settings.methods or method in settings.methods
+    ]
+    compared = rows.take(pa.array(places, pa.int64()))
+    measured = [] if student is None else _measured(compared, student)
+    tick(rows.num_rows)
+    taken, facts = _chosen(compared, settings, measured)
+    why = reason(STAGE, Code.NOT_CHOSEN, name=settings.by, most=settings.keep)
+    reasons: list[Reason | None] = [None] * rows.num_rows
+    scores: dict[str, list[float | None]] = {}
+    for number, place in enumerate(places):
+        if number not in taken:
+            reasons[place] = why
+    for name, values in scores_of(measured).items() if measured else ():
+        scores[name] = [None] * rows.num_rows
+        for place, value in zip(places, values, strict=True):
+            scores[name][place] = value
+    return Selection(reasons, scores, facts={"traces": {"by": settings.by, "criteria": facts}})
+
+
+def _chosen(
+    rows: pa.Table, settings: TracesSettings, measured: Sequence[Naturalness | None]
+) -> tuple[set[int], dict[str, dict[str, float]]]:
+    """Return the places of the rows that are taken, and per criterion the sums over what it would take. measured: by the student,
+    empty without one."""
     table = rows.select(["id", "problem_id", "question", "solution", "reasoning", "verdicts"]).to_pylist()
     ids = column(rows, "id")
     lengths = [len(row["reasoning"] or "") + len(row["solution"]) for row in table]
@@ -76,9 +119,9 @@ def select(
         "length": _from_quantile(lengths, list(groups.values()), settings.quantile),
         "agreement": [-one for one in agreement],
     }
-    if student is not None:
-        costs |= _of_the_student(rows, student)
-    tick(rows.num_rows)
+    if measured:  # a text that the student cannot read comes last
+        costs["log_probability"] = [np.inf if one is None else -one.log_probability for one in measured]
+        costs["rank_surprisal"] = [np.inf if one is None else one.rank_surprisal for one in measured]
     taken = {
         name: {
             place
@@ -87,18 +130,19 @@ def select(
         }
         for name, cost in costs.items()
     }
-    facts = {
-        name: {
+    facts: dict[str, dict[str, float]] = {}
+    for name, places in taken.items():
+        read = [one for i in places if measured and (one := measured[i]) is not None]
+        facts[name] = {
             "rows": len(places),
             "characters": sum(lengths[i] for i in places),
             "agreement": round(sum(agreement[i] for i in places), 6),
-            "common": len(places & taken[settings.by]),
+            "common": len(places & taken.get(settings.by, set())),
+            "read": len(read),
+            "log_probability": round(sum(one.log_probability for one in read), 6),
+            "rank_surprisal": round(sum(one.rank_surprisal for one in read), 6),
         }
-        for name, places in taken.items()
-    }
-    why = reason(STAGE, Code.NOT_CHOSEN, name=settings.by, most=settings.keep)
-    reasons: list[Reason | None] = [None if i in taken[settings.by] else why for i in range(rows.num_rows)]
-    return Selection(reasons, facts={"traces": {"by": settings.by, "criteria": facts}})
+    return taken.get(settings.by, set()), facts
 
 
 def _agreement(verdicts: Mapping[str, str]) -> float:
@@ -117,21 +161,15 @@ def _from_quantile(lengths: Sequence[int], groups: Sequence[Sequence[int]], quan
     return distances
 
 
-def _of_the_student(rows: pa.Table, student: Engine) -> dict[Criterion, list[float]]:
-    """Return the costs by naturalness; a text that the model cannot read comes last."""
-    from tasks.selection.naturalness import naturalness
+def _measured(rows: pa.Table, student: Engine) -> list[Naturalness | None]:
     from tasks.training.completion import Completer
 
-    measured = naturalness(
+    return naturalness(
         Completer.load(str(student.endpoint.checkpoint)),
         column(rows, "question"),
         column(rows, "solution"),
         reasonings=column(rows, "reasoning"),
     )
-    return {
-        "log_probability": [np.inf if one is None else -one.log_probability for one in measured],
-        "rank_surprisal": [np.inf if one is None else one.rank_surprisal for one in measured],
-    }
 
 
 def totals(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -147,13 +185,19 @@ def totals(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                 total[key] += value
     criteria = [
         {
-            "criterion": name,
+            "criterion": criterion,
             "rows": int(own["rows"]),
             "characters": round(own["characters"] / own["rows"], 1),
             "agreement": round(own["agreement"] / own["rows"], 3),
             "common": round(own["common"] / own["rows"], 3),
+            **{
+                # of records of before these were summed, or without a student, there are none
+                name: round(own[name] / own["read"], 4)
+                for name in OF_THE_STUDENT
+                if own.get("read")
+            },
         }
-        for name, own in sorted(sums.items())
+        for criterion, own in sorted(sums.items())
         if own["rows"]
     ]
     return {"by": records[0]["by"], "criteria": criteria}
