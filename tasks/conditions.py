@@ -9,11 +9,12 @@ again. The choice depends on the seed and on the number of the call alone, not o
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from prompts.conditions import WordPair, load
 from tasks.seeding import rng_of
@@ -55,6 +56,57 @@ class Conditions:
             "level": rng_of(seed, *place, "level", index).choice(LEVELS[band]),
             "answer_type": dealt(answers, index, seed, *place, "answer")[local],
         }
+
+
+# Concepts of problems that procedures make and for which no condition asks: English -> Chinese
+_PROCEDURAL: Final = {
+    "dependencies between quantities": "数量之间的依赖关系",
+    "irrelevant information": "多余条件的识别",
+    "deduction": "演绎推理",
+    "propositional logic": "命题逻辑",
+    "truth-tellers and liars": "真话与假话问题",
+    "proof by contradiction": "反证法",
+    "constraint satisfaction": "约束满足问题",
+    "elimination of cases": "排除法",
+}
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
+_LATIN_WORD = re.compile(r"[A-Za-z]*[a-z]{3}")
+
+
+def local_concepts(names: Iterable[str], subdomain: str | None, language: str) -> list[str]:
+    """Return concepts as they are named in `language`, each once, in order. Chinese names replace the English ones of the shipped
+    conditions, those of the subdomain first, where two subdomains have one English name; a name that is not known stays."""
+    if language != "zh":
+        return list(names)
+    own, every = _chinese_concepts()
+    of_topic = own.get(subdomain or "", {})
+    return list(
+        dict.fromkeys(
+            of_topic.get(name.strip().casefold()) or every.get(name.strip().casefold()) or name
+            for name in names
+        )
+    )
+
+
+def readable_concepts(names: Iterable[str], subdomain: str | None, language: str) -> list[str]:
+    """Return what `local_concepts` does, without names that a text in `language` cannot show: in Chinese those of Latin words."""
+    local = local_concepts(names, subdomain, language)
+    if language != "zh":
+        return local
+    return [name for name in local if _HAN.search(name) or not _LATIN_WORD.search(name)]
+
+
+@functools.cache
+def _chinese_concepts() -> tuple[Mapping[str, Mapping[str, str]], Mapping[str, str]]:
+    """Return the Chinese name of each concept, by subdomain and English name in lower case, and by the English name alone."""
+    own = {
+        subdomain: {english.casefold(): chinese for english, chinese in points}
+        for subdomain, points in conditions().concepts.items()
+    }
+    every: dict[str, str] = dict(_PROCEDURAL)
+    for names in own.values():
+        every = names | every
+    return own, every
 
 
 def dealt(values: Sequence[T], index: int, *seed: object) -> T:

@@ -1,4 +1,8 @@
-"""The fixed lists of subdomains: canonical English name -> (domain, Chinese name)."""
+"""The fixed lists of subdomains: canonical English name -> (domain, Chinese name); and the Chinese names of domains.
+
+The columns `domain` and `subdomain` have the English names in every language, because quotas, shares and queries compare them. What a person or
+a model reads about a Chinese row has the Chinese names.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +47,20 @@ PROCEDURAL: dict[str, tuple[str, str]] = {
 
 _ALL = SUBDOMAINS | PROCEDURAL
 
+# domain -> its Chinese name
+_CHINESE_DOMAINS: dict[str, str] = {
+    "arithmetic": "算术",
+    "algebra": "代数",
+    "linear algebra": "线性代数",
+    "calculus": "微积分",
+    "number theory": "数论",
+    "geometry": "几何",
+    "combinatorics": "组合数学",
+    "probability": "概率论",
+    "statistics": "统计学",
+    "logic": "逻辑",
+}
+
 DOMAINS = tuple(dict.fromkeys(domain for domain, _ in _ALL.values()))
 
 
@@ -53,6 +71,8 @@ def domain_of(subdomain: str) -> str | None:
 
 
 def local_name(subdomain: str, language: str) -> str:
-    """Return the name of the subdomain in a prompt in `language`."""
+    """Return the name of a subdomain or a domain in a text in `language`; one that is in no list as it is."""
+    if language != "zh":
+        return subdomain
     entry = _ALL.get(subdomain)
-    return entry[1] if entry and language == "zh" else subdomain
+    return entry[1] if entry else _CHINESE_DOMAINS.get(subdomain, subdomain)

@@ -22,6 +22,7 @@ from storage.visible import visible
 from tasks.decontamination.certificate import Certificate
 from tasks.evaluation.verdict import in_a_line
 from tasks.points_in_time import spoken
+from tasks.taxonomy import local_name
 from tasks.text.cleaning import printable
 from tasks.verifier.certificate import VerifierCertificate
 
@@ -85,7 +86,7 @@ def print_version(
     console.print(f"[bold]{counted(len(samples), 'sample row')}[/]")
     for row in samples:
         console.print(
-            f"\n[dim]{row['id']}  {escape(str(row['subdomain']))}, {row['language']}, {row['solution_format']}[/]"
+            f"\n[dim]{row['id']}  {escape(local_name(str(row['subdomain']), row['language']))}, {row['language']}, {row['solution_format']}[/]"
         )
         console.print(escape(row["question"]))
         if row["reasoning"]:

@@ -21,6 +21,7 @@ import typer
 
 from flows.cli import terminal
 from flows.cli.options import AsJson, Name
+from tasks.taxonomy import local_name
 
 if TYPE_CHECKING:
     from storage.datasets.judgements import RowJudgement
@@ -245,7 +246,9 @@ class Session:
         progress = self._review.progress()
         place = f"row {asked.place} of {progress.asked}, {asked.part}" if asked else "again"
         facts = ", ".join(
-            str(row[name]) for name in ("subdomain", "solution_format", "language") if row[name]
+            local_name(str(row[name]), row["language"])
+            for name in ("subdomain", "solution_format", "language")
+            if row[name]
         )
         terminal.echo(f"\n--- {place} ({progress.judged} judged): {row['id']} {facts}")
         for heading, text in shown_row(row):

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from storage.rows import CHAT, Row, column, replace, to_table
 from tasks.concepts.graph import normal
+from tasks.conditions import readable_concepts
 from tasks.replies.items import names, text_of
 from tasks.seeding import seed_of
 from tasks.taxonomy import SUBDOMAINS, domain_of, local_name
@@ -35,20 +36,22 @@ class Extracted:
     subdomain: str | None = None
 
 
-def extracted(text: str) -> Extracted | str:
-    """Return what a completion of the prompt PROMPT names, without concepts if it says that there are none, or the reason why it
-    cannot be used."""
+def extracted(text: str, language: str) -> Extracted | str:
+    """Return what a completion of the prompt PROMPT names in a text in `language`, without concepts if it says that there are none, or the
+    reason why it cannot be used. English names that a Chinese text's completion has are put into Chinese where they are known, and
+    left out where not."""
     listed = names(text, "concepts")
     if isinstance(listed, str):
         return listed
     concepts: dict[str, str] = {}
-    for one in listed:
-        name = _DECORATION.sub("", _DECORATION.sub("", one).strip(_QUOTES)).strip(_QUOTES)
+    field = _subdomain(text_of(text, "field") or "")
+    bare = [_DECORATION.sub("", _DECORATION.sub("", one).strip(_QUOTES)).strip(_QUOTES) for one in listed]
+    for name in readable_concepts(bare, field, language):
         if len(name.split()) <= _WORDS and (key := normal(name)) and re.search(r"[^\W\d_]{2}", name):
             concepts.setdefault(key, " ".join(name.split()))
     if listed and not concepts:
         return "no name of the list of concepts can be used"
-    return Extracted(tuple(list(concepts.values())[:MOST]), _subdomain(text_of(text, "field") or ""))
+    return Extracted(tuple(list(concepts.values())[:MOST]), field)
 
 
 def _subdomain(field: str) -> str | None:

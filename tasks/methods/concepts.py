@@ -19,6 +19,7 @@ from pydantic import Field
 from storage.rows import GRAPH, column
 from tasks.concepts.graph import ConceptGraph
 from tasks.concepts.merging import merged
+from tasks.conditions import readable_concepts
 from tasks.methods import Ask, Item, Makes, Quota, Takes, examples_by_topic, rounds, written_questions
 from tasks.retrieval.encoder import StoredEncoder
 from tasks.seeding import rng_of, seed_of
@@ -64,7 +65,11 @@ def graphs(
     rows = list(zip(*(column(pool, name) for name in names), strict=True))
     built = {}
     for language in sorted({language for language, _ in quota}):
-        own_rows = [(problem, subdomain, points) for of, problem, subdomain, points in rows if of == language and points]  # fmt: skip
+        own_rows = [
+            (problem, subdomain, shown)
+            for of, problem, subdomain, points in rows
+            if of == language and points and (shown := readable_concepts(points, subdomain, language))
+        ]
         graph = ConceptGraph(own_rows)
         if own.merge is not None and graph.concepts:
             named = graph.named()

@@ -11,6 +11,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from tasks.conditions import local_concepts
 from tasks.methods import Ask, Item, Makes, Quota, Takes, rounds
 from tasks.problems.machinery.family import LEVELS, Family, of_subdomain
 from tasks.problems.machinery.family import make as draw
@@ -61,6 +62,6 @@ def _item(every: list[Family], language: str, rng: random.Random) -> Item:
         answer=answer,
         reference_answer=answer,
         difficulty=DIFFICULTY[level],
-        concepts=problem.concepts,
+        concepts=tuple(local_concepts(problem.concepts, problem.subdomain, language)),
         params={"family": family.name, "level": level},
     )

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from prompts.schemas.fused_problem import FusedProblem
 from storage.reasons import Code
+from tasks.conditions import local_concepts
 from tasks.dedup.normalise import canonical
 from tasks.methods import Ask, Item, Makes, Quota, Takes
 from tasks.rewriting.additions import unused_half
@@ -40,7 +41,13 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
     rows = [row for row in in_turn(pool, seed, prompt) if row["method"] != prompt and is_open(row)]
     for one, other in pairs(rows, quota):
         sources = list(dict.fromkeys(row["source"] for row in (one, other) if row["source"]))
-        concepts = list(dict.fromkeys([*(one["concepts"] or ()), *(other["concepts"] or ())]))
+        concepts = list(
+            dict.fromkeys(
+                name
+                for row in (one, other)
+                for name in local_concepts(row["concepts"] or (), row["subdomain"], row["language"])
+            )
+        )
         asks.append(
             Ask(
                 prompt,

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.rows import column
+from tasks.conditions import readable_concepts
 from tasks.methods import UNLABELLED, Ask, Makes, Quota, Takes, as_written, rounds, written_questions
 from tasks.seeding import rng_of, seed_of
 from tasks.taxonomy import local_name
@@ -32,8 +33,8 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
     for row, question, language, subdomain, skills in sorted(
         zip(*(column(own, n) for n in names), strict=True)
     ):
-        if skills:
-            by_topic.setdefault((language, subdomain or UNLABELLED), []).append((row, question, skills))
+        if shown := readable_concepts(skills or (), subdomain, language):
+            by_topic.setdefault((language, subdomain or UNLABELLED), []).append((row, question, shown))
     asks = []
     for (language, subdomain), questions in sorted(quota.items()):
         diagnosed = by_topic.get((language, subdomain), [])

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tasks.conditions import local_concepts
 from tasks.methods import Ask, Item, Quota, rounds
 from tasks.seeding import rng_of, seed_of
 from tasks.settings import Section
@@ -107,6 +108,6 @@ def _item(
         answer=puzzle.answer,
         reference_answer=puzzle.answer,
         difficulty=puzzle.difficulty,
-        concepts=tuple(concepts),
+        concepts=tuple(local_concepts(concepts, ask.subdomain, ask.language)),
         params=dict(puzzle.sizes),
     )

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from tasks.conditions import local_concepts
 from tasks.ingestion.options import written_in
 from tasks.methods import Quota
 from tasks.seeding import seeds_of
@@ -91,7 +92,10 @@ def is_open(row: Parent) -> bool:
 
 def inherited(row: Parent, *names: str) -> dict[str, Any]:
     """Return what a row made from `row` has from it: FROM_PARENT, and the columns `names`, where they are not empty."""
-    return {name: row[name] for name in (*FROM_PARENT, *names) if row[name]}
+    values = {name: row[name] for name in (*FROM_PARENT, *names) if row[name]}
+    if points := values.get("concepts"):
+        values["concepts"] = local_concepts(points, row["subdomain"], row["language"])
+    return values
 
 
 def answer_of(row: Parent) -> str | None:

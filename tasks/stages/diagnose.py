@@ -12,7 +12,7 @@ from prompts.schemas.diagnosis import Diagnosis
 from storage.reasons import Code, Reason, reason
 from storage.rows import reject, replace
 from tasks.concepts.graph import normal
-from tasks.conditions import conditions
+from tasks.conditions import conditions, local_concepts
 from tasks.llm.costs import RoleCosts
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
@@ -42,7 +42,9 @@ def diagnose(failures: pa.Table, *, engine: Engine, seed: int, tick: Tick) -> Ou
         costs.add(completion)
         named, why = _read(completion)
         reasons.append(why)
-        skills.append(named or list(record["concepts"] or ()))
+        skills.append(
+            local_concepts(named or record["concepts"] or (), record["subdomain"], record["language"])
+        )
         tick(1)
     table = reject(replace(failures, concepts=skills), reasons)
     return Outcome(table, asked=len(records), facts=costs.facts())

@@ -34,9 +34,10 @@ def extract_concepts(texts: pa.Table, *, engine: Engine, tick: Tick) -> Outcome:
     costs = RoleCosts.of(endpoint)
     named: list[Extracted] = []
     reasons: list[Reason | None] = []
-    for completion in engine.run((_request(record, endpoint) for record in records), _unusable):
+    asked = (_request(record, endpoint) for record in records)
+    for record, completion in zip(records, engine.run(asked, _unusable), strict=True):
         costs.add(completion)
-        one, why = _read(completion)
+        one, why = _read(completion, record["language"])
         named.append(one)
         reasons.append(why)
         tick(1)
@@ -68,14 +69,14 @@ def _request(record: dict[str, Any], endpoint: Endpoint) -> Request:
 
 
 def _unusable(completion: Completion) -> str | None:
-    read = extracted(completion.text or "")
+    read = extracted(completion.text or "", "en")  # of either language: what has to be asked again
     return read if isinstance(read, str) else None
 
 
-def _read(completion: Completion) -> tuple[Extracted, Reason | None]:
+def _read(completion: Completion, language: str) -> tuple[Extracted, Reason | None]:
     if completion.error is not None and completion.kind is not Failure.REJECTED:
         return Extracted(()), reason(STAGE, Code.CALL_FAILED, error=completion.error, kind=completion.kind)
-    read = extracted(completion.text or "")
+    read = extracted(completion.text or "", language)
     if isinstance(read, str):
         return Extracted(()), reason(STAGE, Code.MALFORMED_ITEM, why=read)
     return read, None if read.concepts else reason(STAGE, Code.NO_CONCEPTS)

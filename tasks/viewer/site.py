@@ -23,6 +23,7 @@ from storage.ledger import Ledger
 from storage.visible import visible
 from tasks.retrieval.neighbours import neighbours
 from tasks.retrieval.published import Published
+from tasks.taxonomy import local_name
 from tasks.viewer import texts
 from tasks.viewer.access import LOCAL, Access
 from tasks.viewer.conditions import BadAddress, label
@@ -178,6 +179,7 @@ def environment() -> Environment:
         "when": lambda text: str(text).replace("T", " ").removesuffix("Z").removesuffix("+00:00"),
         "number": _number,
         "seconds": _seconds,
+        "topic": lambda name, language: local_name(str(name), language) if name else None,
     }
     made_here.globals |= {"chosen": _chosen}
     return made_here

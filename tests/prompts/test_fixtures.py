@@ -100,7 +100,7 @@ def of_turn(text: str, language: str, cut: bool, judge: Judge) -> Any:
 
 
 def of_concepts(text: str, language: str, cut: bool, judge: Judge) -> Any:
-    read = extracted(text)
+    read = extracted(text, language)
     return read if isinstance(read, str) else {"field": read.subdomain, "concepts": list(read.concepts)}
 
 

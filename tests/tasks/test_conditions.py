@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from tasks.conditions import LEVELS, conditions, dealt
+from tasks.conditions import LEVELS, conditions, dealt, local_concepts, readable_concepts
 from tasks.problems.machinery.family import families
-from tasks.taxonomy import SUBDOMAINS
+from tasks.taxonomy import DOMAINS, SUBDOMAINS, local_name
 
 CJK = re.compile(r"[\u4e00-\u9fff]")
 
@@ -60,3 +60,30 @@ def test_the_file_covers_the_taxonomy_and_the_concepts_of_every_family() -> None
     assert re.fullmatch(r"conditions@[0-9a-f]{8}", conditions().version)
     for family in families().values():
         assert set(family.concepts) <= {en for en, _ in conditions().concepts[family.subdomain]}
+
+
+def test_concepts_are_named_in_the_language_of_the_row() -> None:
+    for family in families().values():
+        english = list(family.concepts)
+        assert local_concepts(english, family.subdomain, "en") == english
+        chinese = local_concepts(english, family.subdomain, "zh")
+        assert all(CJK.search(name) for name in chinese), (family.name, chinese)
+    # one English name of two subdomains
+    assert local_concepts(["Power rule"], "derivatives", "zh") == ["幂函数求导"]
+    assert local_concepts(["power rule"], "integrals", "zh") == ["幂函数的积分"]
+    assert local_concepts(["percentages", "百分数的应用", "mental maths"], None, "zh") == [
+        "百分数的应用",
+        "mental maths",
+    ]
+
+
+def test_a_chinese_text_shows_no_latin_words_as_concepts() -> None:
+    named = ["percentages", "mental maths", "AM-GM", "RSA 算法", "勾股定理"]
+    assert readable_concepts(named, None, "zh") == ["百分数的应用", "AM-GM", "RSA 算法", "勾股定理"]
+    assert readable_concepts(named, None, "en") == named
+
+
+@pytest.mark.parametrize("name", [*DOMAINS, *SUBDOMAINS])
+def test_domains_and_subdomains_have_chinese_names(name: str) -> None:
+    assert CJK.search(local_name(name, "zh"))
+    assert local_name(name, "en") == name

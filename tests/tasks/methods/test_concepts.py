@@ -11,6 +11,7 @@ import prompts
 from storage.rows import Row, kept, to_table
 from tasks.answers import Judge
 from tasks.concepts.graph import ConceptGraph
+from tasks.conditions import local_concepts
 from tasks.llm.engine import Engine
 from tasks.methods import EXAMPLE, Ask, asks_table, concepts, settings_of
 from tasks.sandbox import Sandbox
@@ -31,7 +32,7 @@ def planned(rows: list[Row] = ROWS, **settings: int) -> list[Ask]:
 def test_each_call_has_a_set_of_concepts_of_the_pool() -> None:
     asks = planned()
     assert len(asks) > 0.8 * 2 * len(QUOTA)
-    known = {name for row in ROWS for name in row.concepts}
+    known = {name for row in ROWS for name in local_concepts(row.concepts, row.subdomain, row.language)}
     for ask in asks:
         walked = ask.variables["concepts"]
         assert 2 <= len(set(walked)) == len(walked) <= 4
@@ -39,6 +40,15 @@ def test_each_call_has_a_set_of_concepts_of_the_pool() -> None:
         assert len(ask.variables["graph"]) == 64
     assert len({tuple(ask.variables["concepts"]) for ask in asks}) > 0.6 * len(asks)
     assert asks == planned(list(reversed(ROWS)))
+
+
+def test_a_chinese_call_has_chinese_names_whatever_the_rows_of_the_pool_have() -> None:
+    assert any(name.isascii() for row in ROWS if row.language == "zh" for name in row.concepts)
+    names = {"en": set[str](), "zh": set[str]()}
+    for ask in planned():
+        names[ask.language] |= set(ask.variables["concepts"])
+    assert all(name.isascii() for name in names["en"])
+    assert not [name for name in names["zh"] if name.isascii()]
 
 
 def test_the_asks_name_the_graphs_that_were_handed_over() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import pytest
@@ -11,6 +12,8 @@ from tasks.answers.extraction import extract
 from tasks.methods import makes_rows
 from tasks.problems.machinery.family import recognise
 from tasks.taxonomy import SUBDOMAINS
+
+CJK = re.compile(r"[\u4e00-\u9fff]")
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -32,6 +35,7 @@ def test_each_subdomain_has_problems_with_the_answer_in_a_box_or_a_program(langu
             assert (item.solution_by, problem.family) == ("procedure", item.params["family"])
             assert item.solution is not None
             assert item.concepts
+            assert all(bool(CJK.search(name)) == (language == "zh") for name in item.concepts)
             assert item.difficulty in (1, 2, 4)
             formats[str(item.solution_format)] += 1
             if item.solution_format == "cot":

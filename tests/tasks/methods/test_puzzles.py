@@ -50,6 +50,14 @@ def test_asks_are_of_the_methods_own_subdomain_and_equal_seeds_give_equal_rows(n
 
 
 @pytest.mark.parametrize("name", METHODS)
+def test_concepts_are_in_the_language_of_the_row(name: str) -> None:
+    for ask in plan_of(name, None)(empty(), quota_of(name, 1), per_call=1, examples=0, seed=2):
+        for item in makes_rows(name).make(ask):
+            assert item.concepts
+            assert {point.isascii() for point in item.concepts} == {ask.language == "en"}
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_the_subdomains_are_known_and_logic_is_in_no_quota_of_other_methods(name: str) -> None:
     assert all(domain_of(subdomain) for subdomain in subdomains_of(name))
     assert "logic" not in {domain for domain, _ in SUBDOMAINS.values()}

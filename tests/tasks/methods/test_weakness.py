@@ -28,7 +28,9 @@ def pool(language: str = "en") -> pa.Table:
             language,
             subdomain=one.subdomain,
             reference_answer=one.worked.answer,
-            concepts=["sharing in a ratio", "unit fractions"],
+            concepts=["sharing in a ratio", "unit fractions"]
+            if language == "en"
+            else ["按比分配", "unit rates"],
         )
         for one in problems
     ]
@@ -62,6 +64,8 @@ def test_missing_skills_are_what_is_asked_for() -> None:
     asks = missing_skills.plan(pool(), {TOPIC: 8, ("en", "limits"): 4}, per_call=4, examples=2, seed=1)
     assert [ask.variables["concepts"] for ask in asks] == [["sharing in a ratio", "unit fractions"]] * 2
     assert len({ask.parent_ids[0] for ask in asks}) == 2
+    chinese = missing_skills.plan(pool("zh"), {("zh", TOPIC[1]): 4}, per_call=4, examples=2, seed=1)
+    assert [ask.variables["concepts"] for ask in chinese] == [["按比分配", "归一问题"]]
     without = pool().set_column(
         pool().schema.get_field_index("concepts"), "concepts", pa.array([[]] * 4, pa.list_(pa.string()))
     )
