@@ -23,6 +23,7 @@ from flows.promote import promote
 from flows.runner.artifacts import key_of
 from flows.runner.events import ROLLED_BACK, alarm, on_failure
 from flows.runner.gates import promote as promote_version
+from flows.runner.page_links import version_path, with_link
 from flows.settings import load_settings
 from flows.train import train
 from flows.verdict import verdict
@@ -81,7 +82,7 @@ def chain(config: Chain = Chain()) -> dict[str, str]:
         results["roll back"] = rolled_back(store, version)
     create_markdown_artifact(
         key=f"{key_of(version.dataset)}-chain",
-        markdown=as_markdown(version, results),
+        markdown=with_link(as_markdown(version, results), settings, version_path(version)),
         description=f"`{version}`",
     )
     for name, result in results.items():

@@ -14,6 +14,7 @@ from prefect.artifacts import create_markdown_artifact
 from flows.config.maintain import Maintain
 from flows.runner.checks import forget_missing
 from flows.runner.events import on_failure
+from flows.runner.page_links import with_link
 from flows.runner.resources import Tools, opened
 from flows.settings import load_settings
 from storage import rows
@@ -92,7 +93,9 @@ def maintain(config: Maintain = Maintain()) -> str:
             carry_out(plan, config, tools)
         text = plan.text(config.apply)
         get_run_logger().info(text)
-        create_markdown_artifact(key="maintain", markdown=text, description="Maintenance")
+        create_markdown_artifact(
+            key="maintain", markdown=with_link(text, tools.settings, "/versions"), description="Maintenance"
+        )
         return text
 
 

@@ -108,7 +108,7 @@ def run_night(config: Nightly, fill: Callable[[Night], None] | None = None) -> s
         except Finished as finished:  # begin has made its report, where that was missing
             finished.note.published(str(flow_run.id))
             return str(finished.version)
-        with Live(tools, config.dataset):
+        with Live(tools, config.dataset, night.inputs.note.run, night.line):
             try:
                 (fill or produce)(night)
                 night.accepted = chosen_of_all(night)

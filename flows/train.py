@@ -13,6 +13,7 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 from flows.runner.events import on_failure
+from flows.runner.page_links import with_link
 from flows.runner.resources import opened
 from flows.settings import load_settings
 from storage.markdown import code, inline
@@ -44,7 +45,11 @@ def train(config: Train = Train(), out: str = "") -> str:
             print(line, file=sys.stderr, flush=True)  # at the terminal, where Prefect shows warnings only
 
         trained = run(with_folders(config, tools.home), tools.store, folder, overlay=overlay, log=log)
-        create_markdown_artifact(key="train", markdown=as_markdown(trained), description="Training")
+        create_markdown_artifact(
+            key="train",
+            markdown=with_link(as_markdown(trained), tools.settings, "/versions"),
+            description="Training",
+        )
         return str(folder)
 
 

@@ -19,6 +19,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from flows.config.weakness import ARMS, RANDOM, Weakness
 from flows.runner.artifacts import key_of
 from flows.runner.events import on_failure
+from flows.runner.page_links import with_link
 from flows.runner.progress import Bars
 from flows.runner.resources import Tools, opened
 from flows.runner.run_notes import ended
@@ -93,7 +94,8 @@ def _store(tools: Tools, searched: WeaknessSearch, record: dict[str, Any]) -> No
 def _finish(searched: WeaknessSearch, record: dict[str, Any]) -> dict[str, Any]:
     """Write the report and the artifacts, and return the record."""
     text = to_markdown(record)
-    with opened(load_settings()) as tools:
+    settings = load_settings()
+    with opened(settings) as tools:
         files = HomeFiles(tools.home)
         cluster_of = {place: one.name for one in searched.clusters for place in one.members}
         failures = b"".join(
@@ -111,9 +113,15 @@ def _finish(searched: WeaknessSearch, record: dict[str, Any]) -> dict[str, Any]:
         create_table_artifact(
             key=f"{key}-{name}",
             table=artifact_cells(cells),
-            description=f"{about}; run `{searched.run}`, whose report has the rest",
+            description=with_link(
+                f"{about}; run `{searched.run}`, whose report has the rest", settings, "/versions"
+            ),
         )
-    create_markdown_artifact(key=f"{key}-weakness", markdown=text, description=f"`{searched.run}`")
+    create_markdown_artifact(
+        key=f"{key}-weakness",
+        markdown=with_link(text, settings, "/versions"),
+        description=f"`{searched.run}`",
+    )
     return record
 
 

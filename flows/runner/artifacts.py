@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.runner.limits import HOW_TO_GO_ON, Stopped
-from flows.runner.page_links import page_link, version_path
+from flows.runner.page_links import page_link, version_path, with_link
 from flows.runner.resources import Tools
+from flows.settings import Settings
 from storage.counting import counted
 from storage.datasets.annotations import newest
 from storage.datasets.versions import Version
@@ -56,7 +57,9 @@ def report(tools: Tools, version: Version) -> Path:
             | {"stage": inline(line["title"])}
             for line in version.lineage["funnel"]
         ],
-        description=f"Funnel of `{version}`: in = kept + rejected + failed",
+        description=with_link(
+            f"Funnel of `{version}`: in = kept + rejected + failed", tools.settings, version_path(version)
+        ),
     )
     create_table_artifact(
         key=f"{key}-dropped",
@@ -70,10 +73,17 @@ def report(tools: Tools, version: Version) -> Path:
             }
             for one in figures.reasons
         ],
-        description=f"Why candidates of `{version}` were dropped; `./mathmill why ID` shows the life of an example",
+        description=with_link(
+            f"Why candidates of `{version}` were dropped; `./mathmill why ID` shows the life of an example",
+            tools.settings,
+            version_path(version, "dropped"),
+            "All of them in the page",
+        ),
     )
     create_markdown_artifact(
-        key=f"{key}-report", markdown=page.markdown(path=str(path)), description=f"`{version}`"
+        key=f"{key}-report",
+        markdown=with_link(page.markdown(path=str(path)), tools.settings, version_path(version)),
+        description=f"`{version}`",
     )
     create_markdown_artifact(
         key=f"{key}-version",
@@ -91,16 +101,19 @@ def report(tools: Tools, version: Version) -> Path:
     return path
 
 
-def report_stopped(dataset: str, stopped: Stopped) -> None:
+def report_stopped(dataset: str, stopped: Stopped, settings: Settings) -> None:
     """Put an artifact on the page of a run that a limit ended."""
     spent = stopped.spent
     create_markdown_artifact(
         key=f"{key_of(dataset)}-stopped",
-        markdown=(
+        markdown=with_link(
             f"**{inline(stopped.why)}**\n\n"
             f"- paid: ${spent.usd:,.4f}, {counted(spent.tokens, 'token')} ({counted(spent.estimated, 'call')} estimated)\n"
             f"- accepted: {spent.accepted:,} of {counted(spent.target, 'row')}; nothing was published\n"
-            f"- {HOW_TO_GO_ON[stopped.by]}; finished work and every paid answer are found"
+            f"- {HOW_TO_GO_ON[stopped.by]}; finished work and every paid answer are found",
+            settings,
+            "/costs",
+            "What it cost, in the page",
         ),
         description=f"`{dataset}`: a limit ended the run",
     )
@@ -113,7 +126,14 @@ def _compared(tools: Tools, version: Version, key: str) -> None:
         difference = diff.compare(tools.store, before[-1], version)
         HomeFiles(tools.home).write(diff_path(tools.home, str(version)), diff.to_html(difference).encode())
         create_markdown_artifact(
-            key=f"{key}-diff", markdown=diff.to_text(difference), description=f"`{before[-1]}` to `{version}`"
+            key=f"{key}-diff",
+            markdown=with_link(
+                diff.to_text(difference),
+                tools.settings,
+                f"/compare?a={before[-1]}&b={version}",
+                "With rows, in the page",
+            ),
+            description=f"`{before[-1]}` to `{version}`",
         )
 
 

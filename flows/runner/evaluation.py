@@ -18,6 +18,7 @@ from flows.config.evaluate import Evaluate
 from flows.config.loading import ConfigError
 from flows.runner.decontamination import SEEDS
 from flows.runner.limits import limits_for
+from flows.runner.page_links import with_link
 from flows.runner.progress import Bars
 from flows.runner.resources import Tools
 from flows.runner.run_notes import RunNote
@@ -155,7 +156,12 @@ class Evaluation:
         files.write(folder / "report.md", to_markdown(record).encode())
         # an artifact has no files beside it: its plots are in the text
         text = to_markdown(record, {plot: data_uri(figure) for plot, figure in drawn.items()})
-        create_markdown_artifact(key=f"evaluation-{self.name}"[:250].replace("_", "-"), markdown=text)
+        create_markdown_artifact(
+            key=f"evaluation-{self.name}"[:250].replace("_", "-"),
+            markdown=with_link(
+                text, self.line.tools.settings, f"/evaluations/{self.name}", "Each item, in the page"
+            ),
+        )
         files.write(
             folder / "record.json", orjson.dumps(record, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
         )

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from types import TracebackType
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -50,6 +51,7 @@ class Bars:
             console=self.console,
             disable=not self.console.is_terminal,
         )
+        self._running: list[Bar] = []
 
     def __enter__(self) -> Bars:
         self._progress.start()
@@ -66,7 +68,13 @@ class Bars:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def stage(self, title: str, total: int) -> Bar:
-        return Bar(self, title, total)
+        bar = Bar(self, title, total)
+        self._running.append(bar)
+        return bar
+
+    def running(self) -> list[dict[str, Any]]:
+        """Return the stages that run now: `title`, `done` and `total` rows."""
+        return [bar.state() for bar in list(self._running)]
 
 
 class Bar:
@@ -91,8 +99,13 @@ class Bar:
         if due:
             self._publish(percent)
 
+    def state(self) -> dict[str, Any]:
+        with self._lock:
+            return {"title": self._title, "done": self._done, "total": self._total}
+
     def close(self, summary: str) -> None:
         """Fill the bar at the end of the stage, and show its result there and in the run's log."""
+        self._bars._running.remove(self)
         get_run_logger().info("%s: %s", self._title, summary)
         self._bars._progress.update(
             self._task, completed=max(self._total, 1), description=f"{self._title}: {summary}"

@@ -8,7 +8,9 @@ import orjson
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.runner.artifacts import key_of
+from flows.runner.page_links import version_path, with_link
 from flows.runner.rft_publication import Sampled, dataset_of
+from flows.settings import load_settings
 from storage.counting import counted
 from storage.markdown import fenced, inline
 from storage.stage_cache.shards import Ref
@@ -24,7 +26,11 @@ def paths_artifact(done: Sampled) -> None:
     create_table_artifact(
         key=f"{key_of(dataset_of(done.config, done.version, 'rft'))}-paths",
         table=done.paths(),
-        description="Right solutions before and after those of one reasoning path were joined, by the fail rate of their question",
+        description=with_link(
+            "Right solutions before and after those of one reasoning path were joined, by the fail rate of their question",
+            load_settings(),
+            version_path(done.version),
+        ),
     )
 
 
@@ -45,5 +51,7 @@ def pairs_artifact(done: Sampled, shards: Sequence[Ref]) -> None:
             fenced(worse["solution"]),
         ]
     create_markdown_artifact(
-        key=f"{key_of(dataset)}-pairs", markdown="\n".join(parts), description=f"Pairs of `{dataset}`"
+        key=f"{key_of(dataset)}-pairs",
+        markdown=with_link("\n".join(parts), load_settings(), "/versions"),
+        description=f"Pairs of `{dataset}`",
     )

@@ -1,10 +1,11 @@
-"""How the models serve a run while it lasts: one table among its Prefect artifacts, kept up to date."""
+"""How a run fares while it lasts: a table of its models among its Prefect artifacts, and its funnel for the page, kept up to date."""
 
 from __future__ import annotations
 
 import contextvars
 import json
 import threading
+import time
 from types import TracebackType
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,11 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
 
 from flows.runner.artifacts import key_of
+from flows.runner.page_links import with_link
+from flows.runner.publication import funnel_line
 from flows.runner.resources import Tools
+from flows.runner.stages import Line
+from storage import live_runs
 from storage.markdown import inline
 from tasks.llm.stats import Stats, TagStats
 
@@ -24,18 +29,30 @@ EVERY_S = 5.0
 
 
 class Live:
-    """A context; `<dataset>-models` is its key. The table is a comfort: a server that does not take it stops nothing."""
+    """A context; `<dataset>-models` is the key of the table. It is a comfort: a server that does not take it stops nothing.
 
-    def __init__(self, tools: Tools, dataset: str) -> None:
-        self._tools = tools
+    run: the name of the run. line: its stages.
+    """
+
+    def __init__(self, tools: Tools, dataset: str, run: str, line: Line) -> None:
+        self._tools, self._run, self._line = tools, run, line
         self._key = f"{key_of(dataset)}-models"
         self._artifact: UUID | None = None
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Live:
+        home = self._tools.home
+        live_runs.forget(home, but={path.stem for path in (home / "runs").glob("*.json")})
         created = create_table_artifact(
-            key=self._key, table=table(self._tools), description="How the models serve this run, live"
+            key=self._key,
+            table=table(self._tools),
+            description=with_link(
+                "How the models serve this run, live",
+                self._tools.settings,
+                "/runs",
+                "Its funnel so far, in the page",
+            ),
         )
         self._artifact = created if isinstance(created, UUID) else None
         # the client finds the run's server in the context of the flow
@@ -57,13 +74,23 @@ class Live:
             over = False
             while not over:
                 over = self._over.wait(EVERY_S)
+                models = table(self._tools)
+                live_runs.write(self._tools.home, self._run, self._state(models))
                 if self._artifact is None:
-                    return
+                    continue
                 try:
-                    update = ArtifactUpdate(data=json.dumps(table(self._tools)))
+                    update = ArtifactUpdate(data=json.dumps(models))
                     client.update_artifact(artifact_id=self._artifact, artifact=update)
                 except httpx.HTTPError as error:
                     logger.warning("the live table of models was not updated: %s", error)
+
+    def _state(self, models: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "at": time.time(),
+            "funnel": [funnel_line(entry) for entry in list(self._line.funnel)],
+            "running": self._line.bars.running(),
+            "models": models,
+        }
 
 
 def table(tools: Tools) -> list[dict[str, Any]]:

@@ -15,5 +15,5 @@ def stopped_at(
     spent = tools.ledger().spent(run, note.since)
     note.stopped()
     stopped = Stopped(by, why, SpentWhenStopped(spent.usd, spent.tokens, spent.estimated, accepted, target))
-    report_stopped(dataset, stopped)
+    report_stopped(dataset, stopped, tools.settings)
     return stopped

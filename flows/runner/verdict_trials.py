@@ -21,6 +21,7 @@ from flows.config.loading import ConfigError
 from flows.config.verdict import Verdict
 from flows.runner.artifacts import key_of, report
 from flows.runner.evaluation import Evaluation
+from flows.runner.page_links import version_path, with_link
 from flows.runner.progress import Bars
 from flows.runner.resources import Tools
 from flows.runner.stages import Line
@@ -135,7 +136,9 @@ class Trial:
         HomeFiles(tools.home).write(self.folder / "report.md", text.encode())
         tools.store.mark(self.candidate, "verdict", value)
         create_markdown_artifact(
-            key=f"{key_of(self.candidate.dataset)}-verdict", markdown=text, description=f"`{self.candidate}`"
+            key=f"{key_of(self.candidate.dataset)}-verdict",
+            markdown=with_link(text, tools.settings, version_path(self.candidate)),
+            description=f"`{self.candidate}`",
         )
         report(tools, self.candidate)
         return value

@@ -126,7 +126,7 @@ class View:
         return view
 
     def where(self, *, without: str = "") -> tuple[str, list[Any]]:
-        """Return the condition of all filters and the search for words, but not of those on the column `without`."""
+        """Return the condition of all filters, but not of those on the column `without`; the search for words is apart."""
         parts: list[str] = []
         values: list[Any] = []
         for condition in self.conditions:
@@ -134,9 +134,6 @@ class View:
                 text, given = condition.sql()
                 parts.append(f"({text})")
                 values += given
-        for needed, word in words(self.q):
-            parts.append(f"{'' if needed else 'NOT '}contains(text, ?)")
-            values.append(word)
         return " AND ".join(parts) or "true", values
 
     def order(self) -> tuple[str, bool]:
@@ -181,6 +178,13 @@ def words(query: str) -> list[tuple[bool, str]]:
         for match in _WORD.finditer(query)
     ]
     return [(needed, word) for needed, word in parsed if word][:MOST_WORDS]
+
+
+def search(query: str) -> tuple[str, list[str]]:
+    """Return the condition of a search for words, and its values."""
+    asked = words(query)
+    parts = [f"{'' if needed else 'NOT '}contains(text, ?)" for needed, _ in asked]
+    return " AND ".join(parts) or "true", [word for _, word in asked]
 
 
 def column(name: str) -> str:

@@ -109,21 +109,21 @@ class RowIndex:
         return RowScope(str(version), False, _among(numbers), ())
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Return the rows of a query over the table `rows`."""
+        """Return the rows of a query over the table `rows`. A value that is a tuple is a list."""
         with self._connection.cursor() as cursor:
-            return cursor.execute(sql, list(values)).fetchall()
+            return cursor.execute(sql, _lists(values)).fetchall()
 
     def records(self, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Return the rows of a query as dictionaries, with maps as dictionaries."""
         with self._connection.cursor() as cursor:
-            result = cursor.execute(sql, list(values))
+            result = cursor.execute(sql, _lists(values))
             names = [column[0] for column in result.description or ()]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
     def batches(self, sql: str, values: Sequence[Any] = ()) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a query as Arrow batches, in bounded memory."""
         with self._connection.cursor() as cursor:
-            yield from cursor.sql(sql, params=list(values)).to_arrow_reader(8_192)
+            yield from cursor.sql(sql, params=_lists(values)).to_arrow_reader(8_192)
 
     def _copy(self, table: str, names: Sequence[str], read: Any) -> None:
         missing = [name for name in names if (table, name) not in self._files]
@@ -215,6 +215,10 @@ def _numbered(batches: Iterable[pa.RecordBatch], first: int, file: int) -> Itera
         yield pa.RecordBatch.from_arrays(
             [numbers, pc.fill_null(pa.nulls(count, pa.int32()), file), *columns], schema=_INPUT
         )
+
+
+def _lists(values: Sequence[Any]) -> list[Any]:
+    return [list(value) if isinstance(value, tuple) else value for value in values]
 
 
 def _among(numbers: Sequence[int]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from storage.datasets.candidates import SCHEMA as CANDIDATE
-from tasks.viewer.conditions import FACETS, REASONS, BadAddress, View
+from tasks.viewer.conditions import FACETS, REASONS, BadAddress, View, search
 from tasks.viewer.index import RowIndex, RowScope
 
 PAGE: Final = 25  # rows of a page
@@ -18,6 +18,10 @@ VALUES: Final = 12  # values of a facet that are shown
 BINS: Final = 20
 MOST_NEAR: Final = 200  # nearest questions that a search finds
 _CACHED: Final = 256  # results of counts that are kept
+_SEARCHES: Final = 32  # searches whose rows are kept, at most _MATCHES each; a search with more reads the texts at each query
+_MATCHES: Final = 50_000
+# a list of numbers as a table: DuckDB skips whole blocks by it, which it does not by a long IN (...)
+_LISTED: Final = "IN (SELECT unnest(?::BIGINT[]))"
 
 # the ids of the nearest questions of a text, best first, each with its cosine
 Nearest = Callable[[str], Sequence[tuple[str, float]]]
@@ -69,6 +73,7 @@ class RowPages:
         self._index = index
         self._nearest = nearest
         self._counted = functools.lru_cache(_CACHED)(self._query)
+        self._matched = functools.lru_cache(_SEARCHES)(self._search)
 
     def page(self, scope: RowScope, view: View, size: int = PAGE) -> RowsPage:
         """Return the rows of a page: first which they are, by the columns that decide it, then their texts.
@@ -93,10 +98,11 @@ class RowPages:
         """Return whole rows by their numbers, in this order."""
         if not numbers:
             return []
-        marks = ", ".join("?" * len(numbers))
         by_number = {
             row["n"]: row
-            for row in self._index.records(f"SELECT * EXCLUDE (text) FROM rows WHERE n IN ({marks})", numbers)
+            for row in self._index.records(
+                f"SELECT * EXCLUDE (text) FROM rows WHERE n {_LISTED}", [list(numbers)]
+            )
         }
         return [by_number[n] for n in numbers]
 
@@ -105,21 +111,29 @@ class RowPages:
         where, values, _ = self._where(scope, view)
         return int(self._counted(f"SELECT count(*) FROM rows WHERE {where}", tuple(values))[0][0])
 
-    def facets(self, scope: RowScope, view: View) -> list[Facet]:
-        """Return the counts of the values of each facet under the filters of the others. A facet without values is left out."""
+    def facets(self, scope: RowScope, view: View) -> tuple[list[Facet], int]:
+        """Return the counts of the values of each facet under the filters of the others, and how many rows pass all filters.
+
+        A facet without values is left out.
+        """
         names = [*(REASONS if scope.dropped else ()), *FACETS]
         filtered = [name for name in names if any(one.name == name for one in view.conditions)]
         free = [name for name in names if name not in filtered]
         counts: dict[str, list[tuple[Any, int]]] = {name: [] for name in names}
         where, values, _ = self._where(scope, view)
-        sets = ", ".join(f"({name})" for name in free)
-        listed = ", ".join(free)
+        # rows are read once, into one group per combination of values
+        sets = ", ".join(f"({name})" for name in names)
+        listed = ", ".join(names)
+        total = 0
         for row in self._counted(
-            f"SELECT grouping({listed}), {listed}, count(*) FROM rows WHERE {where} GROUP BY GROUPING SETS ({sets})",
+            f"WITH grouped AS MATERIALIZED (SELECT {listed}, count(*) AS rows FROM rows WHERE {where} GROUP BY ALL) "
+            f"SELECT grouping({listed}), {listed}, sum(rows)::BIGINT FROM grouped GROUP BY GROUPING SETS ({sets})",
             tuple(values),
         ):
-            place = _of_grouping(row[0], len(free))
-            counts[free[place]].append((row[1 + place], row[-1]))
+            place = _of_grouping(row[0], len(names))
+            total += row[-1] if place == 0 else 0
+            if names[place] in free:
+                counts[names[place]].append((row[1 + place], row[-1]))
         for name in filtered:
             where, values, _ = self._where(scope, view, without=name)
             counts[name] = [
@@ -128,12 +142,13 @@ class RowPages:
                     f"SELECT {name}, count(*) FROM rows WHERE {where} GROUP BY 1", tuple(values)
                 )
             ]
-        return [
+        facets = [
             facet
             for name in names
             if (facet := _facet(name, counts[name], view)).counts
             and (len(facet.counts) > 1 or name in filtered or facet.counts[0].value)
         ]
+        return facets, total
 
     def scores(self, scope: RowScope) -> list[str]:
         """Return the names of the scores that rows of the scope have."""
@@ -202,13 +217,28 @@ class RowPages:
     ) -> tuple[str, list[Any], dict[str, float]]:
         condition, given = view.where(without=without)
         where, values = f"{scope.where} AND {condition}", [*scope.values, *given]
+        if view.q:
+            numbers = self._matched(scope, view.q)
+            if numbers is None:
+                condition, words = search(view.q)
+                where, values = f"{where} AND {condition}", [*values, *words]
+            else:
+                where, values = f"{where} AND n {_LISTED}", [*values, numbers]
         if not view.near:
             return where, values, {}
         if self._nearest is None:
             raise BadAddress("there is no encoder to search with. Fix: search for words instead")
         cosines = dict(self._nearest(scope)(view.near))
-        marks = ", ".join("?" * len(cosines)) or "NULL"
-        return f"{where} AND problem_id IN ({marks})", [*values, *cosines], cosines
+        return f"{where} AND problem_id IN (SELECT unnest(?::VARCHAR[]))", [*values, tuple(cosines)], cosines
+
+    def _search(self, scope: RowScope, query: str) -> tuple[int, ...] | None:
+        """Return the numbers of the rows of a scope that a search for words finds, in order; None if they are too many to keep."""
+        condition, words = search(query)
+        numbers = self._index.query(
+            f"SELECT n FROM rows WHERE {scope.where} AND {condition} LIMIT {_MATCHES + 1}",
+            [*scope.values, *words],
+        )
+        return None if len(numbers) > _MATCHES else tuple(sorted(n for (n,) in numbers))
 
     def _near_page(
         self, where: str, values: list[Any], cosines: dict[str, float], view: View, size: int

@@ -379,7 +379,7 @@ def test_a_run_that_a_limit_ended(text: str, monkeypatch: pytest.MonkeyPatch) ->
     spent: Any = type("Spent", (), {"usd": 1.0, "tokens": 1, "estimated": 1, "accepted": 1, "target": 1})()
     for value, artifacts in zip((text, "plain"), sent, strict=True):
         artifacts.catch(monkeypatch, reporting, "create_markdown_artifact")
-        reporting.report_stopped("math-sft", Stopped(next(iter(HOW_TO_GO_ON)), value, spent))
+        reporting.report_stopped("math-sft", Stopped(next(iter(HOW_TO_GO_ON)), value, spent), Settings())
     assert len(sent[0]) == 1
     assert_artifacts_like(*sent)
 

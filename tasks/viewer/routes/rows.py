@@ -163,6 +163,7 @@ def _list(site: Site, request: Request, name: str, *, dropped: bool) -> Response
     scope = site.scope(version, dropped=dropped)
     view = View.of(request.query_params.multi_items())
     page = site.pages.page(scope, view)
+    facets, total = site.pages.facets(scope, view)
     return site.page(
         request,
         "rows.html",
@@ -170,8 +171,8 @@ def _list(site: Site, request: Request, name: str, *, dropped: bool) -> Response
         dropped=dropped,
         view=view,
         page=page,
-        total=site.pages.count(scope, view),
-        facets=site.pages.facets(scope, view),
+        total=total,
+        facets=facets,
         scores=(scores := site.pages.scores(scope)),
         score_columns=[f"score.{name}" for name in scores],
         sorts=SORTS,

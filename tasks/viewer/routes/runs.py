@@ -1,8 +1,8 @@
 """Runs that have not ended, and the same numbers for Prometheus.
 
-What is shown comes from the notes that runs keep in the home and from the ledger: what a run has paid, how many of the calls of its
-forecast it has made, how long it may still take, and how the endpoints answer. The funnel of a run is that of the candidates that it
-has stored, which a night does when it publishes.
+What is shown comes from the notes that runs keep in the home, from what a night says of itself every few seconds (its funnel, the stages
+that run, its endpoints), and from the ledger: what a run has paid, how many of the calls of its forecast it has made, how long it may
+still take, and how the endpoints answer.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from storage import live_runs
 from storage.ledger.service import Service, Spent, Traffic
 from tasks.viewer.site import Site
 
 WINDOW_S: Final = 60.0  # of traffic
+SILENT_S: Final = 60.0  # after which a run that said nothing may have been killed
 METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
 _ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
@@ -28,7 +30,8 @@ _ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 @dataclass(frozen=True, slots=True)
 class RunState:
     """A run with a note. `since` is in Unix seconds; `calls` are those that it has made, `expected` those of its forecast (None without
-    one); `done` is their share, at most 1, and `left_s` the time that the rest takes at the speed so far."""
+    one); `done` is their share, at most 1, and `left_s` the time that the rest takes at the speed so far. `live` is what the run says of itself:
+    its funnel so far, the stages that run now, and its models; empty before its first word. `silent_s`: since its last word."""
 
     name: str
     since: float
@@ -39,6 +42,8 @@ class RunState:
     usd_expected: float | None
     done: float | None
     left_s: float | None
+    live: Mapping[str, Any]
+    silent_s: float | None
 
 
 def router(site: Site) -> APIRouter:
@@ -58,6 +63,7 @@ def router(site: Site) -> APIRouter:
             runs=_runs(site),
             traffic=site.ledger().traffic(WINDOW_S),
             window=WINDOW_S,
+            silent=SILENT_S,
             ended=ended,
         )
 
@@ -106,6 +112,8 @@ def _state(site: Site, name: str, note: Mapping[str, Any]) -> RunState:
         _likely(figures, "usd"),
         done,
         left,
+        live := live_runs.read(site.home, name),
+        max(0.0, time.time() - float(live["at"])) if "at" in live else None,
     )
 
 

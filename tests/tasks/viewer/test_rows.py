@@ -16,6 +16,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from storage.datasets.store import Store
+from tasks.viewer import rows as rows_module
 from tasks.viewer.conditions import BadAddress, View, words
 from tasks.viewer.index import RowScope
 from tasks.viewer.site import Site
@@ -103,12 +104,12 @@ def test_pages_in_any_order_have_every_row_once(
 def test_facets_count_under_the_other_filters(kept: tuple[Site, RowScope, list[dict[str, Any]]]) -> None:
     site, scope, rows = kept
     shown = view("subdomain=circles&language=en")
-    facets = {one.name: {c.value: c.rows for c in one.counts} for one in site.pages.facets(scope, shown)}
+    facets = {one.name: {c.value: c.rows for c in one.counts} for one in site.pages.facets(scope, shown)[0]}
     english = Counter(row["subdomain"] for row in rows if row["language"] == "en")
     assert facets["subdomain"] == dict(english)
     both = Counter(row["method"] for row in rows if row["language"] == "en" and row["subdomain"] == "circles")
     assert facets["method"] == dict(both)
-    chosen = [c.value for one in site.pages.facets(scope, shown) for c in one.counts if c.chosen]
+    chosen = [c.value for one in site.pages.facets(scope, shown)[0] for c in one.counts if c.chosen]
     assert chosen == ["circles", "en"]
 
 
@@ -118,7 +119,7 @@ def test_dropped_rows_are_those_of_the_run(filled: Path, site_of: Callable[..., 
     expected = site.store.dropped("night-filled")
     assert site.pages.count(scope, View()) == expected.num_rows
     codes = Counter(one["reason"]["code"] for one in expected.to_pylist())
-    (facet,) = [one for one in site.pages.facets(scope, View()) if one.name == "code"]
+    (facet,) = [one for one in site.pages.facets(scope, View())[0] if one.name == "code"]
     assert {one.value: one.rows for one in facet.counts} == dict(codes)
 
 
@@ -212,3 +213,47 @@ def test_the_page_of_a_row(client: TestClient, filled: Path) -> None:
 def test_a_leak_names_its_item(client: TestClient) -> None:
     page = client.get(f"/versions/{SECOND}/dropped?code=contaminated").text
     assert "gsm8k#1" in page
+
+
+@pytest.mark.parametrize("most", [50_000, 3])
+@pytest.mark.parametrize(
+    "address", ["q=23", "q=23 -pens&subdomain=circles", "q=钢笔&sort=-correctness", "q=zebra"]
+)
+def test_a_search_gives_the_same_rows_whether_they_are_kept_or_read_again(
+    kept: tuple[Site, RowScope, list[dict[str, Any]]],
+    address: str,
+    most: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    site, scope, rows = kept
+    monkeypatch.setattr(rows_module, "_MATCHES", most)
+    shown = view(address)
+    included = [word for needed, word in words(shown.q) if needed]
+    excluded = [word for needed, word in words(shown.q) if not needed]
+    expected = {
+        row["id"]
+        for row in rows
+        if all(word in text(row) for word in included)
+        and not any(word in text(row) for word in excluded)
+        and (not shown.first("subdomain") or row["subdomain"] == shown.first("subdomain"))
+    }
+    assert set(everything(site, scope, shown)) == expected
+    assert site.pages.facets(scope, shown)[1] == site.pages.count(scope, shown) == len(expected)
+    again = everything(site, scope, shown)  # out of what was kept
+    assert again == everything(site, scope, shown)
+    assert site.pages.ids(scope, shown, 1000) == [row["id"] for row in rows if row["id"] in expected]
+
+
+def test_a_filter_on_every_facet_leaves_counts(
+    kept: tuple[Site, RowScope, list[dict[str, Any]]],
+) -> None:
+    site, scope, rows = kept
+    first = rows[0]
+    names = ("subdomain", "method", "source", "solution_format", "language", "domain", "model")
+    shown = View.of([*((name, first[name]) for name in names), ("kind", "")])
+    facets, total = site.pages.facets(scope, shown)
+    same = [row for row in rows if all(row[name] == first[name] for name in names)]
+    assert total == len(same) >= 1
+    by_name = {facet.name: {one.value: one.rows for one in facet.counts} for facet in facets}
+    others = [row for row in rows if all(row[name] == first[name] for name in names[1:])]
+    assert by_name["subdomain"] == dict(Counter(row["subdomain"] for row in others))

@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from storage import live_runs
 from storage.ledger import COMPLETION, Call, CallUsage
 from tasks.viewer.site import Site
 from tests.tasks.viewer.conftest import client_of
@@ -46,6 +47,27 @@ def test_a_run_in_progress(running: Site) -> None:
     assert "$0.30 of about $2.00 paid" in text
     assert re.search(r"15 min left", text)
     assert "10 with 503" in text
+
+
+def test_the_funnel_of_a_run_in_progress(running: Site) -> None:
+    line = {"stage": "solve", "title": "Solve <b>", "asked": 40, "kept": 30, "rejected": 9, "failed": 1}
+    model = {"role": "teacher", "stage": "all", "calls": 30, "from the ledger": 2, "failed": 1, "retries": 3, "tokens": 900, "USD": 0.3} | {
+        "in flight": 7, "limit": 16, "cuts": 0, "breaker opened": 2, "tokens/s": 55,
+    }  # fmt: skip
+    state = {"at": time.time(), "funnel": [line], "running": [{"title": "Verify", "done": 5, "total": 30}], "models": [model]}  # fmt: skip
+    live_runs.write(running.home, "night-7", state)
+    live_runs.write(running.home, "night-of-old", state)
+    page = client_of(running).get("/runs").text
+    text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert "Solve &lt;b&gt; 40 30 9 1" in text
+    assert "Verify 5 of 30 rows" in text
+    assert "teacher 7 16 30 2 3 1 2 55" in text
+    assert "said nothing" not in text
+    live_runs.write(running.home, "night-7", state | {"at": time.time() - 600})
+    assert "said nothing for 10 min" in client_of(running).get("/runs").text
+    live_runs.forget(running.home, but={"night-7"})
+    assert not live_runs.read(running.home, "night-of-old")
+    assert live_runs.read(running.home, "night-7")["funnel"] == [line]
 
 
 def test_a_note_that_is_none_hides_no_run(running: Site) -> None:
