@@ -110,6 +110,7 @@ def plan_of(inputs: ForecastInputs) -> NightPlan:
     funnels = [line for night in nights for line in night["funnel"]]
     asked_by = {name: calls_of(name, given, generate.methods) for name, given in inputs.select.by.items()}
     asking = [name for name in generate.methods if calls_model(name)]
+    by_role = {name: calls for name in asking if (calls := _calls_of_method(name, inputs)) is not None}
     plan = NightPlan(
         target=inputs.target,
         waves=generate.waves,
@@ -137,7 +138,7 @@ def plan_of(inputs: ForecastInputs) -> NightPlan:
         prices={
             tag: _prices(tag, inputs)
             for tag in (
-                *asking,
+                *(name for name in asking if name not in by_role),
                 "solve",
                 "critique",
                 "decontaminate",
@@ -145,7 +146,11 @@ def plan_of(inputs: ForecastInputs) -> NightPlan:
                 *(["extract_concepts"] if inputs.texts else []),
             )
         }
-        | {name: _selector_prices(name, asked, inputs) for name, asked in asked_by.items()},
+        | {
+            name: _prices_by_role(name, {role: calls.mean for role, calls in of_roles.items()}, inputs)
+            for name, of_roles in by_role.items()
+        }
+        | {name: _prices_by_role(name, asked, inputs) for name, asked in asked_by.items()},
         selectors=[
             Selecting(name, sum(asked.values()), _selected(name, nights), selector(name).whole)
             for name, asked in asked_by.items()
@@ -163,7 +168,7 @@ def plan_of(inputs: ForecastInputs) -> NightPlan:
         **_decontamination(inputs),
     )
     errors = {name: error_of(name, logs, guessed=False) for name, logs in _errors(nights).items()}
-    return replace(_paced(plan, nights), errors=errors, per_row=_per_row(plan, inputs))
+    return replace(_paced(plan, nights), errors=errors, per_row=_per_row(plan, by_role, inputs))
 
 
 def _decontamination(inputs: ForecastInputs) -> dict[str, Any]:
@@ -285,20 +290,27 @@ def _sampled(nights: Iterable[Mapping[str, Any]]) -> KeptShare:
     return KeptShare(asked, possible) if possible else KeptShare(GUESSES["sampled"], 100, guessed=True)
 
 
-def _per_row(plan: NightPlan, inputs: ForecastInputs) -> dict[str, CallsPerRow]:
-    """Return how many calls methods take per row that they are asked for, where these are not several rows per call, and `solve` per
-    sample: as earlier nights have measured it where it can vary, else as the method states it."""
-    own = inputs.generate.settings
-    stated = {
-        name: calls
-        for name in inputs.generate.methods
-        if calls_model(name) and (calls := calls_per_row(name, own.get(name, {}))) is not None
+def _calls_of_method(name: str, inputs: ForecastInputs) -> dict[str, CallsPerRow] | None:
+    """Return how many calls of each role a method takes per row that it is asked for: as earlier nights have measured it where it can
+    vary, else as the method states it. None: its calls are for several rows."""
+    stated = calls_per_row(name, inputs.generate.settings.get(name, {}))
+    if stated is None:
+        return None
+    if list(stated.values()) == [1.0]:
+        return {role: CallsPerRow() for role in stated}
+    return {
+        role: _measured_per_row(name, role, inputs) or CallsPerRow(calls, guessed=True)
+        for role, calls in stated.items()
     }
+
+
+def _per_row(
+    plan: NightPlan, by_role: Mapping[str, Mapping[str, CallsPerRow]], inputs: ForecastInputs
+) -> dict[str, CallsPerRow]:
+    """Return how many calls methods take per row that they are asked for, of all roles, and `solve` per sample."""
     per_row = {
-        name: _measured_per_row(name, plan, inputs.nights) or CallsPerRow(calls, guessed=True)
-        if calls != 1
-        else CallsPerRow()
-        for name, calls in stated.items()
+        name: CallsPerRow(sum(one.mean for one in calls.values()), any(one.guessed for one in calls.values()))
+        for name, calls in by_role.items()
     }
     if share := _interleaved_share(inputs.solve):
         alike = [night for night in inputs.nights if _same_formats(night, inputs.solve)]
@@ -307,15 +319,17 @@ def _per_row(plan: NightPlan, inputs: ForecastInputs) -> dict[str, CallsPerRow]:
     return per_row
 
 
-def _measured_per_row(name: str, plan: NightPlan, nights: Iterable[Mapping[str, Any]]) -> CallsPerRow | None:
-    """Return the calls of a method per row that it was asked for, None if no night has measured it."""
+def _measured_per_row(name: str, role: str, inputs: ForecastInputs) -> CallsPerRow | None:
+    """Return the calls of a role by a method per row that it was asked for, None if no night has measured it."""
     calls = rows = 0
-    for night in nights:
+    for night in inputs.nights:
         requested = sum(line["requested"] for line in night.get("methods", ()) if line["method"] == name)
         if requested and not _replayed(night):
-            calls += sum(line["calls"] for line in night["service"] if line["tag"] == name)
+            served = [line for line in night["service"] if (line["tag"], line["role"]) == (name, role)]
+            calls += sum(line["calls"] for line in served)
             rows += requested
-    return CallsPerRow(calls / rows / _tries(plan.prices[name])) if calls else None
+    tries = _tries(_prices_by_role(name, {role: 1.0}, inputs)) if calls else 1.0
+    return CallsPerRow(calls / rows / tries) if calls else None
 
 
 def _measured_per_sample(plan: NightPlan, nights: Iterable[Mapping[str, Any]]) -> CallsPerRow | None:
@@ -349,16 +363,15 @@ def _same_formats(night: Mapping[str, Any], settings: SolveSettings) -> bool:
 def _prices(tag: str, inputs: ForecastInputs) -> list[Price]:
     """Return what a call of this stage takes, for each model that answers it."""
     role = ROLE_OF[tag] if tag in ROLE_OF else role_of(tag)
-    members = inputs.endpoints[role]
-    total = sum(weight for _, weight in members)
-    return [price_of_call(tag, endpoint, weight / total, inputs.calls) for endpoint, weight in members]
+    return _prices_by_role(tag, {role: 1.0}, inputs)
 
 
-def _selector_prices(name: str, asked: Mapping[str, float], inputs: ForecastInputs) -> list[Price]:
-    """Return what a call of the selector takes, for each model that it asks. asked: completions per question, by role or checkpoint."""
+def _prices_by_role(tag: str, asked: Mapping[str, float], inputs: ForecastInputs) -> list[Price]:
+    """Return what a call of a stage, method or selector takes, for each model that it asks. asked: its calls by role or checkpoint, of
+    which each has its share."""
     return [
         price_of_call(
-            name,
+            tag,
             endpoint,
             weight / sum(weight for _, weight in members) * calls / sum(asked.values()),
             inputs.calls,
@@ -375,7 +388,15 @@ def price_of_call(tag: str, endpoint: Endpoint, share: float, measured: Sequence
 
     Answers of other models say nothing about the length of those of a model that thinks.
     """
-    of_stage = [group for group in measured if group.tag == tag and group.completions]
+    is_method = tag in names(PLUGINS)
+    solves = is_method and endpoint.role != role_of(tag)  # a second role of a method solves its questions
+    of_stage = [
+        group
+        for group in measured
+        if group.tag == tag and group.completions and (not is_method or group.role == endpoint.role)
+    ]
+    if solves and not of_stage:
+        of_stage = [group for group in measured if group.tag == "solve" and group.completions]
     groups = [group for group in of_stage if group.model == endpoint.model]
     groups = groups or ([] if endpoint.sampling.reasoning else of_stage)
     calls = sum(group.calls for group in groups)
@@ -389,7 +410,9 @@ def price_of_call(tag: str, endpoint: Endpoint, share: float, measured: Sequence
         "batched": bool(endpoint.base_urls),
     }
     if not calls:
-        name = asks_model(tag).prompt if tag in names(PLUGINS) else PROMPT_OF.get(tag, tag)
+        name = PROMPT_OF.get("solve" if solves else tag, tag)
+        if is_method and not solves:
+            name = asks_model(tag).prompt
         # selectors ask for solutions
         known = name if f"{name}.en" in prompts.names() else "solve_cot"
         prompt = prompts.load(known, overlay=endpoint.prompts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -232,7 +232,41 @@ class FunctionGraph:
 
     def program(self, values: Mapping[tuple[int, str], Fraction]) -> str:
         """Return the program of the graph: a definition per function, then a line per result."""
-        lines = [function.definition(f"step_{place + 1}") for place, function in enumerate(self.functions)]
+        last = f"result_{len(self.functions)}"  # 61, not 61.0
+        shown = f"print({last} if {last} != int({last}) else int({last}))"
+        return "\n\n\n".join([*self._definitions(), "\n".join([*self._calls(values), shown])]) + "\n"
+
+    def trials(self, draws: Sequence[Mapping[tuple[int, str], Fraction]]) -> str:
+        """Return a program that computes the results of all functions for each of the draws; it prints a line per draw, which `tried` reads."""
+        results = ", ".join(f"result_{place + 1}" for place in range(len(self.functions)))
+        lines = self._definitions()
+        for number, values in enumerate(draws):
+            calls = [f"    {line}" for line in [*self._calls(values), f"return {results},"]]
+            lines.append("\n".join([f"def draw_{number}():", *calls]))
+        tries = [
+            f"for number, draw in enumerate([{', '.join(f'draw_{number}' for number in range(len(draws)))}]):",
+            "    try:",
+            "        print('draw', number, *draw())",
+            "    except Exception:",
+            "        print('draw', number)",
+        ]
+        return "\n\n\n".join([*lines, "\n".join(tries)]) + "\n"
+
+    def tried(self, output: str) -> dict[int, list[str]]:
+        """Return what the program of `trials` printed: the number of a draw -> its results as text, none for a draw that raised. A function may
+        have printed anything else."""
+        rows = [line.split() for line in output.split("\n") if line.startswith("draw ")]
+        return {
+            int(row[1]): row[2:]
+            for row in rows
+            if row[1].isascii() and row[1].isdigit() and len(row) in (2, 2 + len(self.functions))
+        }
+
+    def _definitions(self) -> list[str]:
+        return [function.definition(f"step_{place + 1}") for place, function in enumerate(self.functions)]
+
+    def _calls(self, values: Mapping[tuple[int, str], Fraction]) -> list[str]:
+        """Return a line per result."""
         calls = []
         for place, function in enumerate(self.functions):
             linked = self.linked(place)
@@ -246,13 +280,7 @@ class FunctionGraph:
                 else:
                     arguments.append(_literal(values[place, one.name] / one.scale))
             calls.append(f"result_{place + 1} = step_{place + 1}({', '.join(arguments)})")
-        last = f"result_{len(self.functions)}"  # 61, not 61.0
-        return (
-            "\n\n\n".join(
-                [*lines, "\n".join([*calls, f"print({last} if {last} != int({last}) else int({last}))"])]
-            )
-            + "\n"
-        )
+        return calls
 
 
 def _literal(value: Fraction) -> str:

@@ -30,7 +30,7 @@ from pydantic import ValidationError
 
 from storage.reasons import Code
 from storage.rows import column
-from tasks.conversations import Conversation
+from tasks.conversations import WRITER, Conversation
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.request import Completion
 from tasks.plugins import module
@@ -267,9 +267,9 @@ class Converses(Method, Protocol):
 class TakesSeveralCalls(Converses, Protocol):
     """A method whose conversations take more than one call per row."""
 
-    def calls_per_row(self, settings: Section) -> float:
-        """Return how many calls a conversation takes per row that it is asked for, on average: what a forecast counts with until a night
-        has measured it. `settings`: of the class `own_settings`."""
+    def calls_per_row(self, settings: Section) -> dict[str, float]:
+        """Return how many calls of each role a conversation takes per row that it is asked for, on average: what a forecast counts with until
+        a night has measured it. The roles are `tasks.conversations.WRITER` and those in `needs`. `settings`: of the class `own_settings`."""
         ...
 
 
@@ -353,13 +353,14 @@ def takes_wrong_solutions(name: str) -> bool:
     return bool(getattr(_method(name), "wrong_solutions", False))
 
 
-def calls_per_row(name: str, given: Mapping[str, Any]) -> float | None:
-    """Return how many calls the method takes per row that is asked for, with its own settings; None: a call is for several rows.
-    Raises as `settings_of`."""
+def calls_per_row(name: str, given: Mapping[str, Any]) -> dict[str, float] | None:
+    """Return how many calls of each role the method takes per row that is asked for, with its own settings; None: a call is for several
+    rows. Raises as `settings_of`."""
     plugin = _method(name)
     if hasattr(plugin, "calls_per_row"):
-        return cast(TakesSeveralCalls, plugin).calls_per_row(settings_of(name, given))
-    return 1.0 if uses_up(name) or hasattr(plugin, "converse") else None
+        stated = cast(TakesSeveralCalls, plugin).calls_per_row(settings_of(name, given))
+        return {role_of(name) if role == WRITER else role: calls for role, calls in stated.items()}
+    return {role_of(name): 1.0} if uses_up(name) or hasattr(plugin, "converse") else None
 
 
 def calls_model(name: str) -> bool:

@@ -33,7 +33,7 @@ from tasks.conversations import (
 from tasks.lifting.composing import DrawnValues, compositions, drawn_values, fits
 from tasks.lifting.library import FunctionGraph, LibraryFunction, Link, function_of
 from tasks.lifting.template import NotLifted
-from tasks.lifting.trials import ValueKinds, guarded, kinds_in, number_of, recording, same_type
+from tasks.lifting.trials import ValueKinds, guarded, kinds_in, number_of, recording, same_type, vary
 from tasks.lifting.writing_back import LETTERS, fault_in, steps_of
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.request import Completion
@@ -52,7 +52,7 @@ columns: tuple[str, ...] = ("solution", "solution_format", "answer", "method")
 needs: tuple[str, ...] = ("sandbox", "judge", "reasoner")
 
 DERIVING = ("lift", prompt)  # methods whose rows give no functions: their originals do
-TRIALS = 32  # draws that are executed together
+TRIALS = 32  # draws that are tried together
 BATCHES = 5  # of draws per graph, at most: few draws divide without a rest where the original does
 LEAST = 3  # draws that have to pass
 MOST_WRITTEN = 2  # times that the model is asked for a question that states the numbers of the graph
@@ -124,10 +124,10 @@ def plan(
     return asks
 
 
-def calls_per_row(settings: Section) -> float:
-    """Return the calls for a row: one for the question, and those of the reasoner that confirm it."""
+def calls_per_row(settings: Section) -> dict[str, float]:
+    """Return the calls for a row: one for the question, sometimes a second one, and those of the reasoner that confirm it."""
     own = settings if isinstance(settings, ComposeSettings) else ComposeSettings()
-    return 1.2 + own.confirmations if own.trusted else 1.1
+    return {WRITER: 1.1} | ({"reasoner": own.confirmations + 0.1} if own.trusted else {})
 
 
 def _inherited(parents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -166,18 +166,20 @@ def converse(ask: Ask, endpoints: Mapping[str, Endpoint]) -> Conversation[list[I
     originals = [number_of(one["answer"]) or Fraction() for one in ask.variables["functions"]]
     good: list[tuple[DrawnValues, list[Fraction]]] = []
     for _ in range(BATCHES):
-        trials = [drawn_values(graph, rng) for _ in range(TRIALS)]
-        results = yield from _executed(graph, trials, kinds, originals)
-        good += [
-            (values, computed)
-            for values, computed in zip(trials, results, strict=True)
-            if computed is not None and all(values != other for other, _ in good)
-        ]
-        if len(good) >= LEAST:
+        left = yield from _promising(graph, [drawn_values(graph, rng) for _ in range(TRIALS)], originals)
+        while left and not _enough(good):
+            trials, left = left[:LEAST], left[LEAST:]
+            results = yield from _executed(graph, trials, kinds, originals)
+            good += [
+                (values, computed)
+                for values, computed in zip(trials, results, strict=True)
+                if computed is not None and all(values != other for other, _ in good)
+            ]
+        if _enough(good):
             break
     if len(good) < LEAST:
         return _refused(Code.DEGENERATE, "too few draws keep its numbers what they are")
-    if len({computed[-1] for _, computed in good}) < 2:
+    if not _enough(good):
         return _refused(Code.DEGENERATE, "its answer does not depend on its numbers")
     values, computed = good[0]
     if why := (yield from _unneeded(graph, values, computed)):
@@ -319,6 +321,35 @@ def _observed(graph: FunctionGraph, ask: Ask) -> Conversation[list[ValueKinds] |
     return every
 
 
+def _enough(good: Sequence[tuple[DrawnValues, Sequence[Fraction]]]) -> bool:
+    """Return whether enough draws have passed, and not all with one answer."""
+    return len(good) >= LEAST and vary([computed[-1] for _, computed in good])
+
+
+def _promising(
+    graph: FunctionGraph, trials: Sequence[DrawnValues], originals: Sequence[Fraction]
+) -> Conversation[list[DrawnValues]]:
+    """Return the draws whose results fit each other by one execution of all of them. Most draws do not, and each of the others takes one
+    with guards per function. A draw of which nothing is known is one of the others."""
+    (tried,) = yield from executions([graph.trials(trials)])
+    known = graph.tried(tried.stdout or "") if tried.verdict == "ok" else {}
+
+    def fit(texts: Sequence[str]) -> bool:
+        results = [value for text in texts if (value := number_of(text)) is not None]
+        return len(results) == len(graph.functions) and all(
+            _accepted(graph, place, results) and same_type(results[place], originals[place])
+            for place in range(len(results))
+        )
+
+    return [values for number, values in enumerate(trials) if number not in known or fit(known[number])]
+
+
+def _accepted(graph: FunctionGraph, place: int, results: Sequence[Fraction]) -> bool:
+    """Return whether the results before a function can stand for the parameters that they are linked with."""
+    parameters = {one.name: one for one in graph.functions[place].template.parameters}
+    return all(fits(results[source], parameters[name]) for name, source in graph.linked(place).items())
+
+
 def _executed(
     graph: FunctionGraph,
     trials: Sequence[DrawnValues],
@@ -334,7 +365,7 @@ def _executed(
         for number, (values, so_far) in enumerate(zip(trials, results, strict=True)):
             if so_far is None:
                 continue
-            if not all(fits(so_far[source], parameters[name]) for name, source in linked.items()):
+            if not _accepted(graph, place, so_far):
                 results[number] = None
                 continue
             filled = {

@@ -59,8 +59,8 @@ def plan(
     ]
 
 
-def calls_per_row(settings: Section) -> float:
-    return CALLS
+def calls_per_row(settings: Section) -> dict[str, float]:
+    return {WRITER: CALLS}
 
 
 def converse(ask: Ask, endpoints: Mapping[str, Endpoint]) -> Conversation[list[Item]]:

@@ -134,8 +134,8 @@ def _ask(row: dict[str, Any], answer: str | None, seed: int, *, inserted: bool) 
     )
 
 
-def calls_per_row(settings: Section) -> float:
-    return 1.2  # a reply that cannot be used is requested once more
+def calls_per_row(settings: Section) -> dict[str, float]:
+    return {WRITER: 1.2}  # a reply that cannot be used is requested once more
 
 
 def converse(ask: Ask, endpoints: Mapping[str, Endpoint]) -> Conversation[list[Item]]:

@@ -93,9 +93,9 @@ def plan(
     ]
 
 
-def calls_per_row(settings: Section) -> float:
+def calls_per_row(settings: Section) -> dict[str, float]:
     own = settings if isinstance(settings, TreeSearchSettings) else TreeSearchSettings()
-    return max(1.0, USED * own.rounds * own.width)
+    return {WRITER: max(1.0, USED * own.rounds * own.width)}
 
 
 def converse(ask: Ask, endpoints: Mapping[str, Endpoint]) -> Conversation[list[Item]]:

@@ -79,7 +79,9 @@ def test_a_method_keeps_the_contract(name: str) -> None:
         assert set(conversing.needs) <= {"sandbox", "judge", "student", "reasoner"}
         if hasattr(plugin, "calls_per_row"):
             check_signature(plugin.calls_per_row, TakesSeveralCalls.calls_per_row)
-            assert (calls_per_row(name, {}) or 0) > 1
+            stated = calls_per_row(name, {}) or {}
+            assert sum(stated.values()) > 1
+            assert set(stated) <= {role_of(name), *conversing.needs} & set(ROLES)
     elif asks:
         check_signature(asks_model(name).read, AsksModel.read)
         check_signature(asks_model(name).check, AsksModel.check)

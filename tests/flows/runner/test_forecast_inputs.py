@@ -365,12 +365,68 @@ def test_the_calls_of_a_conversation_are_stated_by_the_method_until_a_night_has_
     night = SimulatedHome(1).night()
     counted = {
         "methods": [{"method": "interleaved", "requested": 40}, {"method": "self_instruct", "requested": 9}],
-        "service": [{"tag": "interleaved", "calls": 120, "busy_s": 1.0}],
+        "service": [{"tag": "interleaved", "role": "reasoner", "calls": 120, "busy_s": 1.0}],
     }
     resumed = night | counted | {"ended": night["ended"] | {"resumed": True}}
     measured = plan(config, [night | counted, resumed]).per_row
     assert measured["interleaved"] == CallsPerRow(pytest.approx(120 / 40 / 1.02))
     assert measured["tree_search"].guessed
+
+
+def test_the_calls_that_confirm_a_composed_problem_are_priced_as_those_of_the_reasoner() -> None:
+    settings = Settings.model_validate(
+        {
+            role: {"model": role, "base_url": "http://127.0.0.1:1/v1", "price_in": price}
+            for role, price in (("teacher", 1.0), ("reasoner", 5.0))
+        }
+    )
+
+    def priced(
+        nights: list[dict[str, Any]], calls: list[UsageTotals], **own: Any
+    ) -> tuple[dict[str, Any], CallsPerRow]:
+        """Return the prices of compose by role, and its calls per row."""
+        given = Nightly.model_validate(
+            {"generate": {"methods": {"compose": 1.0}, "settings": {"compose": own}}}
+        )
+        night_plan = plan_of(inputs_of(given, settings, nights=nights, calls=calls))
+        return {price.role: price for price in night_plan.prices["compose"]}, night_plan.per_row["compose"]
+
+    prices, calls = priced([], [])
+    assert calls == CallsPerRow(pytest.approx(3.2), guessed=True)
+    assert {role: price.share for role, price in prices.items()} == {
+        "teacher": pytest.approx(1.1 / 3.2),
+        "reasoner": pytest.approx(2.1 / 3.2),
+    }
+    assert (prices["reasoner"].model, prices["reasoner"].price_in) == ("reasoner", 5.0)
+    solving, writing = prompts.load("solve_cot"), prompts.load("compose")
+    assert prices["reasoner"].prompt_tokens == len(solving.body) / 4 + 200
+    assert prices["teacher"].prompt_tokens == len(writing.body) / 4 + 200
+    assert set(priced([], [], trusted=False)[0]) == {"teacher"}
+
+    # what the reasoner takes for a solution is known from its other solutions, then from those of the method
+    def used(role: str, tag: str, completion_tokens: int) -> UsageTotals:
+        return UsageTotals(role, role, tag, 10, 10, 1_000, completion_tokens, 0, 0.0, 1.0, 1.0)
+
+    solved, questions, confirmed = (
+        used("reasoner", "solve", 9_000),
+        used("teacher", "compose", 700),
+        used("reasoner", "compose", 5_000),
+    )
+    prices, _ = priced([], [solved, questions])
+    assert (prices["reasoner"].completion_tokens, prices["teacher"].completion_tokens) == (900, 70)
+    prices, _ = priced([], [solved, questions, confirmed])
+    assert (prices["reasoner"].completion_tokens, prices["teacher"].completion_tokens) == (500, 70)
+
+    night = SimulatedHome(1).night() | {
+        "methods": [{"method": "compose", "requested": 100}],
+        "service": [
+            {"tag": "compose", "role": "teacher", "calls": 40, "busy_s": 1.0},
+            {"tag": "compose", "role": "reasoner", "calls": 60, "busy_s": 1.0},
+        ],
+    }
+    prices, calls = priced([night], [solved, questions, confirmed])
+    assert calls == CallsPerRow(pytest.approx(1.0))
+    assert prices["reasoner"].share == pytest.approx(0.6)
 
 
 def test_interleaved_samples_of_solve_are_several_calls() -> None:

@@ -126,6 +126,23 @@ def test_graphs_join_what_one_function_gives_to_what_another_takes() -> None:
     assert len(set(used)) == len(used)
 
 
+def test_one_program_tries_many_draws_of_a_graph(sandbox: Sandbox) -> None:
+    """The results are those of the graph's own program; a draw that raises has none, and what a function prints itself is not read."""
+    graph = chain()
+    draws = [drawn_values(graph, random.Random(seed)) for seed in range(6)]
+    divisor = next(key for key in draws[0] if key == (0, PACK.template.parameters[1].name))
+    draws[2] = draws[2] | {divisor: Fraction(0)}
+    tried, *alone = sandbox.run([graph.trials(draws), *(graph.program(values) for values in draws)])
+    assert tried.verdict == "ok"
+    results = graph.tried(f"draw 9\ndraw one 2 3 4\ndraw 1 2\n{tried.stdout}")
+    assert results.pop(9) == results.pop(2) == []
+    assert alone[2].verdict == "error"
+    assert {number: row[-1] for number, row in results.items()} == {
+        number: result.answer for number, result in enumerate(alone) if number != 2
+    }
+    assert all(len(row) == 3 for row in results.values())
+
+
 def test_a_question_states_each_number_and_no_result() -> None:
     graph = chain()
     values = drawn_values(graph, random.Random(3))
