@@ -220,7 +220,7 @@ def write(night: Night, seeds: list[Ref], *, until: int) -> None:
         plans = planner.plan_wave(missing, night.usable(), seeds + night.accepted)
         title = f"wave {planner.wave + 1}"
         for makes, rows in rows_of_plans(night, plans).items():
-            rows = judged(night, rows, makes, title, pool=seeds + night.questions)
+            rows = judged(night, rows, makes, title, pool=night.compared())
             night.accepted += with_concepts(night, selected(night, rows, title), title)
         planner.wave += 1
         if not plans:
@@ -282,7 +282,7 @@ def aim_at_weaknesses(night: Night, seeds: list[Ref], rows: int) -> None:
     written = line.run(
         writing(plan.method), generating(plan), plan.asks, title="Write for weaknesses", owes=plan.owes
     )
-    for_failures = solve_and_judge(night, written, "weakness", pool=seeds + night.questions, agree=2)
+    for_failures = solve_and_judge(night, written, "weakness", pool=night.compared(), agree=2)
     night.questions += written
     for_failures = selected(night, for_failures, "weakness")
     night.near_failures += column(line.kept(for_failures, ["id", "rejected"]), "id")

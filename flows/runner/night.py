@@ -177,6 +177,13 @@ class Night:
             tables.append(line.tools.store.read(self.base, ANCESTOR, pc.field("id").isin(named)))
         return [line.put("ancestors", pa.concat_tables(tables))]
 
+    def compared(self) -> list[Ref]:
+        """Return what new questions are compared with, beside what is published: the seeds, the questions that were written so far, and those of
+        the material, of which some are reworded."""
+        material = self.inputs.material.of_kind("rows")
+        shards = [self.line.put("questions", material)] if material.num_rows else []
+        return [*self.seeds, *self.questions, *shards]
+
     def ingest(self, stage: Stage, files: list[Path], title: str) -> list[Ref]:
         """Return the rows of the files, sharded. Rejected ones stay in the shards with their line and reason."""
         ingested = ingest(files, default_license=self.config.seeds.license)

@@ -79,7 +79,9 @@ def plan(
     flawed = {
         row["id"]: row
         for row in rows
-        if row["rejected"] is not None and (row["reference_answer"] or answers.get(row["problem_id"]))
+        if row["rejected"] is not None
+        and (known := row["reference_answer"] or answers.get(row["problem_id"]))
+        and row["answer"] != known  # some are dropped for something else than their answer
     }
     taken = _chosen(pool, flawed, quota, seed, "taken")
     problems = {row["problem_id"] for row in taken}

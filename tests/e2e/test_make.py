@@ -163,6 +163,34 @@ def test_a_method_on_rows_makes_rows_of_each_problem_once_and_of_real_mistakes(
     assert all(row["answer"] == row["reference_answer"] in "ABCD" for row in rows)
 
 
+@pytest.mark.slow
+def test_a_rewording_that_hardly_differs_from_a_problem_of_the_material_is_dropped(
+    home: Callable[..., Home],
+) -> None:
+    one = home()
+    store = Store(one.path)
+    problems = drawn("make", every=2)
+    store.publish("problems", [to_table(problems)], lineage={})
+    words = (
+        "make",
+        "rephrase",
+        "problems",
+        "--dataset",
+        "reworded",
+        "--target",
+        "30",
+        "--set",
+        "verify.known=0",
+    )
+    one.json(*words, *QUICK, "--set", "generate.waves=1")
+    dropped = one.sql(
+        "SELECT question, rejected FROM rows WHERE stage = 'similarity' AND rejected IS NOT NULL"
+    )
+    of_material = [row for row in dropped if any(problem.id in row["rejected"] for problem in problems)]
+    assert of_material
+    assert {row["question"] for row in of_material}.isdisjoint(problem.question for problem in problems)
+
+
 def test_new_solutions_of_published_questions_are_chosen_among(home: Callable[..., Home]) -> None:
     one = home()
     store = Store(one.path)

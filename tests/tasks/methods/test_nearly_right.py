@@ -86,6 +86,7 @@ def test_a_wrong_solution_without_a_right_answer_to_go_by_is_not_taken() -> None
     assert planned(pool_of([], [solved(1, WRONG)]), 3) == []
     (ask,) = planned(pool_of([], [solved(1, WRONG, reference_answer="6")]), 3)
     assert ask.variables["reference"] == "6"
+    assert planned(pool_of([], [solved(1, WRONG, reference_answer="5")]), 3) == []
     short = "So it is 6.\n\\boxed{6}"
     assert planned(pool_of([solved(1, short)], []), 3) == []
 
