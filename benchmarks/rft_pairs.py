@@ -36,6 +36,7 @@ from benchmarks.recordings import (
     table_of,
     tools,
 )
+from flows.config.rft import SolutionQualitySettings
 from storage.datasets.steps import RIGHT_STEPS, WRONG
 from storage.ledger import Ledger
 from storage.rows import column, kept
@@ -53,6 +54,7 @@ from tasks.stages.distinct import distinct
 from tasks.stages.label_steps import label_steps
 from tasks.stages.pair import pair
 from tasks.stages.sample import STAGE, asked, formats_of, sample
+from tasks.stages.score import score
 from tasks.stages.verify import VerifySettings, verify
 from tasks.voting import prior
 
@@ -96,8 +98,12 @@ def measured(
     settings = SampleSettings(samples=samples, most_samples=samples, pot_share=recording.pot_share, most=4)
     right, wrong, tallies = judged(questions, settings, shared)
     one_per_path = kept(distinct(right, settings=SamePathSettings(), tick=_ignore))
-    staying = kept(allocate(one_per_path, settings=settings, tick=_ignore))
-    both = pa.concat_tables([one_per_path, wrong])
+    good = one_per_path
+    quality = SolutionQualitySettings()
+    for name in quality.scorers:
+        good = kept(score(good, name=name, thresholds=quality.thresholds, tick=_ignore).rows)
+    staying = kept(allocate(good, settings=settings, tick=_ignore))
+    both = pa.concat_tables([good, wrong])
     pairs = kept(pair(both, settings=PairSettings(), judge=shared["judge"], tick=_ignore)).to_pylist()
     sides = [(row, worse_of(orjson.loads(row["params"]))) for row in pairs]
     judgements = shared["judge"].equal([(row["answer"], worse["answer"]) for row, worse in sides])
@@ -105,7 +111,7 @@ def measured(
     print(
         f"\n{recording.name}: {len(questions)} questions, {sum(one.sampled for one in tallies.values())} samples, "
         f"{right.num_rows} right, {wrong.num_rows} wrong, {one_per_path.num_rows} distinct paths of the right ones, "
-        f"{staying.num_rows} stay (prop2diff, 4 at most), {len(sides)} pairs, {same} of them with answers not known to differ"
+        f"{good.num_rows} of good quality, {staying.num_rows} stay (prop2diff, 4 at most), {len(sides)} pairs, {same} of them with answers not known to differ"
     )
     checked = [
         (labels[key], labels[other])

@@ -38,6 +38,8 @@ from tasks.evaluation.statistics import holm, paired
 from tasks.problems.machinery.family import families, make
 from tasks.seeding import rng_of, seed_of
 from tasks.taxonomy import domain_of
+from tasks.teacher.solving import laid_out_words
+from tasks.teacher.topics import choose_families
 from tasks.training.student import Shape, fresh
 from tasks.weakness.clusters import adjusted_rand
 from tasks.weakness.split import measures
@@ -47,7 +49,7 @@ WEAK = ("committee_count", "repeated_trials", "logarithm_value")
 RARE = 0.02  # share of each weak skill in rows that nothing has chosen
 EVEN = dict.fromkeys((*COMMON, *WEAK), 1.0)
 SKEWED = dict.fromkeys(COMMON, (1 - RARE * len(WEAK)) / len(COMMON)) | dict.fromkeys(WEAK, RARE)
-LONGEST = 96  # tokens of an answer
+LONGEST = {"families": 96, "teacher": 192}  # tokens of an answer, by wording
 # arm -> the arm at random with as many rows that it is compared with
 PEERS = {
     "math-retrieval": "random",
@@ -81,20 +83,28 @@ TRAINING: dict[str, Any] = {"batch": 12, "length": 256, "warmup": 0.05, "log_eve
 BASE_RATE, RATE = 5e-3, 1e-3
 
 
-def drawn(name: str, count: int, shares: Mapping[str, float], without: set[str]) -> list[Row]:
-    """Draw solved problems of level 1 with different questions, none of them in `without`; `shares` are those of the families."""
+def drawn(
+    name: str, count: int, shares: Mapping[str, float], without: set[str], wording: str = "families"
+) -> list[Row]:
+    """Draw solved problems with different questions, none of them in `without`; `shares` are those of the families. wording: `families`
+    draws level 1 and writes the steps of the family; `teacher` draws as the embedded teacher writes, which is at all its levels, from each
+    family of the subdomain, and in each of its layouts."""
     rng = rng_of("weakness student", name)
     rows: dict[str, Row] = {}
     names, weights = list(shares), list(shares.values())
     for _ in range(60 * count):
         if len(rows) == count:
             break
-        one = make(families()[rng.choices(names, weights)[0]], rng, 1, "en")
+        family, level = families()[rng.choices(names, weights)[0]], 1
+        if wording == "teacher":
+            family, level = rng.choice(choose_families(family.subdomain)), rng.randint(1, 3)
+        one = make(family, rng, level, "en")
         if one.question not in without:
+            plain = "\n".join([*one.worked.steps, rf"\boxed{{{one.worked.answer}}}"])
             row = Row(
                 one.question,
                 "en",
-                solution="\n".join([*one.worked.steps, rf"\boxed{{{one.worked.answer}}}"]),
+                solution=laid_out_words(one.worked, "en", rng) if wording == "teacher" else plain,
                 solution_format="cot",
                 answer=one.worked.answer,
                 reference_answer=one.worked.answer,
@@ -107,9 +117,13 @@ def drawn(name: str, count: int, shares: Mapping[str, float], without: set[str])
     return list(rows.values())
 
 
-def probe_items(count: int) -> list[Row]:
+def probe_items(count: int, wording: str = "families") -> list[Row]:
     """Return the probe, as many items of each skill."""
-    return [row for name in EVEN for row in drawn(f"probe {name}", count // len(EVEN), {name: 1.0}, set())]
+    return [
+        row
+        for name in EVEN
+        for row in drawn(f"probe {name}", count // len(EVEN), {name: 1.0}, set(), wording)
+    ]
 
 
 def published(store: Store, name: str, rows: Sequence[Row]) -> str:
@@ -122,10 +136,12 @@ def published(store: Store, name: str, rows: Sequence[Row]) -> str:
 class Lab:
     """Runs the flows below one home. run: calls a flow with its configuration, under Prefect."""
 
-    def __init__(self, sizes: Sizes, folder: Path, run: Callable[[Callable[[Any], Any], Any], Any]) -> None:
-        self.sizes, self.folder, self.run = sizes, folder, run
+    def __init__(
+        self, sizes: Sizes, folder: Path, run: Callable[[Callable[[Any], Any], Any], Any], wording: str
+    ) -> None:
+        self.sizes, self.folder, self.run, self.wording = sizes, folder, run, wording
         self.store = Store(folder / "home")
-        self.probe = probe_items(sizes.probe)
+        self.probe = probe_items(sizes.probe, wording)
         self.skill_of = {row.question: row.subdomain for row in self.probe}
         self.measuring = {row.question for row in self.probe if measures(row.question, 0.5)}
         self._write("probe.jsonl", self.probe)
@@ -157,7 +173,9 @@ class Lab:
         from flows.evaluate import evaluate
 
         config = Evaluate(
-            model=f"hf:{checkpoint}", benchmarks=[str(self.folder / "measuring.jsonl")], max_tokens=LONGEST
+            model=f"hf:{checkpoint}",
+            benchmarks=[str(self.folder / "measuring.jsonl")],
+            max_tokens=LONGEST[self.wording],
         )
         name = self.run(evaluate, config)
         table = pq.read_table(self.folder / "home" / "evaluations" / name / "candidate.parquet")
@@ -174,7 +192,7 @@ class Lab:
         return self.train("base", untrained, [{"dataset": version}], self.sizes.base, BASE_RATE)
 
     def rows(self, name: str, count: int) -> list[Row]:
-        return drawn(name, count, SKEWED, {row.question for row in self.probe})
+        return drawn(name, count, SKEWED, {row.question for row in self.probe}, self.wording)
 
     def arms(self, seed: int, checkpoint: Path, pool: str) -> dict[str, Any]:
         """Run the flow weakness for the checkpoint, and return its record."""
@@ -188,7 +206,7 @@ class Lab:
                 "dataset": f"weak{seed}",
                 "pool": [pool],
                 "rows": self.sizes.added,
-                "max_tokens": LONGEST,
+                "max_tokens": LONGEST[self.wording],
                 "solve": {"pot_share": 0.0, "samples": 2},
                 "similarity": {"semantic": "ignore"},
                 # questions of one family share long passages: only a repeated question is an item of the measuring half

@@ -16,7 +16,7 @@ import orjson
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from flows.config.weakness import ARMS, RANDOM, Weakness
+from flows.config.weakness import ARMS, EQUAL_COST, RANDOM, Weakness
 from flows.runner.artifacts import key_of
 from flows.runner.events import on_failure
 from flows.runner.page_links import with_link
@@ -67,13 +67,18 @@ def weakness(config: Weakness = Weakness()) -> dict[str, Any]:
 
 def _arm(searched: WeaknessSearch, arm: str, published: dict[str, Any]) -> dict[str, Any]:
     """Publish an arm, mark its version, and return what the record says of it."""
+    none = {"rows": 0, "usd": 0.0, "calls": 0, "tokens": 0, "contaminated": 0, "by_cluster": {}}
     versions = {name: one["version"] for name, one in published.items() if one.get("version")}
+    tokens = 0
+    if arm == EQUAL_COST:
+        tokens = max((one["tokens"] for name, one in published.items() if name not in RANDOM), default=0)
+        if not tokens:
+            return none | {"note": "nothing was published: no other arm that asks the teacher has a version"}
     with opened(load_settings()) as tools:
         target = target_of(tools.store, searched, arm, versions)
     try:
-        version = publish_arm(searched, arm, target)
+        version = publish_arm(searched, arm, target, tokens)
     except (GateFailed, IngestError) as error:
-        none = {"rows": 0, "usd": 0.0, "calls": 0, "tokens": 0, "contaminated": 0, "by_cluster": {}}
         return none | {"note": f"nothing was published: {error}"}
     with opened(load_settings()) as tools:
         return mark_arm(tools.store, searched, arm, version)

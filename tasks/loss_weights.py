@@ -12,6 +12,8 @@ that may be wrong, a low score says that it is wrong and not that it is hard.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -40,14 +42,24 @@ class LossWeights(Section, title="Loss weights"):
     )
 
 
-def loss_weights(rows: pa.Table, settings: LossWeights) -> pa.Array:
-    """Return the weight of each row, float32, from 1 to `settings.most`."""
+# the columns that weights follow from
+COLUMNS = ("problem_id", "scores", "verdicts", "difficulty", "correctness")
+
+
+def loss_weights(
+    rows: pa.Table, settings: LossWeights, pass_rates: Mapping[str, float] | None = None
+) -> pa.Array:
+    """Return the weight of each row, float32, from 1 to `settings.most`. pass_rates: problem id -> pass rate of its question, which stands
+    in place of the row's own."""
     if not settings.on:
         return pa.array(np.ones(rows.num_rows), pa.float32())
     scores = [dict(pairs or ()) for pairs in rows.column("scores").to_pylist()]
     lowest = [min((own[name] for name in settings.critic if name in own), default=1.0) for own in scores]
     agreeing = 1 - _filled(rows.column("difficulty"), 0.0)
     passed = np.array([own.get(PASS_RATE, np.nan) for own in scores], np.float64)
+    if pass_rates:
+        newer = [pass_rates.get(problem, np.nan) for problem in rows.column("problem_id").to_pylist()]
+        passed = np.where(np.isnan(newer), passed, newer)
     passed = np.where(np.isnan(passed), agreeing, passed)
     hardness = 1 - np.clip(np.minimum(np.array(lowest, np.float64), passed), 0, 1)
     weights = 1 + (settings.most - 1) * hardness * verified(rows, settings.certain)

@@ -18,11 +18,13 @@ from tasks.stages.score import checked_scorers, checked_thresholds
 
 class SolutionQualitySettings(Section, title="Quality"):
     scorers: list[str] = Field(
-        ["heuristics"],
-        description="files of tasks/scorers/ that score each distinct right solution; critique asks the critic about every one",
+        ["heuristics", "whole", "steps"],
+        description="files of tasks/scorers/ that score each distinct right solution: steps drops those with arithmetic that recomputing "
+        "shows to be wrong; critique asks the critic about every one",
     )
     thresholds: dict[str, Share] = Field(
-        {"heuristics": 0.5, "answer": 0.6}, description="least score of a solution that stays"
+        {"heuristics": 0.5, "whole": 0.5, "steps": 0.25, "answer": 0.6},
+        description="least score of a solution that stays",
     )
     canaries: int = Field(
         2,

@@ -26,11 +26,17 @@ ARMS = {
     "skills": "missing_skills",
     "random": "",
     "random-augmented": "similar",
+    "random-cost": "similar",
 }
+EQUAL_COST = (
+    "random-cost"  # uses as many tokens as the dearest of the written arms, and has the rows that these give
+)
+# arm at random -> the arm whose number of rows it has, "" if it has another number
 RANDOM = {
     "random": "math-retrieval",
     "random-augmented": "retrieval-augmented",
-}  # arm -> what it is compared with
+    EQUAL_COST: "",
+}
 
 
 class AnsweredTwice(SolveSettings, title="Solve"):
@@ -160,10 +166,14 @@ class ArmNight(Nightly):
 
     arm: str = Field("", description="the arm")
     drawn_from: str = Field("", description="digest of the failures and neighbours")
+    tokens: int = Field(0, ge=0, description="tokens that the arm uses; 0: those that its rows need")
 
     @classmethod
-    def of(cls, config: Weakness, arm: str, target: int, held_out: str, drawn_from: str) -> ArmNight:
-        """Return the night of an arm. held_out: file with the measuring part of the probe."""
+    def of(
+        cls, config: Weakness, arm: str, target: int, held_out: str, drawn_from: str, *, tokens: int = 0
+    ) -> ArmNight:
+        """Return the night of an arm. held_out: file with the measuring part of the probe. tokens: what it uses, 0 for what its rows
+        need; then it has further waves, to come near that number."""
         shared = config.budget
         parts = max(len(config.writes()), 1)
         budget = shared.model_copy(
@@ -179,6 +189,7 @@ class ArmNight(Nightly):
                 "target": target,
                 "arm": arm,
                 "drawn_from": drawn_from,
+                "tokens": tokens,
                 "answers": config.answers,
                 "budget": budget,
                 "generate": night.generate.model_copy(
@@ -186,7 +197,7 @@ class ArmNight(Nightly):
                         "methods": {ARMS[arm]: 1.0},
                         "per_call": config.per_call,
                         "examples": config.examples,
-                        "waves": config.waves,
+                        "waves": config.waves + 2 * bool(tokens),
                     }
                 ),
                 "solve": config.solve,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 from prefect.runtime import flow_run
 
 from flows.config.sections import GateSettings, PublishSettings
-from flows.config.weakness import ARMS, RANDOM, ArmNight, Weakness, measured_by
+from flows.config.weakness import ARMS, EQUAL_COST, RANDOM, ArmNight, Weakness, measured_by
 from flows.nightly import generating, run_night, solve_and_judge, writing
 from flows.runner.decontamination import Decontamination
 from flows.runner.imported_rows import ImportedRows, published
@@ -22,6 +23,7 @@ from flows.runner.weakness_state import MARK
 from storage.datasets.store import Store
 from storage.rows import column, kept
 from storage.stage_cache.shards import Ref
+from tasks.llm.costs import total
 from tasks.methods import asks_table, plan_of
 from tasks.methods import method as generation_method
 from tasks.seeding import seed_of
@@ -29,16 +31,20 @@ from tasks.stages.diagnose import diagnose
 
 DIAGNOSE = Stage("diagnose", "Diagnose missing skills", needs={"engine": "teacher"})
 TAKE = Stage("neighbours", "Take neighbours")
+ROOM = (
+    5  # rows that an arm of equal cost may have, in rows of the others: written at random, fewer are dropped
+)
 FIX = "a lower floor, same_skill=false, or a larger pool"
 
 
-def publish_arm(search: WeaknessSearch, arm: str, target: int) -> str:
-    """Publish the rows of an arm, `target` of them at most, and return the name of the version."""
+def publish_arm(search: WeaknessSearch, arm: str, target: int, tokens: int = 0) -> str:
+    """Publish the rows of an arm, and return the name of the version. target: most rows. tokens: what the arm uses, 0 for what its rows
+    need."""
     config = search.config
     if not ARMS[arm]:
         return _publish_rows(search, arm, target)
-    night = ArmNight.of(config, arm, target, search.held_out, search.digest)
-    return run_night(night, partial(_write, search=search, arm=arm))
+    night = ArmNight.of(config, arm, target, search.held_out, search.digest, tokens=tokens)
+    return run_night(night, partial(_write, search=search, arm=arm, tokens=tokens))
 
 
 def _publish_rows(search: WeaknessSearch, arm: str, target: int) -> str:
@@ -69,7 +75,7 @@ def _lineage(search: WeaknessSearch, arm: str) -> dict[str, Any]:
     return {"run": search.run, "arm": arm, "model": search.config.model, "failures": len(search.failures)}
 
 
-def _write(night: Night, *, search: WeaknessSearch, arm: str) -> None:
+def _write(night: Night, *, search: WeaknessSearch, arm: str, tokens: int) -> None:
     """Write questions for each group of failures, answer each several times, and keep those whose answers agree."""
     line, planner, config = night.line, night.planner, night.config
     failures = search.failure_rows()
@@ -82,8 +88,12 @@ def _write(night: Night, *, search: WeaknessSearch, arm: str) -> None:
         failures = line.rows([diagnosed])
     groups = search.groups(arm, failures)
     shown = [line.put("failures", group.rows.drop_columns(["wrong_answers"])) for group in groups]
+    written = 0
     while groups and planner.wave < config.generate.waves and (missing := night.missing(config.target)):
-        needed = planner.demand.questions(sum(missing.values()), night.usable())
+        if tokens:
+            needed = affordable(tokens, used_tokens(total(line.facts())), written, search.config.rows)
+        else:
+            needed = planner.demand.questions(sum(missing.values()), night.usable())
         plan = _plan(night, groups, ARMS[arm], needed)
         planner.wave += 1
         if not plan.quota:
@@ -98,6 +108,20 @@ def _write(night: Night, *, search: WeaknessSearch, arm: str) -> None:
         night.questions += rows
         night.accepted += accepted
         planner.demand.count_requests(plan.quota)
+        written += sum(plan.quota.values())
+
+
+def affordable(tokens: int, used: int, written: int, first: int) -> int:
+    """Return how many questions the next wave writes, so that all of them together use about `tokens`: of the first wave half of
+    `first`, since what a question costs is not known yet; later what is left, at the cost of those written so far."""
+    if not written:
+        return max(1, first // 2)
+    return max(0, round((tokens - used) * written / max(used, 1)))
+
+
+def used_tokens(costs: Iterable[Mapping[str, Any]]) -> int:
+    """Return the tokens of prompts and completions together, whenever they were paid for."""
+    return sum(cost.get("prompt_tokens", 0) + cost.get("completion_tokens", 0) for cost in costs)
 
 
 def _plan(night: Night, groups: list[FailureGroup], method: str, questions: int) -> Plan:
@@ -158,17 +182,13 @@ def mark_arm(store: Store, search: WeaknessSearch, arm: str, name: str) -> dict[
         }
         store.mark(version, MARK, value)
     funnel = version.lineage.get("funnel", ())
-    tokens = [
-        cost.get("prompt_tokens", 0) + cost.get("completion_tokens", 0)
-        for cost in version.lineage.get("costs", ())
-    ]
     calls = [cost.get("completions", 0) for cost in version.lineage.get("costs", ())]
     return {
         "version": str(version),
         "rows": added.num_rows,
         "by_cluster": {name: count for name, count in sorted(rows.items()) if name},
         "usd": usd,
-        "tokens": sum(tokens),
+        "tokens": used_tokens(version.lineage.get("costs", ())),
         "calls": sum(calls),
         "contaminated": sum(
             int(line["rejected"]) for line in funnel if line["stage"] in ("decontaminate", "certify")
@@ -187,7 +207,10 @@ def _parents(store: Store, run: str) -> dict[str, list[str]]:
 
 
 def target_of(store: Store, search: WeaknessSearch, arm: str, versions: dict[str, str]) -> int:
-    """Return the rows of an arm: its quota; of an arm at random, as many as the arm has that it is compared with."""
+    """Return the most rows of an arm: its quota; of an arm at random, as many as the arm has that it is compared with; of that of equal
+    cost more than its tokens will give."""
+    if arm == EQUAL_COST:
+        return ROOM * search.config.rows
     if arm in RANDOM and (peer := versions.get(RANDOM[arm])):
         return max(store.resolve(peer).added, 1)
     own = sum(count for (_, name), count in search.quota.items() if name == arm)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -22,6 +23,7 @@ from tasks.worth import Worth
 
 STAGE: Final = "label_steps"
 CHECKER: Final = "step_checker"
+_NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)*")
 _READ: Final = [
     "id", "problem_id", "question", "solution", "solution_format", "reasoning", "answer", "model", "correctness", "critique", "verdicts",
     "scores", "params",
@@ -35,7 +37,8 @@ def label_steps(rows: pa.Table, *, scorers: Sequence[str], recompute: bool, tick
     The steps of a right solution are right where every scorer has scored it and points at no wrong step. Of a wrong solution the steps before
     the first one that a scorer points at are right. recompute: whether the step checker looks at them too. Then a right solution also needs
     steps that were recomputed, all as stated, and an answer that they derive; and of a wrong one the first step with wrong arithmetic counts if
-    it comes before the one that a scorer points at.
+    it comes before the one that a scorer points at. A scorer that points at a line which only repeats an answer that an earlier line has, or
+    which says nothing, has not found the wrong step: that solution is not labelled.
 
     Without scorers the checker alone labels. It sees no wrong plan, and the steps before an error of arithmetic may follow one (6 of 11 in
     docs/log.md). So a wrong solution is labelled only where its first step is the wrong one, or where each step before that one is a step of a
@@ -61,6 +64,10 @@ def label_steps(rows: pa.Table, *, scorers: Sequence[str], recompute: bool, tick
         pointed_at = _place(table[i])
         if pointed_at is not None and one.first_wrong is not None:
             table[i]["verdicts"][WRONG_STEP] = str(min(pointed_at, one.first_wrong + 1))
+    for places in questions.values():
+        for i in places:
+            if table[i]["verdicts"].get(WORTH) != Worth.RIGHT and _only_repeats(table[i]):
+                del table[i]["verdicts"][WRONG_STEP]
     params = column(rows, "params")
     reasons: list[Reason | None] = [reason(STAGE, Code.STEPS_UNKNOWN) for _ in table]
     for places in questions.values():
@@ -143,6 +150,25 @@ def _equations(line: str) -> frozenset[str]:
 def _is_derived(checked: Checked) -> bool:
     """Return whether some steps were recomputed, none is wrong, and the answer is a value that the steps derive."""
     return checked.first_wrong is None and "right" in checked.verdicts and checked.derived is True
+
+
+def _only_repeats(row: dict[str, Any]) -> bool:
+    """Return whether the step that a solution is said to go wrong at calculates nothing, and states the final answer, which a line before
+    it has too, or nothing at all. Then the wrong step is an earlier one, and which is not known."""
+    step = _place(row)
+    if step is None:
+        return False
+    *before, line = lines_of(row["solution"])[:step]
+    if _equations(line):
+        return False
+    if not any(character.isalnum() for character in line):
+        return True
+    stated = set(_NUMBER.findall(row["answer"] or ""))
+    return (
+        bool(stated)
+        and stated <= set(_NUMBER.findall(line))
+        and any(stated <= set(_NUMBER.findall(one)) for one in before)
+    )
 
 
 def _place(row: dict[str, Any]) -> int | None:

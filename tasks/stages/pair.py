@@ -14,6 +14,7 @@ from storage.reasons import Code, Reason, reason
 from storage.rows import WRONG_STEP, column, reject, replace
 from tasks.answers import Judge, extract, group_all
 from tasks.ingestion.solution_texts import TRUSTED
+from tasks.replies.frames import is_broken
 from tasks.rft.pairing import PairSettings, PairSide, pairs_of
 from tasks.stages.outcome import Tick
 from tasks.worth import Worth
@@ -30,7 +31,8 @@ _READ: Final = [
 def pair(rows: pa.Table, *, settings: PairSettings, judge: Judge, tick: Tick) -> pa.Table:
     """Return the rows, right and wrong ones (verdict WORTH); those stay that are right and have a wrong partner, which is in their params.
 
-    A wrong solution is a partner only if it is whole and marks its answer, and the judge says that the two answers differ.
+    A wrong solution is a partner only if it is whole and marks its answer, and the judge says that the two answers differ. Right ones are
+    taken as they come: the flow has dropped those that are not whole.
     """
     table = [
         row | {"verdicts": dict(row["verdicts"] or ()), "scores": dict(row["scores"] or ())}
@@ -62,7 +64,7 @@ def pair(rows: pa.Table, *, settings: PairSettings, judge: Judge, tick: Tick) ->
 
 def wrong_sides(table: Sequence[Mapping[str, Any]], judge: Judge) -> list[PairSide]:
     """Return the wrong solutions of one question that may be the worse side of a pair, with how plausible each is."""
-    wrong = [row for row in table if not _is_right(row) and _marks_its_answer(row)]
+    wrong = [row for row in table if not _is_right(row) and _is_whole(row) and _marks_its_answer(row)]
     if not wrong:
         return []
     (group,) = group_all([[row["answer"] for row in wrong]], judge)
@@ -97,6 +99,10 @@ def wrong_record(better: Mapping[str, Any], worse: Mapping[str, Any]) -> dict[st
 
 def _is_right(row: Mapping[str, Any]) -> bool:
     return bool(row["verdicts"].get(WORTH) == Worth.RIGHT)
+
+
+def _is_whole(row: Mapping[str, Any]) -> bool:
+    return row["solution_format"] == "pot" or not is_broken(row["solution"])
 
 
 def _marks_its_answer(row: Mapping[str, Any]) -> bool:

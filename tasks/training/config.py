@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from tasks.loss_weights import LossWeights
 from tasks.plugins import names
 from tasks.settings import Folded
 from tasks.training.errors import VERIFIER as VERIFIER
@@ -53,6 +54,15 @@ class TrainingStage(SettingsPart):
         if (self.epochs is None) == (self.steps is None):
             raise ValueError("a stage needs one of epochs and steps")
         return self
+
+
+class Reweighing(LossWeights, title="Loss weights"):
+    pass_rates: str = Field(
+        "",
+        pattern=r"^([^@\s]+@[^@\s]+)?$",
+        description="version whose pass rates stand in place of those of the rows, by question: NAME-prompts@VERSION of a run of rft whose "
+        "samplers were the student as it is now; empty: those of the rows",
+    )
 
 
 class Lora(SettingsPart):
@@ -128,6 +138,10 @@ class Train(SettingsPart):
         description="order of the rows of each epoch by their column order, in phases that are shuffled within; rows without one count as of middle difficulty",
     )
     loss_weights: bool = Field(True, description="multiply the loss of each row by its loss_weight")
+    reweigh: Reweighing | None = Field(
+        None,
+        description="weights that are computed anew from the scores and verdicts of the rows; null: those that the version was published with",
+    )
     lr: float = Field(2e-5, gt=0, description="peak learning rate (AdamW, cosine)")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the learning rate rises")
     weight_decay: float = Field(0.0, ge=0)
@@ -180,6 +194,8 @@ class Train(SettingsPart):
             raise ValueError(
                 f"batch {self.batch} is no multiple of micro_batch {self.micro()} times processes {self.processes}"
             )
+        if self.reweigh is not None and not self.loss_weights:
+            raise ValueError("reweigh needs loss_weights, which is off")
         if self.sharding == "fsdp" and self.processes == 1:
             raise ValueError("sharding fsdp needs processes of 2 or more")
         return self

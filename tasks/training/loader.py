@@ -250,13 +250,13 @@ def by_length(blocks: Iterator[TokenBlock], batch: int) -> Iterator[TokenBlock]:
 def _side_by_side(pieces: Sequence[Piece], encoder: TokenEncoder) -> Iterator[Tokens]:
     """Yield windows of up to OPEN slices, each from a different row group."""
     waiting = iter(pieces)
-    reading = [slices(piece) for piece in itertools.islice(waiting, OPEN)]
+    reading = [slices(piece, more=encoder.columns) for piece in itertools.islice(waiting, OPEN)]
     while reading:
         window = []
         for i, one in enumerate(reading):
             batch = next(one, None)
             while batch is None and (piece := next(waiting, None)) is not None:
-                reading[i] = one = slices(piece)
+                reading[i] = one = slices(piece, more=encoder.columns)
                 batch = next(one, None)
             if batch is not None:
                 window.append(encoder.rows(batch))
@@ -266,10 +266,11 @@ def _side_by_side(pieces: Sequence[Piece], encoder: TokenEncoder) -> Iterator[To
             yield tokens
 
 
-def slices(piece: Piece, rows: int = SLICE) -> Iterator[Any]:
-    """Yield the selected rows of a row group in batches of at most so many rows, with the columns that TokenEncoder reads."""
+def slices(piece: Piece, rows: int = SLICE, more: Sequence[str] = ()) -> Iterator[Any]:
+    """Yield the selected rows of a row group in batches of at most so many rows, with the columns that TokenEncoder reads, and `more`,
+    where the file has them."""
     fragment, selected = piece
-    optional = (SYSTEM, REASONING, KIND, MESSAGES)
+    optional = (SYSTEM, REASONING, KIND, MESSAGES, *more)
     names = [*COLUMNS, *(name for name in optional if name in fragment.physical_schema.names)]
     scanner = fragment.scanner(columns=names, filter=selected, batch_size=rows, batch_readahead=1)
     return (batch for batch in scanner.to_batches() if batch.num_rows)

@@ -71,7 +71,8 @@ def train(
         return done
     versions = _pinned(config, store, replaced, out)
     every = list({str(version): version for stage in versions for version in stage}.values())
-    with leases.held(store, every):
+    rates = [store.resolve(config.reweigh.pass_rates)] if config.reweigh and config.reweigh.pass_rates else []
+    with leases.held(store, [*every, *rates]):
         base = config.base
         if base == FRESH:
             base = str(_fresh(config, store, every, out / "base"))
@@ -164,6 +165,8 @@ def check(config: Train, store: Store) -> None:
     for stage in config.stages():
         for source in stage.data:
             store.resolve(source.dataset)
+    if config.reweigh is not None and config.reweigh.pass_rates:
+        store.resolve(config.reweigh.pass_rates)
     if config.base != FRESH:
         require(config.base, "setting base")
     rollout = config.rollout

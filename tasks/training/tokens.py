@@ -24,10 +24,12 @@ from storage.datasets.shapes import assistant_texts
 from storage.datasets.turns import CLOSE, OPEN, message_of
 from storage.interleaved import HANDOVER, output_spans
 from storage.rows import TEXT, ChatTurn
+from tasks.loss_weights import COLUMNS as WEIGHED
 from tasks.training.config import TrainError
 
 Ints = npt.NDArray[np.int32]
 Weights = npt.NDArray[np.float32]
+Weigh = Callable[[pa.Table], Weights]
 
 COLUMNS = ("question", "solution", "solution_format", "loss_weight")
 SYSTEM = "system"  # an optional column of files that are not datasets: the system message
@@ -161,6 +163,7 @@ class TokenEncoder:
     whole: encode documents for continued pretraining. All tokens but the first and what programs print in solutions are learned, and a
     row of more than `length` tokens becomes several.
     thinking: learn the thinking of rows that have it, before their solution.
+    weigh: gives the weights of rows with the columns `columns` in place of those that are stored.
     """
 
     def __init__(
@@ -171,11 +174,14 @@ class TokenEncoder:
         weighted: bool = True,
         whole: bool = False,
         thinking: bool = True,
+        weigh: Weigh | None = None,
     ) -> None:
         self.tokenizer = tokenizer
         self.thinking = thinking
         self.length = length
         self.weighted = weighted
+        self.weigh = weigh
+        self.columns = WEIGHED if weigh is not None else ()
         self.whole = whole
         self.dropped: Counter[str] = Counter()
         self._render: dict[str | None, Callable[[str], str]] = {}
@@ -192,7 +198,7 @@ class TokenEncoder:
         """
         weights = np.ones(batch.num_rows, np.float32)
         if self.weighted:
-            weights = pc.fill_null(batch.column("loss_weight"), 1.0).to_numpy(zero_copy_only=False)
+            weights = self._weights(batch)
         parts = []
         if MESSAGES in batch.schema.names and batch.column(MESSAGES).null_count < batch.num_rows:
             chats = batch.column(MESSAGES).is_valid()
@@ -208,6 +214,13 @@ class TokenEncoder:
                 weights = weights[~documents.to_numpy(zero_copy_only=False)]
         tokens = self._solutions(batch, weights)
         return Tokens.joined([tokens, *parts]) if parts else tokens
+
+    def _weights(self, batch: pa.RecordBatch) -> Weights:
+        """Return the weights of the rows: computed anew if `weigh` is given and they have what it reads, else as they are stored."""
+        if self.weigh is not None and set(WEIGHED) <= set(batch.schema.names):
+            return self.weigh(pa.Table.from_batches([batch]))
+        stored: Weights = pc.fill_null(batch.column("loss_weight"), 1.0).to_numpy(zero_copy_only=False)
+        return stored
 
     def _solutions(self, batch: pa.RecordBatch, weights: Weights) -> Tokens:
         systems, reasonings = (

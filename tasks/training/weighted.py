@@ -11,18 +11,22 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
 import torch
 from torch.utils.data import IterableDataset
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from storage.atomic import rename
+from storage.rows import column
+from tasks.loss_weights import loss_weights
+from tasks.selection import PASS_RATE
 from tasks.training.config import TrainError
 from tasks.training.curves import Curve
 from tasks.training.job import Job
 from tasks.training.loader import BlockStream, Group, Stream, TokenBlock, by_length, collate
 from tasks.training.loss import kept, selected, token_losses, weight_of, weighted_sum
 from tasks.training.models import adapted, arguments, flat, model_of, save
-from tasks.training.tokens import TokenEncoder
+from tasks.training.tokens import TokenEncoder, Weigh, Weights
 
 
 class Blocks(IterableDataset):  # type: ignore[misc]
@@ -110,10 +114,35 @@ def stream_of(
         weighted=config.loss_weights,
         whole=whole,
         thinking=config.reasoning == "inline",
+        weigh=weigh_of(job) if config.reweigh is not None else None,
     )
     return Stream(
         job.store, groups, encoder, config.length, config.packing, config.batch, job.seed, config.curriculum
     )
+
+
+def weigh_of(job: Job) -> Weigh:
+    """Return what computes the weights of rows anew. Raises TrainError if the version of the pass rates has none."""
+    settings = job.config.reweigh
+    assert settings is not None
+    rates: dict[str, float] = {}
+    if settings.pass_rates:
+        table = job.store.read(settings.pass_rates, ["problem_id", "scores"])
+        for problem, pairs in zip(column(table, "problem_id"), column(table, "scores"), strict=True):
+            rate = dict(pairs or ()).get(PASS_RATE)
+            if rate is not None:
+                rates[problem] = rate
+        if not rates:
+            raise TrainError(
+                f"setting reweigh.pass_rates: no row of {settings.pass_rates} has a pass rate. Fix: name a version NAME-prompts of "
+                "`./mathmill rft`"
+            )
+
+    def weigh(rows: pa.Table) -> Weights:
+        weights: Weights = loss_weights(rows, settings, rates).to_numpy(zero_copy_only=False)
+        return weights
+
+    return weigh
 
 
 def learn(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -15,8 +16,11 @@ from storage.datasets.store import Store
 from storage.reasons import FAILURES, Code
 from storage.rows import Row, column, to_table
 from tasks.answers import Judge
+from tasks.llm.endpoint import revision_of
+from tasks.llm.model_files import CHECKPOINT
 from tasks.problems.machinery.family import families, make
 from tasks.seeding import rng_of
+from tasks.training.student import Shape, fresh
 from tests.e2e.endpoints import Answer, Body, Habits, serving
 from tests.e2e.processes import Home, Teacher, balanced, end, wait_for
 
@@ -111,7 +115,7 @@ def test_faults_reach_neither_the_pairs_nor_the_pass_rates(home: Callable[..., H
     # the pass rate of a question is that of the samples that could be judged
     judged = one.sql(
         "SELECT problem_id, avg(CASE WHEN code IS NULL THEN 1 ELSE 0 END) AS rate FROM ("
-        "  SELECT problem_id, NULL AS code FROM rows WHERE stage IN ('distinct', 'heuristics', 'allocate') AND solution IS NOT NULL"
+        "  SELECT problem_id, NULL AS code FROM rows WHERE stage IN ('distinct', 'heuristics', 'whole', 'steps', 'allocate') AND solution IS NOT NULL"
         '  UNION ALL SELECT problem_id, NULL FROM "sums-rft"'
         "  UNION ALL SELECT problem_id, code FROM rejected WHERE stage IN ('sample', 'verify')"
         "    AND code NOT IN ('call_failed', 'truncated', 'unfinished_thinking', 'program_not_run', 'incomparable')"
@@ -161,6 +165,38 @@ def test_the_same_run_again_asks_nothing_and_a_limit_is_continued(home: Callable
     problems = column(Store(one.path).read("sums-dpo", ["problem_id"]), "problem_id")
     assert 0 < len(problems) == len(set(problems)) <= before["sums-dpo"][0]
     assert one.json("ledger", "stats")["calls"] == calls
+
+
+def test_a_checkpoint_samples_beside_an_endpoint(home: Callable[..., Home], tmp_path: Path) -> None:
+    """An untrained student: what it writes is judged like any reply, and the lineage names it by the digest of its files."""
+    texts = [text for number in range(40) for text in _texts(number)]
+    fresh(texts, tmp_path / "student", seed=0, shape=Shape(32, 86, 2, 2, 512, 512))
+    model = f"hf:{tmp_path / 'student'}"
+    models = [{"model": model, "weight": 1}, {"model": "embedded", "weight": 2}]
+    one = with_questions(home(MATHMILL_SAMPLERS__MODELS=orjson.dumps(models).decode()), 1)
+    command = ("rft", "sums", "--samples", "6", "--allocate", "fixed", "--set", "sample.prompt=question",
+               "--set", "sample.max_tokens=200")  # fmt: skip
+    one.run(*command)
+    store = Store(one.path)
+    lineage = store.resolve("sums-rft").lineage
+    balanced(lineage)
+    named = {entry["model"]: entry["revision"] for entry in lineage["models"]["samplers"]["models"]}
+    assert set(named) == {model, "embedded"}
+    assert named[model] == revision_of(CHECKPOINT, str(tmp_path / "student"))
+    asked = {cost["model"]: cost["completions"] for cost in lineage["costs"] if cost["role"] == "samplers"}
+    assert asked[model] > 0
+    assert sum(asked.values()) == lineage["samples"]["sampled"] == 6 * len(FAMILIES)
+    # its answers are in the ledger, and its samples in no pass rate that they say nothing about
+    assert one.json("ledger", "stats")["calls"] == 6 * len(FAMILIES)
+    samples = one.sql("SELECT DISTINCT model FROM rejected WHERE stage IN ('sample', 'verify')")
+    assert model in {row["model"] for row in samples}
+    assert lineage["samples"]["right"] > 0
+    one.run(*command, "--set", "pairs.most=1", "--offline")
+
+
+def _texts(number: int) -> tuple[str, str]:
+    problem = make(families()[FAMILIES[number % len(FAMILIES)]], rng_of("hf", number), 1, "en")
+    return problem.question, "\n".join([*problem.worked.steps, rf"\boxed{{{problem.worked.answer}}}"])
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def loop(one: Home, tmp_path: Path) -> tuple[tuple[str, ...], list[Row]]:
     ]
     store = Store(one.path)
     store.publish("pool", [to_table([*problems("pool", 15), *copies])], lineage={})
-    arms = ("math-retrieval", "weakness-augmented", "skills", "random")
+    arms = ("math-retrieval", "weakness-augmented", "skills", "random", "random-cost")
     words = ("weakness", "student", "--probe", str(file), *(word for arm in arms for word in ("--arm", arm)))
     return (*words, *QUICK), held_out
 
@@ -109,6 +109,9 @@ def test_the_loop_publishes_arms_without_an_item_that_measures(
     assert set(column(retrieved, "source")) == {"pool"}
     assert all(column(retrieved, "parent_ids"))
     assert record["arms"]["random"]["rows"] <= record["arms"]["math-retrieval"]["rows"]
+    # the arm of equal cost has the tokens of the dearest one, up to those of a call for five questions
+    dearest = max(record["arms"][arm]["tokens"] for arm in ("weakness-augmented", "skills"))
+    assert 0.6 * dearest <= record["arms"]["random-cost"]["tokens"] <= 1.4 * dearest
     written = store.resolve(record["arms"]["weakness-augmented"]["version"])
     assert written.lineage["flow"] == "weakness"
     assert any(
@@ -207,7 +210,7 @@ def test_a_budget_ends_a_run_with_nothing_half_published_and_is_continued(
         assert len(store.marks(dataset, "weakness")) == 1
     assert not {"weakness-weakness-augmented", "weakness-skills"} & set(store.datasets())
     record = one.json(*command)
-    assert {"math-retrieval", "weakness-augmented", "skills", "random"} == set(record["arms"])
+    assert {"math-retrieval", "weakness-augmented", "skills", "random", "random-cost"} == set(record["arms"])
     assert all(entry["rows"] > 0 for entry in record["arms"].values())
 
 

@@ -76,3 +76,10 @@ def test_bands_count_every_weight_once() -> None:
     bands = banded(pa.chunked_array([pa.array([1.0, 1.2, 1.25, 1.6, 2.0, None], pa.float32())])).to_pylist()
     assert bands == ["1", "up to 1.25", "up to 1.25", "up to 1.75", "up to 2.00", "1"]
     assert banded(pa.chunked_array([pa.array([1.0, 1.0], pa.float32())])).to_pylist() == ["1", "1"]
+
+
+def test_newer_pass_rates_stand_in_place_of_those_of_the_rows() -> None:
+    rows = [Row(text, "en", solution="s", correctness=1.0, scores={PASS_RATE: 0.75}) for text in ("p", "q")]
+    assert loss_weights(to_table(rows), SETTINGS).to_pylist() == [1.5, 1.5]
+    newer = {rows[1].problem_id: 0.25, "other": 0.0}
+    assert loss_weights(to_table(rows), SETTINGS, newer).to_pylist() == [1.5, 2.5]

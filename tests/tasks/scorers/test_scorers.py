@@ -103,6 +103,23 @@ def test_thresholds_cut_with_score_and_threshold() -> None:
     ]
 
 
+def test_whole_solutions_stay_and_broken_ones_go() -> None:
+    texts = (
+        r"3 + 4 = 7\n\boxed{7}",
+        '{"reasoning": "It is 7.\n"answer": "7"}',
+        "```python\nprint(7)\n\\boxed{7}",
+    )
+    rows = [Row("What is 3 + 4?", "en", solution=text, solution_format="cot") for text in texts]
+    rows += [
+        Row("What is 3 + 4?", "en", solution="print('```')", solution_format="pot"),
+        Row("What is 3 + 4?", "en"),
+    ]
+    outcome = score(to_table(rows), name="whole", thresholds={"whole": 0.5}, tick=lambda n: None)
+    assert [dict(pairs).get("whole") for pairs in column(outcome.rows, "scores")] == [1, 0, 0, None, None]
+    codes = [why and why.code for why in reasons_of(outcome.rows)]
+    assert codes == [None, Code.BELOW_THRESHOLD, Code.BELOW_THRESHOLD, None, None]
+
+
 def test_heuristics_see_run_on_text_and_empty_questions() -> None:
     good = solved(1, wrong=False)[0]
     loop = Row("What is 3 + 4? Explain.", "en", solution="This line comes again and again.\n" * 6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -55,6 +56,18 @@ def test_what_nobody_looked_at_has_no_labels() -> None:
     )  # right answer, and yet a step that the critic objects to
     assert labelled(row(BAD, right=False, step=2)) == []  # no right solution to carry it
     assert labelled(row(GOOD, right=True, scored=False), row(BAD, right=False, step=9)) == []  # no such step
+
+
+def test_a_line_that_only_repeats_the_answer_is_no_first_wrong_step() -> None:
+    """As a critic points that compares the final answer alone."""
+    bags = "The first has 300.\nThe third has 312/2 = 156.\nIn total 300 + 312 + 156 = 768.\nA: 768"
+    in_json = '{\n"reasoning": "243 / 5 = 48.6",\n"answer": "48.6"\n}'
+    for text, answer, step in ((bags, "768", 4), (in_json, "48.6", 3), (in_json, "48.6", 4)):
+        (one,) = labelled(row(GOOD, right=True), replace(row(text, right=False, step=step), answer=answer))
+        assert WRONG not in one["params"]
+    for text, answer, step in ((bags, "768", 3), ("There are 3 rows.\nSo there are 7.", "7", 2)):
+        (one,) = labelled(row(GOOD, right=True), replace(row(text, right=False, step=step), answer=answer))
+        assert [worse["step"] for worse in one["params"][WRONG]] == [step]
 
 
 def test_the_labels_come_out_in_the_shapes_of_steps(tmp_path: Any) -> None:

@@ -71,6 +71,7 @@ def test_a_right_solution_gets_a_wrong_one_beside_it(judge: Judge) -> None:
         row(WRONG_ONE.replace("\\boxed{7}", "So there are 7 left"), "7", right=False),  # marks no answer
         row("print(3 + 4)  # boxes and pens of every kind", "7", right=False, form="pot"),
         row(WRONG_ONE, None, right=False),
+        row('{"reasoning": "So 3 + 4 = 7 pens."\n "answer": "\\boxed{7}"}', "7", right=False),  # broken JSON
         row(WRONG_ONE, "7", right=False, question="How many pencils?"),
     ],
 )
