@@ -151,6 +151,7 @@ class Code(StrEnum):
     OUTSIDE_BAND = "outside_band"  # the `score` of `name` is not between `least` and `most`
     OVER_LEVEL = "over_level"  # `most` questions whose `name` is `value` were taken before
     MODEL_RIGHT = "model_right"  # the model `name` answers it right
+    UNNEEDED_NUMBERS = "unneeded_numbers"  # of the question; `numbers` are in no question that it was made from, and no solution uses them
     NOT_HARDER = "not_harder"  # the student's pass rate `score` is not below `threshold`, after its parent's
     NOT_DRAWN = "not_drawn"  # other questions of the class `value` were drawn
     COVERED = "covered"  # the chosen question `other` has the cosine `score` with it
@@ -270,6 +271,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.OUTSIDE_BAND: "{name} {score} is not from {least} to {most}",
     Code.OVER_LEVEL: "other questions of {name} {value} are enough ({most})",
     Code.MODEL_RIGHT: "the {name} is right",
+    Code.UNNEEDED_NUMBERS: "no solution uses {numbers}, which the question adds to that it was made from",
     Code.NOT_HARDER: "pass rate {score} is not under {threshold}, the parent's",
     Code.NOT_DRAWN: "not drawn among the questions of {value}",
     Code.COVERED: "covered by {other}, cosine {score}",

@@ -2,7 +2,7 @@
 
 An addition changes a problem if it states a number, asks something, names a condition or a quantity, or has a formula. The words that show
 this are listed; what has none of them ("It was a sunny day.", "Think carefully.") is padding. A fact with a number of its own that nobody needs
-("He had been there 3 times.") is not noticed, and neither is one with a listed word ("All of them were happy.").
+("He had been there 3 times.") is not noticed here, but by the selector needed_numbers, once there are solutions; neither is one with a listed word ("All of them were happy.").
 """
 
 from __future__ import annotations

@@ -181,6 +181,29 @@ def test_a_child_must_be_harder_than_its_parent(engine: Callable[..., Engine], j
     assert codes(up)[None] == verdicts[0]["yes"]
 
 
+def test_a_question_with_a_number_that_no_solution_uses_is_refused_with_all_its_rows() -> None:
+    parent = Row("A farm has 12 hens that lay 7 eggs each. How many eggs are there?", "en")
+    padded = f"The farmer is 46 years old. {parent.question}"
+    harder = f"{parent.question[:-24]} 29 eggs break. How many are left?"
+
+    def rows_of(question: str, *solutions: str, method: str = "evolve") -> list[Row]:
+        of = Row(question, "en", method=method, parent_ids=[parent.id])
+        common = {"solution_format": "cot", "method": method, "parent_ids": [of.id]}
+        pool.append(of)
+        return [Row(question, "en", solution=solution, **common) for solution in solutions]  # type: ignore[arg-type]
+
+    pool = [parent]
+    rows = [
+        *rows_of(padded, "12 * 7 = 84", "84 = 7 * 12 eggs"),
+        *rows_of(harder, "12 * 7 = 84, 84 - 29 = 55"),
+        *rows_of(padded + " Say why.", "12 * 7 = 84", method="rephrase"),
+    ]
+    outcome = chosen(rows, "needed_numbers", parents=to_table(pool))
+    assert codes(outcome) == {Code.UNNEEDED_NUMBERS: 2, None: 2}
+    assert {why.values["numbers"] for why in reasons_of(outcome.rows) if why} == {"46"}
+    assert codes(chosen(rows, "needed_numbers", parents=to_table([]))) == {None: 4}
+
+
 def test_a_child_without_a_known_parent_is_kept(engine: Callable[..., Engine], judge: Judge) -> None:
     rows = solved("gcd_lcm", 2)
     for row in rows:
