@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import orjson
 
+from prompts.asking_again import again
+
 Message = Mapping[str, Any]
 
 
@@ -99,14 +101,19 @@ class Request:
 
     def reask(self, answer: str, error: str) -> Request:
         """Return the re-ask: the same request with the model's answer and what was wrong with it appended."""
-        again = (
+        further = (
             {"role": "assistant", "content": answer},
-            {
-                "role": "user",
-                "content": f"That answer cannot be used: {error}. Answer again, mending only that.",
-            },
+            {"role": "user", "content": again(error, _words_of(self.messages[0]))},
         )
-        return replace(self, messages=(*self.messages, *again), longer=None)
+        return replace(self, messages=(*self.messages, *further), longer=None)
+
+
+def _words_of(message: Message) -> str:
+    """Return the text of a message; of one with pictures, its parts of text."""
+    content = message["content"]
+    if isinstance(content, str):
+        return content
+    return " ".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from prompts.asking_again import BEGINNINGS
 from tasks.teacher.character import Character
 from tasks.teacher.forcing import fill_schema
 from tasks.teacher.jobs import Prompted, job, recognised
@@ -29,7 +30,6 @@ class Forced:
 
 
 FREE = Forced()
-AGAIN = "That answer cannot be used"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def job_of(messages: Sequence[tuple[str, str]]) -> PromptRequest | JobRequest:
 @functools.lru_cache(maxsize=1024)  # the samples of one question follow each other
 def _job_of(messages: tuple[tuple[str, str], ...]) -> PromptRequest | JobRequest:
     system = "\n".join(text for role, text in messages if role in ("system", "developer"))
-    tasks = [text for role, text in messages if role == "user" and not text.startswith(AGAIN)]
+    tasks = [text for role, text in messages if role == "user" and not text.startswith(BEGINNINGS)]
     user = tasks[-1] if tasks else ""
     parts = quoted(user)
     language = language_of_prompt(user, parts)
