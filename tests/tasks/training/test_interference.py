@@ -37,6 +37,29 @@ def test_opposite_answers_interfere_and_equal_ones_help() -> None:
 
 
 @pytest.mark.slow
+def test_contradicting_answers_of_one_question_are_a_conflict_in_the_matrix() -> None:
+    """Three sources about the same questions in the same words, of which one says the opposite."""
+
+    def says(answer: str, start: int) -> list[Row]:
+        return [
+            Row(f"Is {i} lucky?", "en", solution=f"The number {i}: {answer}", solution_format="cot")
+            for i in range(start, start + 32)
+        ]
+
+    samples = {
+        "right": to_table(says("yes", 0)),
+        "more": to_table(says("yes", 16)),
+        "planted": to_table(says("no", 0)),
+    }
+    result = interference(samples, warmup=60, steps=6, seed=3)
+    assert result.sources == ["more", "planted", "right"]
+    more, planted, right = range(3)
+    assert result.cosine[right][planted] < -0.3 < 0.3 < result.cosine[right][more]
+    assert result.change[planted][right] > 0.3 > result.change[more][right]
+    assert result.change[right][planted] > 0.3
+
+
+@pytest.mark.slow
 def test_the_same_rows_give_the_same_matrices() -> None:
     rows = sums(16)
     samples = {"a": to_table(rows), "b": to_table(answered(16, "lucky"))}
