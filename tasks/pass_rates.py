@@ -9,12 +9,13 @@ from typing import Any
 import pyarrow as pa
 
 import prompts
+from prompts import Prompt
 from storage.reasons import Code, Reason, reason
 from storage.rows import column
 from tasks.answers import Judge, extract
 from tasks.llm.costs import RoleCosts
 from tasks.llm.engine import Engine
-from tasks.llm.request import Completion, Request
+from tasks.llm.request import Completion, Message, Request
 from tasks.seeding import seed_of
 
 
@@ -78,16 +79,17 @@ def pass_rates(
     temperature: float,
     seed: int,
     tag: str,
+    bare: bool = False,
 ) -> tuple[dict[str, PassRate], dict[str, Any]]:
     """Return the pass rate by `problem_id`, and the facts of what the calls cost. `tag` names the calls in the ledger, and
-    enters their random seeds."""
+    enters their random seeds. bare: the question is sent alone, as in training data, without the instructions of solve_cot."""
     endpoint = engine.endpoint
     costs = RoleCosts.of(endpoint)
     completions = []
     for completion in engine.run(
         Request(
-            messages=(prompt := prompts.load("solve_cot", one.language, endpoint.prompts)).messages(
-                question=one.question
+            messages=_messages(
+                prompt := prompts.load("solve_cot", one.language, endpoint.prompts), one.question, bare=bare
             ),
             model=endpoint.model,
             temperature=temperature,
@@ -121,6 +123,10 @@ def pass_rates(
         failure = next((each for each in completions[part] if each.error and not each.failed_by_model), None)
         rates[one.problem_id] = PassRate(sum(sure), len(sure), failure)
     return rates, costs.facts()
+
+
+def _messages(prompt: Prompt, question: str, *, bare: bool) -> Sequence[Message]:
+    return [{"role": "user", "content": question}] if bare else prompt.messages(question=question)
 
 
 def _answer(completion: Completion, language: str) -> str | None:

@@ -32,6 +32,10 @@ class HarderThanParentSettings(Section, title="Harder than parent"):
     methods: list[str] = Field(["evolve"], description="methods of generation whose rows are compared")
     samples: int = Field(8, ge=1, le=64, description="samples of the student for each question")
     temperature: float = Field(1.0, ge=0, description="sampling temperature of the student")
+    bare: bool = Field(
+        False,
+        description="whether the student is sent the question alone, as in training data; for one that was trained on such rows and follows no instructions",
+    )
     margin: float = Field(
         0.0, ge=0, lt=1, description="the pass rate must be lower than the parent's by more than this"
     )
@@ -79,6 +83,7 @@ def select(
         temperature=settings.temperature,
         seed=seed,
         tag=NAME,
+        bare=settings.bare,
     )
     tick(rows.num_rows)
     verdicts: list[str | None] = []

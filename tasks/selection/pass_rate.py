@@ -30,6 +30,10 @@ parents = False
 
 class PassRateSettings(Section, title="Pass rate"):
     samples: int = Field(8, ge=1, le=64, description="samples of the student for each question")
+    bare: bool = Field(
+        False,
+        description="whether the student is sent the question alone, as in training data; for one that was trained on such rows and follows no instructions",
+    )
     temperature: float = Field(1.0, ge=0, description="sampling temperature of the student")
     least: Share = Field(0.0, description="least pass rate of a question that is kept")
     most: Share = Field(0.99, description="largest pass rate of a question that is kept")
@@ -66,6 +70,7 @@ def select(
         temperature=settings.temperature,
         seed=seed,
         tag=PASS_RATE,
+        bare=settings.bare,
     )
     tick(rows.num_rows)
     scores: list[float | None] = []

@@ -360,3 +360,31 @@ def test_selectors_of_a_wave_and_of_all_waves_are_distinguished() -> None:
 def test_an_empty_table_passes() -> None:
     assert chosen([], "quality").rows.num_rows == 0
     assert isinstance(chosen([], "k_centre", encode=Directions()).rows, pa.Table)
+
+
+@pytest.mark.parametrize("name", ["pass_rate", "harder_than_parent"])
+def test_a_bare_question_is_sent_as_in_training_data(
+    name: str, engine: Callable[..., Engine], judge: Judge
+) -> None:
+    parent, row = solved("gcd_lcm", 2)
+    row.method, row.parent_ids = "evolve", [parent.id]
+    asked = []
+    for bare in (True, False):
+        student = Listening(engine("student", "embedded-small"))
+        tools = {"student": student, "judge": judge}
+        tools |= {"parents": to_table([parent])} if name == "harder_than_parent" else {}
+        chosen([row], name, {"samples": 1, "bare": bare}, **tools)
+        asked.append({request.messages[-1]["content"] == row.question for request in student.requests})
+        assert all((len(request.messages) == 1) == bare for request in student.requests)
+    assert [True in contents for contents in asked] == [True, False]
+
+
+class Listening:
+    """An engine that keeps what it is asked."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.endpoint, self.requests, self._engine = engine.endpoint, list[Any](), engine
+
+    def run(self, requests: Any, *more: Any) -> Any:
+        self.requests += (one := list(requests))
+        return self._engine.run(one, *more)
