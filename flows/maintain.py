@@ -25,6 +25,7 @@ from storage.datasets import candidates, compaction, judgements, orphans, retent
 from storage.datasets.compaction import SmallFiles
 from storage.datasets.orphans import Orphan
 from storage.datasets.retention import Fate
+from storage.datasets.statements import state
 from storage.ledger import LedgerError
 from storage.markdown import code, inline
 from storage.stage_cache import shards
@@ -131,6 +132,12 @@ def carry_out(plan: MaintenancePlan, config: Maintain, tools: Tools) -> None:
         tools.shards.drop(digest)
     for table in [*store.datasets(), *TABLES]:
         seals.follow(store.where, table, data=table in SEALED_WITH_DATA)
+    by = load_settings().signer()
+    live = [version for dataset in store.datasets() for version in store.versions(dataset)]
+    if stated := sum(state(store.where, version, by) for version in live):
+        plan.done.append(
+            f"{counted(stated, 'statement')} of versions written{'' if by is None else ' and signed'}"
+        )
     missing = forget_missing(tools.home)
     if missing:
         plan.done.append(

@@ -30,6 +30,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, Sett
 from pydantic_settings import SettingsError as SettingsSourceError
 
 from storage.errors import ForPeople
+from storage.signing import Signer, signer
 from tasks.llm import providers
 from tasks.llm.dialect import OWN_FIELDS
 from tasks.llm.endpoint import IN_PROCESS, Endpoint, host_of, revision_of
@@ -310,6 +311,14 @@ class Settings(BaseSettings):
         None,
         description="YAML file of settings of the flow chain: `mathmill up` starts it (train, evaluate, verdict, promote or roll back) for every version that is published; empty: it does not",
     )
+    hub_token: SecretStr | None = Field(
+        None,
+        description="token of the Hugging Face hub, with which `mathmill push` uploads; empty: that of huggingface_hub (HF_TOKEN, or `hf auth login`)",
+    )
+    signing_key: Path | None = Field(
+        None,
+        description="file of an ed25519 private key without a password, which signs the statements of versions and exports; empty: they are not signed",
+    )
     sql_seconds: float = Field(60.0, gt=0, description="time limit of a query of `mathmill sql`, in seconds")
     sql_memory: str = Field("2GB", description="memory limit of a query of `mathmill sql`")
     view_password: SecretStr | None = Field(
@@ -349,6 +358,10 @@ class Settings(BaseSettings):
         if name == SAMPLERS:
             return self.role("reasoner")
         return self.teacher
+
+    def signer(self) -> Signer | None:
+        """Return what signs statements, None if no key is set. Raises StorageError if it cannot be read."""
+        return signer(self.signing_key) if self.signing_key is not None else None
 
     def _owner(self, name: str) -> str:
         """Return the role whose variables configure the role `name`."""
@@ -434,6 +447,7 @@ class Settings(BaseSettings):
                 headers = {value.get_secret_value() for value in one.headers.values()}
                 secrets.update(value for value in headers if not are_words(value))
                 secrets.update(password for url in one.base_url if (password := _password(url)))
+        secrets.update([self.hub_token.get_secret_value()] if self.hub_token is not None else ())
         secrets.update(password for url in (self.ledger or "", self.store) if (password := _password(url)))
         secrets.update(value for name, value in os.environ.items() if _SECRET.search(name.upper()))
         return tuple(sorted(value for value in secrets if len(value.strip()) >= PART))
@@ -515,7 +529,7 @@ def _relative_to(settings: Settings, folder: Path, in_file: set[str]) -> Setting
     """Return the settings with the relative paths of a settings file resolved against its folder."""
     in_environment = {name.lower() for name in os.environ}
     changed: dict[str, Any] = {}
-    for field in ("home", "store", "ledger", "prompts", "vllm_python"):
+    for field in ("home", "store", "ledger", "prompts", "vllm_python", "signing_key"):
         name, value = f"mathmill_{field}", getattr(settings, field)
         if name in in_file and name not in in_environment and value and "://" not in str(value):
             changed[field] = type(value)(folder / value)

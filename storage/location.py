@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from storage.atomic import flush
+from storage.atomic import flush, write_bytes
 from storage.errors import StorageError, explained, in_one_line
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
@@ -122,6 +122,21 @@ class Location:
         with self._reached():
             info = self.filesystem.get_file_info(self.path(*parts))
         return bool(info.type != pafs.FileType.NotFound)
+
+    def read(self, *parts: str) -> bytes:
+        """Return the content of a file."""
+        with self.filesystem.open_input_stream(self.path(*parts)) as stream:
+            return bytes(stream.read())
+
+    def write(self, data: bytes, *parts: str) -> None:
+        """Write a file atomically: by a rename, or by one put to an object store."""
+        path = self.path(*parts)
+        if not self.local:
+            with self.filesystem.open_output_stream(path) as stream:
+                stream.write(data)
+            return
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(Path(path), data)
 
     def flush(self, *parts: str) -> None:
         """Make a written file and its folder entry durable. Object stores do that on close."""

@@ -24,6 +24,7 @@ from flows.cli.dedup import dedup
 from flows.cli.documents import documents
 from flows.cli.drift import drift
 from flows.cli.evaluate import evaluate
+from flows.cli.export import export, push
 from flows.cli.import_dataset import import_
 from flows.cli.interference import interference
 from flows.cli.ledger import ledger
@@ -56,7 +57,8 @@ app.command()(data_commands.datasets)
 app.command()(data_commands.show)
 app.command()(data_commands.why)
 app.command()(data_commands.sql)
-app.command()(data_commands.export)
+app.command()(export)
+app.command()(push)
 app.command()(near)
 app.command()(view)
 app.command()(decontaminate)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from flows.config.maintain import Maintain
     from flows.config.rebuild import Rebuild
     from storage.datasets.store import Store
+    from storage.datasets.versions import Version
 
 Dataset = Annotated[str, typer.Argument(metavar="NAME", help="A dataset, such as math-sft.")]
 
@@ -148,6 +149,7 @@ def restore(name: Name) -> None:
     version = store.restore(
         old, lineage=old.lineage | {"flow": "restore", "base": str(newest), "restored": str(old)}
     )
+    _state(store, version)
     terminal.echo(f"{version}: the {counted(version.rows, 'row')} of {old}")
 
 
@@ -160,18 +162,39 @@ NOT_COVERED = (
 def verify(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME[@VERSION]", help="A version; default: everything that is stored."),
+        typer.Argument(
+            metavar="NAME[@VERSION]",
+            help="A version, or the folder of an export; default: everything that is stored.",
+        ),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            help="Public key of the publisher (ed25519, PEM or OpenSSH): the statement must be signed by it."
+        ),
     ] = None,
     json: AsJson = False,
 ) -> None:
     """Read stored files again and compare them with their digests. Exit code 2 if one is damaged or missing.
 
     Covers versions, the logs of all tables, candidates, marks, tags, histories, the ledger, reports and the records of runs;
-    and derived data, which the next run makes again: stage outputs, encodings and indexes.
+    and derived data, which the next run makes again: stage outputs, encodings and indexes. Of a version and of an export also the
+    in-toto statement: what it says and, where MATHMILL_SIGNING_KEY is set at publication, its signature.
     """
-    from flows.runner.checks import check_everything, check_one
+    from flows.config.loading import ConfigError
+    from flows.runner.checks import check_everything, check_folder, check_one
+    from storage.datasets.statements import FILE as PROVENANCE
+    from storage.signing import trusted
 
-    states = check_one(name) if name else check_everything()
+    if key is not None and name is None:
+        raise ConfigError("--key is for one version or folder. Fix: name it")
+    trust = (trusted(key),) if key is not None else ()
+    if name is None:
+        states = check_everything()
+    else:
+        folder = Path(name).expanduser()
+        is_folder = folder.is_dir() and (folder / PROVENANCE).is_file()
+        states = check_folder(folder, trust) if is_folder else check_one(name, trust)
     if json:
         print_json(states)
     else:
@@ -203,7 +226,16 @@ def migrate(dataset: Dataset) -> None:
         terminal.echo(f"{old} is in format {MAJOR} already: there is nothing to migrate")
         return
     version = store.migrate(dataset, lineage=old.lineage | {"flow": "migrate", "base": str(old)})
+    _state(store, version)
     terminal.echo(f"{version}: {counted(version.rows, 'row')} of {old}, in format {version.major}")
+
+
+def _state(store: Store, version: Version) -> None:
+    """Write the statement of a version that a command has published."""
+    from flows.settings import load_settings
+    from storage.datasets.statements import state
+
+    state(store.where, version, load_settings().signer())
 
 
 def _store() -> tuple[Store, Path]:

@@ -10,7 +10,9 @@ from flows.runner.artifacts import report, report_path
 from flows.runner.events import PUBLISHED, alarm
 from flows.runner.resources import Tools
 from flows.runner.run_notes import RunNote
+from flows.settings import load_settings
 from storage.counting import counted
+from storage.datasets.statements import state
 from storage.datasets.versions import Version
 from storage.indexes.sketches import History
 from storage.rows import TEXT
@@ -43,12 +45,13 @@ def raise_if_published(tools: Tools, dataset: str, flow: str, inputs: str) -> No
 
 
 def finish(tools: Tools, version: Version) -> None:
-    """Append the version's rows to the candidates and its questions to the history, and write its report."""
+    """Append the version's rows to the candidates and its questions to the history, and write its statement and its report."""
     run = version.lineage.get("run", str(version))
     if version.lineage.get("flow") not in FROM_STORED:
         for number, table in enumerate(tools.store.added_in_pieces(version, MOST_ROWS)):
             part = str(number) if number else ""
             tools.store.append_candidates(table, run=run, version=version, stage="published", part=part)
+    state(tools.store.where, version, load_settings().signer())
     history(tools, version.dataset)
     if not report_path(tools.home, str(version)).exists():
         # before the report: a crash between the two emits it again, and none is lost

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from flows.settings import Settings, load_settings
 from storage.counting import counted
+from storage.datasets import statements
+from storage.datasets.statements import check_export
 from storage.datasets.store import Store
 from storage.datasets.verify import check_tables
+from storage.datasets.versions import Version
 from storage.derived_files import DerivedFiles
 from storage.errors import Corrupt, ForPeople, in_one_line
 from storage.indexes import index, vectors
@@ -17,6 +20,7 @@ from storage.ledger import Ledger
 from storage.ledger.schema import location
 from storage.location import Location
 from storage.sealed_files import HomeFiles
+from storage.signing import BadStatement
 from storage.stage_cache.shards import ShardStore
 
 RESTORE_FILE = "Fix: restore it from a copy of the home"
@@ -26,11 +30,25 @@ MADE_AGAIN = (
 )
 
 
-def check_one(name: str) -> dict[str, str]:
-    """Return the state of one version. Raises VersionNotFound if there is none."""
+def check_one(name: str, trust: Sequence[str] = ()) -> dict[str, str]:
+    """Return the state of one version. trust: ids of the keys of which one must have signed its statement. Raises VersionNotFound if there is
+    none."""
     store = Store(load_settings().tables)
     version = store.resolve(name)
-    return {str(version): _state(lambda: store.verify(version))}
+    return {str(version): _version_state(store, version, trust)}
+
+
+def check_folder(folder: Path, trust: Sequence[str] = ()) -> dict[str, str]:
+    """Return the state of the export in a folder."""
+    return {str(folder): _state(lambda: check_export(folder, trust))}
+
+
+def _version_state(store: Store, version: Version, trust: Sequence[str] = ()) -> str:
+    def check() -> str:
+        store.verify(version)
+        return statements.check(store.where, version, trust)
+
+    return _state(check)
 
 
 def check_everything() -> dict[str, str]:
@@ -49,7 +67,7 @@ def check_everything() -> dict[str, str]:
             states[f"versions of {dataset}"] = in_one_line(error, 2_000)
             continue
         for version in versions:
-            states[str(version)] = _state(lambda version=version: store.verify(version))  # type: ignore[misc]
+            states[str(version)] = _version_state(store, version)
     history = Location.of(settings.home.absolute() / "history")
     for table, lines in check_tables(history).items():
         indexes, damaged = check_indexes(Path(history.path(table)))
@@ -96,12 +114,11 @@ def _ledger(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "ledger", _summary(lines, f"{counted(calls, 'call')}")
 
 
-def _state(check: Callable[[], None]) -> str:
+def _state(check: Callable[[], str]) -> str:
     try:
-        check()
-    except Corrupt as error:
+        return f"sound, {check()}"
+    except (Corrupt, BadStatement) as error:
         return str(error)
-    return "sound"
 
 
 def _summary(lines: list[str], read: str = "", fix: str = RESTORE_FILE) -> str:

@@ -18,6 +18,7 @@ from storage.visible import visible
 
 LINEAGE = "lineage.json"
 MOST_SETS = 8  # benchmarks that are named
+MOST_VALUES = 10  # values of a column that are listed
 _COUNTED = ("license", "language", "source", "subdomain", "solution_format")
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 # Licences of the Hub's own list, by the SPDX name that rows carry; the others are "other" there.
@@ -26,27 +27,26 @@ _HUB_LICENSES = {
 }  # fmt: skip
 
 
-def card(
-    store: Store, version: Version, *, shape: str, rows: int, files: Mapping[str, str], kind: str
-) -> str:
+def card(store: Store, version: Version, *, shape: str, rows: int, files: Mapping[str, str]) -> str:
     """Return the text of the card.
 
     Args:
         rows: how many records were exported.
-        files: the glob of their files, by split.
-        kind: "json", "parquet" or "csv".
+        files: the glob of their files, by split. Its end names their kind.
     """
     counts = _counts(store, version)
     front = yaml.safe_dump(_front(version, counts, rows, files), sort_keys=False, allow_unicode=True)
+    tables = [
+        _table((name, "rows"), _most(counts[name])) for name in _COUNTED if set(counts[name]) != {"unknown"}
+    ]
     parts = [
         f"---\n{front}---\n\n# {inline(version)}\n",
         f"{counted(rows, 'record')} in the shape {code(shape)}, made by mathmill from version {code(version)} "
         f"({counted(version.rows, 'row')}, published {version.created}).\n",
-        _usage(files, kind),
+        _usage(files),
         "## What is in it\n",
-        *(_table((name, "rows"), counts[name].most_common()) for name in _COUNTED),
+        *tables,
         _making(version),
-        _funnel(version.lineage),
     ]
     return "\n".join(parts)
 
@@ -82,8 +82,17 @@ def _counts(store: Store, version: Version) -> dict[str, Counter[str]]:
     return counts
 
 
-def _usage(files: Mapping[str, str], kind: str) -> str:
-    reader = f"read_{kind}"
+def _most(counts: Counter[str]) -> list[tuple[str, int]]:
+    """Return the most frequent values, and the sum of the others in one line."""
+    most = counts.most_common(MOST_VALUES)
+    if rest := len(counts) - len(most):
+        most.append((f"{rest:,} more", counts.total() - sum(count for _, count in most)))
+    return most
+
+
+def _usage(files: Mapping[str, str]) -> str:
+    kind = files["train"].rpartition(".")[2]
+    reader = f"read_{'json' if kind == 'jsonl' else kind}"
     return (
         "## How to load it\n\n"
         "```python\n"
@@ -109,8 +118,6 @@ def _making(version: Version) -> str:
     if lineage.get("flow"):
         after = f", after {code(lineage['base'])}" if lineage.get("base") else ""
         items.append(f"Made by: {code(lineage['flow'])}{after}")
-    if lineage.get("prompts"):
-        items.append(f"Prompts, each with the hash of its text: {', '.join(map(code, lineage['prompts']))}")
     if costs:
         tokens = sum(cost["prompt_tokens"] + cost["completion_tokens"] for cost in costs)
         completions = sum(cost["completions"] for cost in costs)
@@ -120,12 +127,17 @@ def _making(version: Version) -> str:
         )
     items += _certificate(lineage.get("decontamination"))
     items += _verifier(lineage.get("verifier"))
-    roles = [(role, facts["model"], facts.get("revision") or "") for role, facts in models.items()]
+    by_model: dict[str, list[str]] = {}
+    for role, facts in models.items():
+        revision = f" ({inline(facts['revision'])})" if facts.get("revision") else ""
+        by_model.setdefault(inline(facts["model"]) + revision, []).append(inline(role))
+    if by_model:
+        named = [f"{model} as {', '.join(roles)}" for model, roles in by_model.items()]
+        items.append(f"Models: {'; '.join(named)}")
     return (
         "## How it was made\n\n"
         + "".join(f"- {item}\n" for item in items)
-        + ("\n" + _table(("role", "model", "revision"), roles) if roles else "")
-        + f"\nThe whole lineage, with every parameter, is in [{LINEAGE}]({LINEAGE}).\n"
+        + f"\nThe whole lineage, with the funnel, the prompts by their hash and every parameter, is in [{LINEAGE}]({LINEAGE}).\n"
     )
 
 
@@ -165,15 +177,6 @@ def _certificate(record: Mapping[str, Any] | None) -> list[str]:
             f"Of {counted(planted, 'leak')} that were planted to test the rules, {hits / planted:.1%} were found"
         )
     return lines
-
-
-def _funnel(lineage: Mapping[str, Any]) -> str:
-    lines = lineage.get("funnel")
-    if not isinstance(lines, list) or not all(isinstance(line, dict) for line in lines) or not lines:
-        return ""
-    columns = list(lines[0])
-    rows = [[line.get(column, "") for column in columns] for line in lines]
-    return "## Funnel\n\n" + _table(columns, rows)
 
 
 def _table(heads: Any, rows: Any) -> str:

@@ -1,6 +1,6 @@
 """Exports a version for training: a folder in the Hugging Face layout, with a dataset card.
 
-    data/train-00000-of-00002.jsonl ...   README.md   croissant.json   lineage.json
+    data/train-00000-of-00002.jsonl ...   README.md   croissant.json   lineage.json   provenance.json
 
 Rows are streamed in bounded memory. The folder is written under a temporary name and renamed, so that it is complete or
 absent.
@@ -22,14 +22,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.atomic import rename, replacing
-from storage.datasets.card import LINEAGE, card, lineage_text
-from storage.datasets.croissant import FILE as CROISSANT
-from storage.datasets.croissant import croissant
+from storage.datasets.metadata import metadata
 from storage.datasets.shapes import COMPARING, SHAPES, ComparePairs, shape_of
+from storage.datasets.statements import FILE as PROVENANCE
+from storage.datasets.statements import statement_of_export
 from storage.datasets.store import Store
 from storage.datasets.turns import Reasoning, without_absent
 from storage.datasets.versions import Version
 from storage.errors import StorageError, explained
+from storage.signing import Signer, enveloped
 from storage.sql import connect
 
 FileKind = Literal["jsonl", "parquet", "csv"]
@@ -51,6 +52,8 @@ def export(
     where: str | None = None,
     columns: Sequence[str] = (),
     tested: Callable[[pa.Table], pa.Array] | None = None,
+    address: str = "",
+    by: Signer | None = None,
 ) -> int:
     """Write the version's rows in the shape `format`, a key of storage.datasets.shapes.SHAPES or COMPARING, and with their places
     in a curriculum (ORDER) if the version has some.
@@ -62,6 +65,8 @@ def export(
         where: a condition of SQL on the version's columns; only records of rows that meet it are written.
         columns: further columns of the rows that the records get.
         tested: returns the problem ids whose records are written as the split `test`, of a table with problem_id and question.
+        address: the URL at which the folder will be published, if it will be.
+        by: signs the statement of the files.
 
     Returns:
         How many records were written.
@@ -77,9 +82,10 @@ def export(
         raise TypeError(f"export: the shape {format} needs `compare`")
     resolved = store.resolve(version)
     suffix = files or ("parquet" if format == "parquet" else "jsonl")
-    batches = _with_order(shape_of(format, store, resolved, compare or _unknown, reasoning), store, resolved)
-    if where is not None:
-        batches = _only(batches, chosen_ids(store, resolved, where))
+    ids = chosen_ids(store, resolved, where) if where is not None else None
+    batches = _with_order(
+        shape_of(format, store, resolved, compare or _unknown, reasoning, ids), store, resolved
+    )
     if columns:
         batches = _with_columns(batches, store, resolved, columns)
     return write_folder(
@@ -90,24 +96,24 @@ def export(
         batches,
         suffix,
         rows_per_shard,
-        test_ids=_tested(store, resolved, where, tested),
+        test_ids=tested_ids(store, resolved, ids, tested),
+        address=address,
+        by=by,
     )
 
 
-def _only(batches: Iterator[pa.RecordBatch], ids: pa.Array) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        yield batch.filter(pc.is_in(batch.column("id"), value_set=ids))
-
-
-def _tested(
-    store: Store, version: Version, where: str | None, tested: Callable[[pa.Table], pa.Array] | None
+def tested_ids(
+    store: Store,
+    version: Version,
+    ids: pa.Array | None,
+    tested: Callable[[pa.Table], pa.Array] | None,
 ) -> pa.Array | None:
-    """Return the ids of the rows of the test problems, None without a split."""
+    """Return the ids of the rows of the test problems, None without a split. ids: of the rows that are exported; None: all."""
     if tested is None:
         return None
     rows = store.read(version, ["id", "problem_id", "question"])
-    if where is not None:
-        rows = rows.filter(pc.is_in(rows.column("id"), value_set=chosen_ids(store, version, where)))
+    if ids is not None:
+        rows = rows.filter(pc.is_in(rows.column("id"), value_set=ids))
     problems = tested(rows.select(["problem_id", "question"]))
     return rows.column("id").filter(pc.is_in(rows.column("problem_id"), value_set=problems)).combine_chunks()
 
@@ -122,17 +128,17 @@ def write_folder(
     rows_per_shard: int,
     beside_them: Callable[[], Mapping[str, str]] = dict,
     test_ids: pa.Array | None = None,
+    address: str = "",
+    by: Signer | None = None,
 ) -> int:
     """Write the records of a version, which have the shape `shape`, into a new folder with its card, and return their number.
 
     beside_them: returns the texts of further files by name; it is called when all records are written. test_ids: the ids of the records of the
-    split `test`, None without one. Raises StorageError as
+    split `test`, None without one. address: the URL at which the folder will be published, if it will be. by: signs
+    the statement of the files. Raises StorageError as
     `export`.
     """
-    target = Path(directory).expanduser().absolute()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise StorageError(f"{target} is not empty. Fix: give a folder that is empty or does not exist yet")
-    kind = "json" if files == "jsonl" else files
+    target = empty_folder(directory)
     with explained(str(target.parent), "name another folder"):
         target.parent.mkdir(parents=True, exist_ok=True)
         with replacing(target) as beside:
@@ -148,11 +154,24 @@ def write_folder(
                     f"no record is left for the split {empty[0]!r}. Fix: another share of --test, or more rows"
                 )
             globs = {split: f"data/{split}-*.{files}" for split in splits}
-            text = card(store, version, shape=shape, rows=rows, files=globs, kind=kind)
-            further = {CROISSANT: croissant(version, beside, files), **beside_them()}
-            for name, content in {"README.md": text, LINEAGE: lineage_text(version), **further}.items():
+            texts = metadata(store, version, beside, shape=shape, rows=rows, files=globs, address=address)
+            for name, content in {**texts, **beside_them()}.items():
                 (beside / name).write_text(content, encoding="utf-8")
+            seal_export(version, beside, by)
     return rows
+
+
+def seal_export(version: Version, folder: Path, by: Signer | None) -> None:
+    """Write the statement of an export, whose other files are all written, signed if there is a key."""
+    (folder / PROVENANCE).write_text(enveloped(statement_of_export(version, folder), by), encoding="utf-8")
+
+
+def empty_folder(directory: str | os.PathLike[str]) -> Path:
+    """Return the absolute path of a folder to export into. Raises StorageError if there is something in it."""
+    target = Path(directory).expanduser().absolute()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise StorageError(f"{target} is not empty. Fix: give a folder that is empty or does not exist yet")
+    return target
 
 
 def _with_order(
@@ -302,18 +321,31 @@ def _with_columns(
     batches: Iterator[pa.RecordBatch], store: Store, version: Version, names: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
     """Yield the batches with further columns of their rows, by id. Raises StorageError for one that is unknown or there already."""
-    known = store.read(version, None, pc.field("id").is_null()).schema.names
-    if unknown := [name for name in names if name not in known]:
-        raise StorageError(f"{version} has no column {unknown[0]!r}. Fix: choose of {', '.join(known)}")
-    table = store.read(version, list(dict.fromkeys(["id", *names])))
+    table = further_columns(store, version, names)
     ids = table.column("id").combine_chunks()
     for batch in batches:
         places = pc.index_in(batch.column("id"), value_set=ids)
         for name in names:
-            if name in batch.schema.names:
-                raise StorageError(f"the records have {name!r} already. Fix: leave it out of --columns")
-            batch = batch.append_column(name, _without_maps(table.column(name).combine_chunks()).take(places))
+            require_new(name, batch.schema.names)
+            batch = batch.append_column(name, table.column(name).combine_chunks().take(places))
         yield batch
+
+
+def require_new(name: str, there: Sequence[str]) -> None:
+    """Raise StorageError if records with the fields `there` have the further column already."""
+    if name in there:
+        raise StorageError(f"the records have {name!r} already. Fix: leave it out of --columns")
+
+
+def further_columns(store: Store, version: Version, names: Sequence[str]) -> pa.Table:
+    """Return the ids of a version's rows with the columns `names`, maps as JSON. Raises StorageError for an unknown one."""
+    known = store.read(version, None, pc.field("id").is_null()).schema.names
+    if unknown := [name for name in names if name not in known]:
+        raise StorageError(f"{version} has no column {unknown[0]!r}. Fix: choose of {', '.join(known)}")
+    table = store.read(version, list(dict.fromkeys(["id", *names])))
+    for at, name in enumerate(table.column_names):
+        table = table.set_column(at, name, _without_maps(table.column(name).combine_chunks()))
+    return table
 
 
 def _without_maps(column: pa.Array) -> pa.Array:

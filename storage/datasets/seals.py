@@ -8,7 +8,7 @@ file with another digest was altered; a missing seal is detected by its other co
 A seal may be behind its log (after a kill between commit and seal, or with two writers at once); the next commit or
 `maintain` brings it up to date. It is never ahead of its log. A table that was written before seals existed has none, which
 is reported but is not damage. For tables whose commits do not record the digests of their data files (the table of tags, a
-history) the seal covers those files too.
+history) the seal covers those files too. The statements of versions (storage.datasets.statements) are sealed like files of the log.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from pathlib import Path
 
 import pyarrow.fs as pafs
 
-from storage.atomic import write_bytes
 from storage.counting import be, counted
 from storage.datasets.audit import seal_of
 from storage.errors import Corrupt
@@ -35,6 +34,7 @@ from storage.location import Location
 FOLDER = "_seals"
 OWN = "_seal.json"
 LOG = "_delta_log"
+STATEMENTS = "_provenance"
 _log = logging.getLogger(__name__)
 _MUTABLE = f"{LOG}/_last_checkpoint"
 
@@ -92,7 +92,7 @@ def seal(where: Location, table: str, *, data: bool = False) -> int:
     """
     with _alone(where):
         files = dict(read(where, table).files)
-        names = _log_files(where, table)
+        names = _sealed_names(where, table)
         new = [name for name in names if name not in files]
         if not new:
             return 0
@@ -106,10 +106,10 @@ def seal(where: Location, table: str, *, data: bool = False) -> int:
             files[_MUTABLE] = seal_of(where, table, _MUTABLE)[0]
         if all(copy == _ABSENT for copy in _copies(where, table).values()):
             # so that a kill between the two copies differs from a copy that was removed
-            _write(where, _Copy(files, single=True).text(), FOLDER, f"{table}.json")
+            where.write(_Copy(files, single=True).text(), FOLDER, f"{table}.json")
         text = _Copy(files).text()
-        _write(where, text, table, OWN)
-        _write(where, text, FOLDER, f"{table}.json")
+        where.write(text, table, OWN)
+        where.write(text, FOLDER, f"{table}.json")
         return len(new)
 
 
@@ -134,13 +134,13 @@ def check(where: Location, table: str) -> list[str]:
             f"the table {where.url(table)} is missing ({counted(entries, 'entry')} of its log {be(entries)} sealed)"
         ]
     findings = list(sealed.findings)
-    names = _log_files(where, table)
+    names = _sealed_names(where, table)
     behind = any(name not in sealed.files for name in names)
     for name, digest in sorted(sealed.files.items()):
         if name == _MUTABLE and behind:  # rewritten by a commit that is not sealed yet
             continue
         if not where.exists(table, name):
-            if name.startswith(f"{LOG}/") or name in _present(where, table, names):
+            if name.startswith((f"{LOG}/", f"{STATEMENTS}/")) or name in _present(where, table, names):
                 findings.append(f"{table}/{name} is missing")
         elif seal_of(where, table, name)[0] != digest:
             findings.append(f"{table}/{name} was altered")
@@ -200,12 +200,16 @@ def _entries(where: Location, table: str, name: str) -> list[dict[str, dict[str,
     return actions
 
 
-def _log_files(where: Location, table: str) -> list[str]:
+def _sealed_names(where: Location, table: str) -> list[str]:
     selector = pafs.FileSelector(where.path(table, LOG), allow_not_found=True)
     infos = where.filesystem.get_file_info(selector)
     names = (info.base_name for info in infos if info.type == pafs.FileType.File)
     kept = [name for name in names if name == "_last_checkpoint" or name.endswith((".json", ".parquet"))]
-    return sorted(f"{LOG}/{name}" for name in kept)
+    stated = pafs.FileSelector(where.path(table, STATEMENTS), allow_not_found=True)
+    statements = (
+        info.base_name for info in where.filesystem.get_file_info(stated) if info.extension == "json"
+    )
+    return sorted([*(f"{LOG}/{name}" for name in kept), *(f"{STATEMENTS}/{name}" for name in statements)])
 
 
 def _is_entry(name: str) -> bool:
@@ -246,18 +250,6 @@ def _load(where: Location, *parts: str) -> _Copy | str:
     except (ValueError, KeyError, TypeError, AttributeError):
         return "was altered"
     return copy if copy.text() == data else "was altered"
-
-
-def _write(where: Location, data: bytes, *parts: str) -> None:
-    """Write a file atomically: by a rename, or by one put to an object store."""
-    path = where.path(*parts)
-    if not where.local:
-        with where.filesystem.open_output_stream(path) as stream:
-            stream.write(data)
-        return
-    folder = Path(path).parent
-    folder.mkdir(parents=True, exist_ok=True)
-    write_bytes(Path(path), data)
 
 
 @contextlib.contextmanager

@@ -45,6 +45,7 @@ from storage.sql import connect
 _BATCH = 8_192
 
 RecordBatches = Iterator[pa.RecordBatch]
+PROMPT_ONLY = "prompt-only"
 PYTHON = "python"  # the tool that interleaved solutions call
 _CODE = pa.struct([("code", pa.string())])
 _PYTHON_TOOL = {
@@ -255,16 +256,21 @@ def prompt_completion(store: Store, version: Version, reasoning: Reasoning = "fi
         yield batch.rename_columns(["id", "prompt", "completion", *batch.schema.names[3:]])
 
 
-def prompt_only(store: Store, version: Version, reasoning: Reasoning = "field") -> RecordBatches:
+def prompt_only(
+    store: Store, version: Version, reasoning: Reasoning = "field", ids: pa.Array | None = None
+) -> RecordBatches:
     """Yield each question with a known answer once: id, prompt, answer (the trusted one, or else that of a row), language and, where it was
-    measured, the pass rate."""
+    measured, the pass rate. ids: of the rows that are read; None: all."""
+    among = "" if ids is None else "AND id IN (SELECT id FROM chosen)"
     query = f"""
         SELECT min(id) AS id, min(question) AS prompt, min(coalesce(reference_answer, answer)) AS answer,
                min(language) AS language, min(scores['pass_rate'])::FLOAT AS pass_rate
-        FROM "{version}" WHERE kind IS NULL AND coalesce(reference_answer, answer) IS NOT NULL
+        FROM "{version}" WHERE kind IS NULL AND coalesce(reference_answer, answer) IS NOT NULL {among}
         GROUP BY problem_id ORDER BY problem_id
     """
     with connect(store) as connection:
+        if ids is not None:
+            connection.register("chosen", pa.table({"id": ids}))
         yield from connection.sql(query).to_arrow_reader(_BATCH)
 
 
@@ -510,7 +516,7 @@ def _query(
 SHAPES: dict[str, Callable[[Store, Version, Reasoning], RecordBatches]] = {
     "messages": messages,
     "prompt-completion": prompt_completion,
-    "prompt-only": prompt_only,
+    PROMPT_ONLY: prompt_only,
     "parquet": every_column,
     "step-preference": step_pairs,
     "stepwise-supervision": labelled_steps,
@@ -522,9 +528,25 @@ COMPARING: dict[str, Callable[[Store, Version, ComparePairs, Reasoning], RecordB
 
 
 def shape_of(
-    name: str, store: Store, version: Version, compare: ComparePairs, reasoning: Reasoning = "field"
+    name: str,
+    store: Store,
+    version: Version,
+    compare: ComparePairs,
+    reasoning: Reasoning = "field",
+    ids: pa.Array | None = None,
 ) -> RecordBatches:
-    """Return the version's rows in the shape `name`, a key of SHAPES or COMPARING."""
-    if name in SHAPES:
-        return SHAPES[name](store, version, reasoning)
-    return COMPARING[name](store, version, compare, reasoning)
+    """Return the version's rows in the shape `name`, a key of SHAPES or COMPARING; of the rows `ids` only, if they are given."""
+    if name == PROMPT_ONLY:
+        # a record is a question, whose rows may be chosen in part: the choice comes before the grouping
+        return prompt_only(store, version, reasoning, ids)
+    whole = (
+        SHAPES[name](store, version, reasoning)
+        if name in SHAPES
+        else COMPARING[name](store, version, compare, reasoning)
+    )
+    return whole if ids is None else _only(whole, ids)
+
+
+def _only(batches: RecordBatches, ids: pa.Array) -> RecordBatches:
+    for batch in batches:
+        yield batch.filter(pc.is_in(batch.column("id"), value_set=ids))

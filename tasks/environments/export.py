@@ -1,6 +1,7 @@
 """Export the questions of a version with known answers as an environment for a framework of reinforcement learning.
 
-    data/train.jsonl (or .parquet)   the framework's files   mathmill_verifier/ with pyproject.toml   README.md   lineage.json
+    data/train.jsonl (or .parquet)   the framework's files   mathmill_verifier/ with pyproject.toml
+    README.md   lineage.json   croissant.json   provenance.json
 
 A format is a module of tasks.environments.formats. The folder is complete or absent.
 """
@@ -8,8 +9,7 @@ A format is a module of tasks.environments.formats. The folder is complete or ab
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +19,18 @@ import pyarrow.parquet as pq
 
 import prompts
 from storage.atomic import replacing
-from storage.datasets.card import LINEAGE, card, lineage_text
+from storage.datasets.export import chosen_ids, empty_folder, further_columns, seal_export, tested_ids
+from storage.datasets.metadata import CARD, metadata
 from storage.datasets.shapes import prompt_only
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.errors import StorageError, explained
+from storage.signing import Signer
 from tasks.environments.pinned import pinned
+from tasks.environments.task import TEST, TRAIN, EnvironmentTask
 from tasks.plugins import module, names
 
 FORMATS = "tasks.environments.formats"
-
-
-@dataclass(frozen=True, slots=True)
-class EnvironmentTask:
-    """A question with its trusted answer, as it is asked: `messages` are the turns before the completion. `index` is its place in the file."""
-
-    index: int
-    id: str
-    question: str
-    answer: str
-    language: str
-    messages: tuple[Mapping[str, str], ...]
 
 
 def formats() -> list[str]:
@@ -55,58 +46,102 @@ def export_environment(
     *,
     bare: bool = False,
     overlay: Path | None = None,
+    files: str | None = None,
+    where: str | None = None,
+    columns: Sequence[str] = (),
+    tested: Callable[[pa.Table], pa.Array] | None = None,
+    address: str = "",
+    by: Signer | None = None,
 ) -> int:
     """Write an environment, and return its number of questions.
 
-    bare: asks the question alone, instead of by the prompt that solves in words, which a file in the folder `overlay` replaces. Raises StorageError if the folder is not empty, or the version has no
-    question with a known answer.
+    Args:
+        bare: asks the question alone, instead of by the prompt that solves in words.
+        overlay: a folder whose file of that name replaces this prompt.
+        files: the kind of the files that is asked for; a framework reads one kind only.
+        where: a condition of SQL on the version's columns; only questions of rows that meet it are written.
+        columns: further columns of the rows that the records get.
+        tested: as of storage.datasets.export.export; the questions of the split `test` lie beside those of `train`.
+        address: the URL at which the folder will be published, if it will be.
+        by: signs the statement of the files.
+
+    Raises:
+        StorageError: the folder is not empty, the version has no question with a known answer, or an option does not fit.
     """
-    target = Path(directory).expanduser().absolute()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise StorageError(f"{target} is not empty. Fix: give a folder that is empty or does not exist yet")
+    target = empty_folder(directory)
     of_format = module(FORMATS, format.replace("-", "_"))
-    tasks = _tasks(store, version, bare, overlay)
-    if not tasks:
-        raise StorageError(
-            f"{version} has no question with a known answer. Fix: choose a version with such rows"
-        )
+    kind = of_format.data.rpartition(".")[2]
+    if files and files != kind:
+        raise StorageError(f"--files {files}: {format} reads {kind} files. Fix: leave it out")
+    splits = _tasks(store, version, bare, overlay, where, columns, tested)
+    for split, tasks in splits.items():
+        if not tasks:
+            raise StorageError(
+                f"{version} has no question with a known answer for the split {split!r}. Fix: choose a version with such rows, "
+                "or another --where or --test"
+            )
     digest, package = pinned()
-    records = [of_format.record(task, str(version)) for task in tasks]
+    places = {split: of_format.data.replace(TRAIN, split) for split in splits}
     with explained(str(target.parent), "name another folder"):
         target.parent.mkdir(parents=True, exist_ok=True)
         with replacing(target) as beside:
-            data = beside / of_format.data
-            data.parent.mkdir(parents=True)
-            _write(records, data)
-            text = card(
-                store,
-                version,
-                shape=format,
-                rows=len(tasks),
-                files={"train": of_format.data},
-                kind=_kind(data),
-            )
-            files = {**package, **of_format.files(digest), LINEAGE: lineage_text(version)}
+            for split, tasks in splits.items():
+                data = beside / places[split]
+                data.parent.mkdir(parents=True, exist_ok=True)
+                _write([of_format.record(task, str(version)) for task in tasks], data)
+            count = sum(map(len, splits.values()))
+            about = metadata(store, version, beside, shape=format, rows=count, files=places, address=address)
             how = f"\n## The reward\n\n{of_format.usage.strip()}\n\nThe verifier is pinned: `{digest}`.\n"
-            for name, content in {**files, "README.md": text + how}.items():
+            texts = {**package, **of_format.files(digest, tuple(splits)), **about, CARD: about[CARD] + how}
+            for name, content in texts.items():
                 path = beside / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(content, encoding="utf-8")
-    return len(tasks)
+            seal_export(version, beside, by)
+    return count
 
 
-def _tasks(store: Store, version: Version, bare: bool, overlay: Path | None) -> list[EnvironmentTask]:
-    tasks: list[EnvironmentTask] = []
-    for batch in prompt_only(store, version):
+def _tasks(
+    store: Store,
+    version: Version,
+    bare: bool,
+    overlay: Path | None,
+    where: str | None,
+    columns: Sequence[str],
+    tested: Callable[[pa.Table], pa.Array] | None,
+) -> dict[str, list[EnvironmentTask]]:
+    """Return the questions by split."""
+    ids = chosen_ids(store, version, where) if where is not None else None
+    held = tested_ids(store, version, ids, tested)
+    test = set() if held is None else set(held.to_pylist())
+    splits: dict[str, list[EnvironmentTask]] = {TRAIN: []} if held is None else {TRAIN: [], TEST: []}
+    table = further_columns(store, version, columns) if columns else None
+    places = {} if table is None else {id: at for at, id in enumerate(table.column("id").to_pylist())}
+    for batch in prompt_only(store, version, ids=ids):
         for row in batch.to_pylist():
             question, language = row["prompt"], row["language"] or "en"
             asked = [{"role": "user", "content": question}]
             if not bare:
                 asked = prompts.load("solve_cot", language, overlay=overlay).messages(question=question)
-            tasks.append(
-                EnvironmentTask(len(tasks), row["id"], question, row["answer"], language, tuple(asked))
+            split = TEST if row["id"] in test else TRAIN
+            further = (
+                {}
+                if table is None
+                else {name: table.column(name)[places[row["id"]]].as_py() for name in columns}
             )
-    return tasks
+            splits[split].append(
+                EnvironmentTask(
+                    len(splits[split]),
+                    row["id"],
+                    question,
+                    row["answer"],
+                    language,
+                    tuple(asked),
+                    split,
+                    further,
+                )
+            )
+    return splits
 
 
 def _write(records: list[dict[str, Any]], path: Path) -> None:
@@ -114,7 +149,3 @@ def _write(records: list[dict[str, Any]], path: Path) -> None:
         pq.write_table(pa.Table.from_pylist(records), path, compression="zstd")
     else:
         path.write_bytes(b"".join(orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE) for one in records))
-
-
-def _kind(path: Path) -> str:
-    return "parquet" if path.suffix == ".parquet" else "json"

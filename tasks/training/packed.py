@@ -24,6 +24,7 @@ from storage.datasets.export import ROWS_PER_SHARD, write_folder
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.errors import in_one_line
+from storage.signing import Signer
 from tasks.seeding import seed_of
 from tasks.training.config import TrainError
 from tasks.training.loader import IGNORED, EpochSize, Group, TokenBlock, pack, slices
@@ -88,10 +89,12 @@ def export_packed(
     length: int,
     window: int = WINDOW,
     blocks_per_file: int = ROWS_PER_SHARD,
+    by: Signer | None = None,
 ) -> PackedInfo:
     """Write a version as packed blocks of at most `length` tokens, as `cpt` reads it: rows of any kind, in their order.
 
-    window: tokens that are packed together, which bounds the memory: larger windows fill the blocks a little better. Raises
+    window: tokens that are packed together, which bounds the memory: larger windows fill the blocks a little better. by: signs the statement of
+    the files. Raises
     StorageError if the directory is not empty or no row can be used.
     """
     encoder = TokenEncoder(tokenizer, length, whole=True)
@@ -113,7 +116,7 @@ def export_packed(
         about = PackedInfo(str(version), digest_of_tokenizer(tokenizer), length, **counts, dropped=dropped)
         return {INFO: orjson.dumps(dataclasses.asdict(about), option=orjson.OPT_INDENT_2).decode()}
 
-    write_folder(store, version, directory, SHAPE, batches(), "parquet", blocks_per_file, info)
+    write_folder(store, version, directory, SHAPE, batches(), "parquet", blocks_per_file, info, by=by)
     return PackedInfo.of(directory)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import threading
@@ -9,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -25,9 +27,9 @@ class Hub:
     broken: set[str] = field(default_factory=set)
 
     def answer(
-        self, method: str, path: str, body: bytes, *, recursive: bool = False
+        self, method: str, path: str, body: bytes, *, recursive: bool = False, token: str = ""
     ) -> tuple[int, dict[str, str], bytes]:
-        """Return status, headers and body."""
+        """Return status, headers and body. token: of the request, which reading needs not."""
         self.requests.append(f"{method} {path}")
         api, resolved = f"/api/datasets/{self.repository}", f"/datasets/{self.repository}/resolve/"
         if path.startswith(resolved):
@@ -94,8 +96,150 @@ def _asked(body: bytes) -> list[str]:
     return paths
 
 
+@dataclass(slots=True)
+class Repository:
+    """A data set repository that can be written to. commits: their messages, the oldest first."""
+
+    private: bool
+    files: dict[str, bytes] = field(default_factory=dict)
+    commits: list[str] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def head(self) -> str:
+        return hashlib.sha1("\n".join(["", *self.commits]).encode()).hexdigest()
+
+
+@dataclass(slots=True)
+class WritableHub:
+    """The addresses that `huggingface_hub` asks for when it makes a repository and commits to it, with LFS for all but small texts.
+
+    token: the one that may write; the error for another one echoes it, as a careless gateway does. fail: method and start of the path of a request
+    that is answered with 500 and removed from the set (or stays, with `*` at its end).
+    """
+
+    token: str
+    url: str = ""
+    repositories: dict[str, Repository] = field(default_factory=dict)
+    objects: dict[str, bytes] = field(default_factory=dict)
+    requests: list[str] = field(default_factory=list)
+    fail: set[str] = field(default_factory=set)
+
+    def answer(
+        self, method: str, path: str, body: bytes, *, recursive: bool = False, token: str = ""
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Return status, headers and body."""
+        asked = f"{method} {path}"
+        self.requests.append(asked)
+        for one in sorted(self.fail):
+            if asked.startswith(one.rstrip("*")):
+                if not one.endswith("*"):
+                    self.fail.discard(one)
+                return 500, {}, b'{"error": "broken"}'
+        if method == "PUT":
+            self.objects[path.removeprefix("/upload/")] = body
+            return _json({})
+        if path == "/api/validate-yaml":
+            return _json({"errors": [], "warnings": []})
+        if token != self.token:
+            words = {"error": f"Invalid credentials: {token}"}
+            return 401, {"X-Error-Message": f"Invalid credentials: {token}"}, json.dumps(words).encode()
+        if path == "/api/repos/create":
+            asked_for = json.loads(body)
+            name = f"{asked_for['organization']}/{asked_for['name']}"
+            if name.startswith("others/"):
+                return 403, {}, b'{"error": "You may not create repositories of others"}'
+            self.repositories.setdefault(name, Repository(asked_for["visibility"] == "private"))
+            return _json({"url": f"{self.url}/datasets/{name}"})
+        if path.endswith("/info/lfs/objects/batch"):
+            return self._batch(json.loads(body))
+        name = "/".join(path.removeprefix("/api/datasets/").split("/")[:2])
+        if name not in self.repositories:
+            return 404, {"X-Error-Code": "RepoNotFound"}, b'{"error": "Repository not found"}'
+        return self._of_repository(
+            name, self.repositories[name], path.removeprefix(f"/api/datasets/{name}").strip("/"), body
+        )
+
+    def _of_repository(
+        self, name: str, one: Repository, rest: str, body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        what = rest.partition("/")[0]
+        if what in ("", "revision"):
+            reader = Hub(name, one.files)
+            status, headers, data = reader.answer("GET", f"/api/datasets/{name}", b"")
+            return (
+                status,
+                headers,
+                json.dumps(json.loads(data) | {"sha": one.head, "private": one.private}).encode(),
+            )
+        if what == "tree":
+            return Hub(name, one.files).answer("GET", f"/api/datasets/{name}/{rest}", b"", recursive=True)
+        if what == "refs":
+            tags = [
+                {"name": tag, "ref": f"refs/tags/{tag}", "targetCommit": at} for tag, at in one.tags.items()
+            ]
+            return _json({"branches": [], "converts": [], "tags": tags})
+        if what == "tag":
+            one.tags[json.loads(body)["tag"]] = unquote(rest.partition("/")[2])
+            return _json({})
+        if what == "preupload":
+            return _json(
+                {
+                    "files": [
+                        {"path": file["path"], "shouldIgnore": False, **self._mode(one, file)}
+                        for file in json.loads(body)["files"]
+                    ]
+                }
+            )
+        if what == "commit":
+            return self._commit(name, one, body)
+        return 404, {"X-Error-Code": "EntryNotFound"}, b'{"error": "not found"}'
+
+    def _mode(self, one: Repository, file: Mapping[str, object]) -> dict[str, object]:
+        path = str(file["path"])
+        large = path.startswith("data/")
+        there = one.files.get(path)
+        if there is None:
+            oid = None
+        elif large:
+            oid = hashlib.sha256(there).hexdigest()
+        else:
+            oid = hashlib.sha1(b"blob %d\0" % len(there) + there).hexdigest()
+        return {"uploadMode": "lfs" if large else "regular", "oid": oid}
+
+    def _batch(self, asked: Mapping[str, list[dict[str, object]]]) -> tuple[int, dict[str, str], bytes]:
+        objects = []
+        for one in asked["objects"]:
+            known = {"oid": one["oid"], "size": one["size"]}
+            if one["oid"] not in self.objects:
+                known["actions"] = {"upload": {"href": f"{self.url}/upload/{one['oid']}", "header": {}}}
+            objects.append(known)
+        return _json({"transfer": "basic", "objects": objects})
+
+    def _commit(self, name: str, one: Repository, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        lines = [json.loads(line) for line in body.splitlines()]
+        header = lines[0]["value"]
+        if header.get("parentCommit") not in (None, one.head):
+            return 412, {}, b'{"error": "A commit has happened since"}'
+        files = dict(one.files)
+        for line in lines[1:]:
+            value = line["value"]
+            if line["key"] == "file":
+                files[value["path"]] = base64.b64decode(value["content"])
+            elif line["key"] == "lfsFile":
+                files[value["path"]] = self.objects[value["oid"]]
+            else:
+                del files[value["path"]]
+        one.files = files
+        one.commits.append(header["summary"])
+        return _json({"commitUrl": f"{self.url}/datasets/{name}/commit/{one.head}", "commitOid": one.head})
+
+
+AnyHub = TypeVar("AnyHub", Hub, WritableHub)
+
+
 @contextmanager
-def serving(hub: Hub) -> Iterator[Hub]:
+def serving(hub: AnyHub) -> Iterator[AnyHub]:
     """Serve a hub until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -106,7 +250,11 @@ def serving(hub: Hub) -> Iterator[Hub]:
             asked_for = urlsplit(self.path)
             recursive = "recursive=true" in asked_for.query.lower()
             status, headers, data = hub.answer(
-                self.command, unquote(asked_for.path), body, recursive=recursive
+                self.command,
+                unquote(asked_for.path),
+                body,
+                recursive=recursive,
+                token=str(self.headers.get("Authorization") or "").removeprefix("Bearer "),
             )
             asked = self.headers.get("Range", "")
             if status == 200 and asked.startswith("bytes="):
@@ -121,7 +269,7 @@ def serving(hub: Hub) -> Iterator[Hub]:
             if self.command != "HEAD":
                 self.wfile.write(data)
 
-        do_GET = do_HEAD = do_POST = _any
+        do_GET = do_HEAD = do_POST = do_PUT = _any
 
         def log_message(self, format: str, *args: object) -> None:
             pass

@@ -6,10 +6,10 @@ A response without a judgement has `mask_sample` and `failure_kind`, as the fram
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-if TYPE_CHECKING:
-    from tasks.environments.export import EnvironmentTask
+from tasks.environments.task import TEST, EnvironmentTask, with_columns
 
 data = "resources_servers/mathmill/data/train.jsonl"
 usage = """
@@ -110,22 +110,28 @@ mathmill_simple_agent:
         type: train
         jsonl_fpath: resources_servers/mathmill/data/train.jsonl
 """
+_VALIDATION = """      - name: test
+        type: validation
+        jsonl_fpath: resources_servers/mathmill/data/test.jsonl
+"""
 
 
 def record(task: EnvironmentTask, version: str) -> dict[str, Any]:
-    return {
+    fields = {
         "responses_create_params": {"input": list(task.messages)},
         "question": task.question,
         "expected_answer": task.answer,
         "language": task.language,
         "id": task.id,
     }
+    return with_columns(fields, task)
 
 
-def files(digest: str) -> dict[str, str]:
+def files(digest: str, splits: Sequence[str]) -> dict[str, str]:
     folder = "resources_servers/mathmill"
+    config = _CONFIG + _VALIDATION if TEST in splits else _CONFIG
     return {
         f"{folder}/app.py": _APP.format(digest=digest),
-        f"{folder}/configs/mathmill.yaml": _CONFIG,
+        f"{folder}/configs/mathmill.yaml": config,
         f"{folder}/requirements.txt": "# pip install the folder of the verifier (pyproject.toml) into this server's environment\n",
     }

@@ -3,10 +3,10 @@ of floats. `None` leaves a completion out of the advantages (documentation of TR
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-if TYPE_CHECKING:
-    from tasks.environments.export import EnvironmentTask
+from tasks.environments.task import EnvironmentTask, with_columns
 
 data = "data/train.jsonl"
 usage = """
@@ -36,14 +36,15 @@ def reward(prompts, completions, answer, language, question, **_):
 
 
 def record(task: EnvironmentTask, version: str) -> dict[str, Any]:
-    return {
+    fields = {
         "prompt": list(task.messages),
         "answer": task.answer,
         "question": task.question,
         "language": task.language,
         "id": task.id,
     }
+    return with_columns(fields, task)
 
 
-def files(digest: str) -> dict[str, str]:
+def files(digest: str, splits: Sequence[str]) -> dict[str, str]:
     return {"reward.py": _REWARD.format(digest=digest)}

@@ -7,10 +7,10 @@ verifier failed: trainers leave out rollouts with an error.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-if TYPE_CHECKING:
-    from tasks.environments.export import EnvironmentTask
+from tasks.environments.task import EnvironmentTask, with_columns
 
 data = "data/train.jsonl"
 usage = """
@@ -58,9 +58,17 @@ def _text(message):
 
 def load_environment(**options):
     """Return the environment; `options` are those of SingleTurnEnv."""
-    file = Path(__file__).resolve().parent / "data" / "train.jsonl"
-    dataset = Dataset.from_list([json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()])
-    return vf.SingleTurnEnv(dataset=dataset, rubric=vf.Rubric(funcs=[correct_answer]), **options)
+    return vf.SingleTurnEnv(
+        dataset=_split("train"), eval_dataset=_split("test"), rubric=vf.Rubric(funcs=[correct_answer]), **options
+    )
+
+
+def _split(name):
+    """Return the questions of a split, or None if it was not exported."""
+    file = Path(__file__).resolve().parent / "data" / f"{{name}}.jsonl"
+    if not file.is_file():
+        return None
+    return Dataset.from_list([json.loads(line) for line in file.read_text(encoding="utf-8").split("\\n") if line])
 '''
 
 
@@ -68,9 +76,11 @@ def record(task: EnvironmentTask, version: str) -> dict[str, Any]:
     return {
         "prompt": list(task.messages),
         "answer": task.answer,
-        "info": {"question": task.question, "language": task.language, "id": task.id, "version": version},
+        "info": with_columns(
+            {"question": task.question, "language": task.language, "id": task.id, "version": version}, task
+        ),
     }
 
 
-def files(digest: str) -> dict[str, str]:
+def files(digest: str, splits: Sequence[str]) -> dict[str, str]:
     return {"mathmill_environment.py": _ENVIRONMENT.format(digest=digest)}

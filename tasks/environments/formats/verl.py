@@ -8,10 +8,10 @@ learned as a reward of 0. With `no_reward=mark` it gets `valid: 0`, and a reward
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-if TYPE_CHECKING:
-    from tasks.environments.export import EnvironmentTask
+from tasks.environments.task import EnvironmentTask, with_columns
 
 data = "data/train.parquet"
 usage = """
@@ -60,15 +60,18 @@ def record(task: EnvironmentTask, version: str) -> dict[str, Any]:
         "prompt": list(task.messages),
         "ability": "math",
         "reward_model": {"style": "rule", "ground_truth": task.answer},
-        "extra_info": {
-            "split": "train",
-            "index": task.index,
-            "id": task.id,
-            "question": task.question,
-            "language": task.language,
-        },
+        "extra_info": with_columns(
+            {
+                "split": task.split,
+                "index": task.index,
+                "id": task.id,
+                "question": task.question,
+                "language": task.language,
+            },
+            task,
+        ),
     }
 
 
-def files(digest: str) -> dict[str, str]:
+def files(digest: str, splits: Sequence[str]) -> dict[str, str]:
     return {"reward.py": _REWARD.format(digest=digest)}

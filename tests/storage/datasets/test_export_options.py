@@ -174,7 +174,7 @@ def test_croissant_names_every_file_with_its_digest(tmp_path: Path, version: Ver
         for path in (out / "data").iterdir()
     }
     assert listed == there
-    assert [one["name"] for one in record["recordSet"]] == ["test", "train"]
+    assert [one["name"] for one in record["recordSet"]] == ["train", "test"]
     assert {"id", "prompt", "completion"} <= {field["name"] for field in record["recordSet"][0]["field"]}
 
 
@@ -187,9 +187,20 @@ def test_croissant_is_valid_and_reads_the_records(tmp_path: Path, version: Versi
     import mlcroissant
 
     out = tmp_path / "out"
-    export(Store(tmp_path / "home"), version, out, format="prompt-completion", files=files)
-    dataset = mlcroissant.Dataset(jsonld=str(out / "croissant.json"))
-    assert dataset.metadata.issues.errors == set()
-    records = list(dataset.records("train"))
-    assert len(records) == 400
-    assert any("Problem of kind" in str(value) for value in records[0].values())
+    for shape in ("prompt-completion", "messages"):
+        export(Store(tmp_path / "home"), version, out / shape, format=shape, files=files)
+        dataset = mlcroissant.Dataset(jsonld=str(out / shape / "croissant.json"))
+        assert dataset.metadata.issues.errors == set()
+        assert dataset.metadata.url.startswith("urn:mathmill:")
+        records = list(dataset.records("train"))
+        assert len(records) == 400
+        assert any("Problem of kind" in str(value) for value in records[0].values())
+
+
+def test_a_condition_chooses_rows_before_they_become_questions(tmp_path: Path, version: Version) -> None:
+    """A question is exported if any of its rows is chosen, whichever of them its record is made of."""
+    store = Store(tmp_path / "home")
+    rows = store.read(version, ["id", "question", "solution"]).to_pylist()
+    chosen = {row["question"] for row in rows if row["solution"].startswith("So")}
+    export(store, version, tmp_path / "out", "prompt-only", where="solution LIKE 'So%'")
+    assert {row["prompt"] for row in read(tmp_path / "out", "train")} == chosen

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from flows.cli.datasets import ENVIRONMENTS
+from flows.cli.export import ENVIRONMENTS
 from storage.datasets.store import Store
 from storage.errors import StorageError
 from storage.rows import Row, to_table
@@ -319,3 +319,54 @@ def test_five_thousand_real_answers_are_rewarded_alike(rewards: dict[str, Any]) 
     assert expected.count(0.0) > 500
     for name, reward in rewards.items():
         assert reward(rows) == expected, name
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_options_of_an_export_hold_for_environments(name: str, tmp_path: Path) -> None:
+    store = Store(tmp_path / "home")
+    rows = [
+        Row(
+            f"What is {n} plus {word}?", "en", solution=solution, answer=str(n), reference_answer=str(n), subdomain="a" if n % 4 else "b",
+            scores={"answer": 0.5},
+        )
+        for n, word in enumerate(["cats", "dogs", "birds", "whales", "ants", "bees", "frogs", "goats", "hens", "owls", "pigs", "rats"])
+        for solution in ("\\boxed{1}", "So \\boxed{1}")
+    ]  # fmt: skip
+    version = store.publish("d", [to_table(rows)], lineage={})
+    out = tmp_path / "out"
+    # two conditions that a row meets which need not be the one that its record is made of
+    written = export_environment(
+        store, version, out, name, where="subdomain = 'a' AND solution LIKE 'So%'", columns=["subdomain", "scores"],
+        tested=lambda table: table.column("problem_id").combine_chunks()[:6],
+    )  # fmt: skip
+    assert written == 9
+    paths = {split: next(out.glob(f"**/{split}.*")) for split in ("train", "test")}
+    records = {
+        split: pq.read_table(path).to_pylist()
+        if path.suffix == ".parquet"
+        else [json.loads(line) for line in path.open()]
+        for split, path in paths.items()
+    }
+    assert sum(map(len, records.values())) == 9
+    assert len({json.dumps(one, sort_keys=True) for part in records.values() for one in part}) == 9
+    for part in records.values():
+        for one in part:
+            holder = one.get("extra_info") or one.get("info") or one
+            assert holder["subdomain"] == "a"
+            assert json.loads(holder["scores"]) == {"answer": 0.5}
+    croissant = json.loads((out / "croissant.json").read_text())
+    assert {one["contentUrl"] for one in croissant["distribution"]} == {
+        path.relative_to(out).as_posix() for path in paths.values()
+    }
+    assert [one["name"] for one in croissant["recordSet"]] == ["train", "test"]
+    card = (out / "README.md").read_text()
+    assert all(f"path: {path.relative_to(out).as_posix()}" in card for path in paths.values())
+    if name == "nemo-gym":
+        assert "data/test.jsonl" in (out / "resources_servers/mathmill/configs/mathmill.yaml").read_text()
+    with pytest.raises(StorageError, match="already. Fix: leave it out of --columns"):
+        export_environment(store, version, tmp_path / "no", name, columns=["language"])
+    with pytest.raises(StorageError, match=r"--files csv: .* reads (jsonl|parquet) files. Fix: leave it out"):
+        export_environment(store, version, tmp_path / "no", name, files="csv")
+    with pytest.raises(StorageError, match="no question with a known answer for the split 'train'"):
+        export_environment(store, version, tmp_path / "no", name, where="subdomain = 'c'")
+    assert not (tmp_path / "no").exists()
