@@ -102,7 +102,7 @@ Window = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ExportOptions:
     """What is exported and how. `test` is the share of the problems in the split test."""
 
     format: Format
@@ -194,7 +194,7 @@ def export(
     window: Window = 1 << 22,
 ) -> None:
     """Write the rows of a version to files for training, with a dataset card."""
-    shape = Shape(format, reasoning, files, where, columns, test)
+    shape = ExportOptions(format, reasoning, files, where, columns, test)
     shape.check()
     if format is Format.packed:
         _export_packed(name, directory, tokenizer, length, window)
@@ -234,7 +234,7 @@ def push(
     from flows.settings import load_settings
     from tasks.hub import Hub, staged
 
-    shape = Shape(format, reasoning, files, where, columns, test)
+    shape = ExportOptions(format, reasoning, files, where, columns, test)
     shape.check()
     if format is Format.packed:
         raise ConfigError("--format packed is for `mathmill train` here. Fix: choose another format")

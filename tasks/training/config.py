@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tasks.loss_weights import LossWeights
-from tasks.plugins import names
+from tasks.plugins import checked, names
 from tasks.settings import Folded
 from tasks.training.errors import VERIFIER as VERIFIER
 from tasks.training.errors import TrainError as TrainError
 
 METHODS = "tasks.training.methods"
+TRACKERS = "tasks.training.trackers"
 FRESH = "student"  # as `base`: an untrained student with a tokenizer of the data
 
 
@@ -171,6 +172,10 @@ class Train(SettingsPart):
     )
     save_every: int | None = Field(None, ge=1, description="steps between checkpoints to resume from")
     log_every: int = Field(10, ge=1, description="steps between points of the curves")
+    report_to: tuple[str, ...] = Field(
+        (),
+        description="where the curves are sent too, files of tasks/training/trackers/: tensorboard, mlflow, trackio, wandb",
+    )
     seed: int = Field(0, description="random seed; with the same data and machine it gives the same weights")
 
     @field_validator("method")
@@ -179,6 +184,20 @@ class Train(SettingsPart):
         if method not in names(METHODS):
             raise ValueError(f"no method {method!r}; there are: {', '.join(names(METHODS))}")
         return method
+
+    @field_validator("report_to", mode="before")
+    @classmethod
+    def _several(cls, value: object) -> object:
+        """Accept names separated by commas."""
+        if not isinstance(value, str):
+            return value
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+
+    @field_validator("report_to")
+    @classmethod
+    def _trackers(cls, chosen: tuple[str, ...]) -> tuple[str, ...]:
+        checked("tracker", chosen, names(TRACKERS))
+        return chosen
 
     @model_validator(mode="after")
     def _fits(self) -> Train:

@@ -3,19 +3,23 @@ read."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
 from storage.counting import counted
-from tasks.training.config import TrainError
+from storage.errors import in_one_line
+from tasks.plugins import module
+from tasks.training.config import TRACKERS, TrainError
 from tasks.training.job import CURVES, Job
+from tasks.training.trackers import Tracker
 
 _MIB = 1 << 20
 PLOTTED = ("loss", "reward", "kl", "accuracy", "rewards/accuracies", "learning_rate")
@@ -34,6 +38,7 @@ class Curve(TrainerCallback):  # type: ignore[misc]
         self.more: Callable[[], dict[str, float]] = dict
         self.began = time.monotonic()
         self.last: dict[str, Any] = {}
+        self._trackers: dict[str, Tracker] | None = None  # opened by the process that logs
 
     def begin(self, steps: int) -> None:
         """Start the clock and log the start of the stage."""
@@ -58,8 +63,36 @@ class Curve(TrainerCallback):  # type: ignore[misc]
         self.last = point
         with (self.job.out / CURVES).open("a", encoding="utf-8") as file:
             file.write(json.dumps(point) + "\n")
+        self._send(step, point)
         shown = [f"{name} {point[name]:.4g}" for name in SHOWN if name in point]
         self.job.log(f"stage {self.job.number}, step {step} of {steps}: {', '.join(shown)}")
+
+    def _send(self, step: int, point: dict[str, Any]) -> None:
+        """Send a point to the trackers of `report_to`. One that fails is left out from then on: a training does not end for its curves."""
+        values = {
+            name: float(value)
+            for name, value in point.items()
+            if isinstance(value, int | float) and name not in ("stage", "step") and math.isfinite(value)
+        }
+        if self._trackers is None:
+            self._trackers = {}
+            for name in self.job.config.report_to:
+                with self._kept_going(name):
+                    self._trackers[name] = module(TRACKERS, name).tracker(self.job)
+        for name, one in list(self._trackers.items()):
+            with self._kept_going(name):
+                one.log(step, values)
+
+    @contextlib.contextmanager
+    def _kept_going(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - a tracker raises what its service and its network lead to; the reason is logged
+            if self._trackers is not None:
+                self._trackers.pop(name, None)
+            self.job.log(
+                f"report_to {name} failed, the curves are in {self.job.out / CURVES}: {in_one_line(error)}"
+            )
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.is_world_process_zero:
@@ -76,7 +109,10 @@ class Curve(TrainerCallback):  # type: ignore[misc]
             self.add(state.global_step, state.max_steps, values)
 
     def metrics(self) -> dict[str, Any]:
-        """Return the values of the last point, and the seconds of training."""
+        """Return the values of the last point, and the seconds of training. The trackers are closed."""
+        for name, one in list((self._trackers or {}).items()):
+            with self._kept_going(name):
+                one.close()
         kept = {key: value for key, value in self.last.items() if key not in ("stage", "step", "epoch")}
         return kept | {"seconds": round(time.monotonic() - self.began, 3)}
 

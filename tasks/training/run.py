@@ -32,7 +32,7 @@ from tasks.code_commit import code
 from tasks.llm.model_files import located, require
 from tasks.plugins import module
 from tasks.seeding import seed_of
-from tasks.training import leases
+from tasks.training import leases, trackers
 from tasks.training.config import FRESH, METHODS, VERIFIER, Train, TrainError
 from tasks.training.job import CHECKPOINT, METRICS, Job, Log
 from tasks.training.launch import launch
@@ -115,7 +115,9 @@ def _same(before: dict[str, Any], config: Train, replaced: dict[str, Any], out: 
             f"{out} holds a run with other prompts ({other}). Fix: another folder, or the prompts of that run"
         )
     try:
-        same = Train.model_validate(before["config"]) == config
+        earlier = Train.model_validate(before["config"])
+        # where curves are sent changes no weight
+        same = earlier.model_copy(update={"report_to": config.report_to}) == config
     except ValidationError:  # a setting that does not exist any more, or a value that is not allowed any more
         same = False
     if not same:
@@ -161,7 +163,8 @@ def with_folders(config: Train, home: Path) -> Train:
 
 
 def check(config: Train, store: Store) -> None:
-    """Check the versions and models of a run before Prefect is started. Raises StorageError or ModelMissing."""
+    """Check the versions, models and trackers of a run before Prefect is started. Raises StorageError, ModelMissing or TrainError."""
+    trackers.require(config.report_to)
     for stage in config.stages():
         for source in stage.data:
             store.resolve(source.dataset)

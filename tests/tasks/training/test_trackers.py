@@ -1,0 +1,110 @@
+"""Curves in TensorBoard, MLflow, trackio and Weights & Biases: the points of curves.jsonl, read back by each one's own reader."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from storage.datasets.store import Store
+from tasks.plugins import module, names
+from tasks.training.config import TRACKERS, Train, TrainError
+from tasks.training.curves import points
+from tasks.training.run import check, train
+
+
+def installed(name: str) -> None:
+    if importlib.util.find_spec(module(TRACKERS, name).package) is None:
+        pytest.skip(f"{name} is not installed (pip install {module(TRACKERS, name).install})")
+
+
+def losses(run: Path) -> dict[int, float]:
+    return {point["step"]: point["loss"] for point in points(run)}
+
+
+def in_tensorboard(run: Path) -> dict[int, float]:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run / "tensorboard" / "stage-1"))
+    events.Reload()
+    return {one.step: one.value for one in events.Scalars("loss")}
+
+
+def in_mlflow(run: Path) -> dict[int, float]:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{run / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("mathmill")
+    (one,) = client.search_runs([experiment.experiment_id])
+    assert one.info.status == "FINISHED"
+    assert one.data.params["data_0"].startswith("sums@")
+    return {point.step: point.value for point in client.get_metric_history(one.info.run_id, "loss")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "read"), [("tensorboard", in_tensorboard), ("mlflow", in_mlflow)])
+def test_the_curves_are_in_the_tracker(
+    name: str,
+    read: Any,
+    store: Store,
+    tmp_path: Path,
+    tiny: Callable[..., Train],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    installed(name)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "run"
+    lines: list[str] = []
+    train(tiny(steps=4, report_to=name), store, run, log=lines.append)
+    assert not [line for line in lines if "failed" in line]
+    kept = losses(run)
+    assert sorted(kept) == [1, 2, 3, 4]
+    assert read(run) == pytest.approx(kept, rel=1e-6)
+    assert not {"mlruns", "mlflow.db", "runs"} & {
+        path.name for path in tmp_path.iterdir()
+    }  # nothing in the current folder
+    # a run that is read again with another tracker is the same run
+    assert (
+        train(tiny(steps=4), store, run).lineage["stages"]
+        == json.loads((run / "run.json").read_text())["stages"]
+    )
+
+
+def test_a_tracker_that_fails_ends_no_training(
+    store: Store, tmp_path: Path, tiny: Callable[..., Train], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed("mlflow")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "nonsense://nowhere")
+    lines: list[str] = []
+    train(tiny(steps=2, report_to=["mlflow"]), store, tmp_path / "run", log=lines.append)
+    (failed,) = [line for line in lines if line.startswith("report_to mlflow failed, the curves are in")]
+    assert "\n" not in failed
+    assert len(points(tmp_path / "run")) == 2
+
+
+def test_a_tracker_that_is_not_installed_is_one_line(
+    store: Store, tiny: Callable[..., Train], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = importlib.util.find_spec
+    for name in names(TRACKERS):
+        package = module(TRACKERS, name).package
+        monkeypatch.setattr(
+            importlib.util,
+            "find_spec",
+            lambda asked, package=package: None if asked == package else real(asked),
+        )
+        with pytest.raises(TrainError, match=rf"report_to: {name} is not installed. Fix: pip install \S+$"):
+            check(tiny(report_to=name), store)
+    check(tiny(), store)
+
+
+def test_an_unknown_tracker_is_refused_with_the_nearest(tiny: Callable[..., Train]) -> None:
+    with pytest.raises(ValidationError, match="unknown tracker 'tensorbord', the nearest is 'tensorboard'"):
+        tiny(report_to="tensorbord")
+    assert tiny(report_to="tensorboard, mlflow").report_to == ("tensorboard", "mlflow")
