@@ -28,6 +28,7 @@ from flows.nightly import DECONTAMINATE, DEDUP, MIX, SELECT, VERIFY, WEIGH, Judg
 from flows.runner.after_publication import Finished, finish, raise_if_published
 from flows.runner.decontamination import CERTIFY, Decontamination, examine
 from flows.runner.events import on_failure
+from flows.runner.judged_rows import judged_calibration
 from flows.runner.learnt_limits import TOKEN_LIMITS, from_record
 from flows.runner.progress import Bars
 from flows.runner.rebuild_base import base_of, origin, refuse_unknown_values
@@ -49,6 +50,7 @@ from storage.stage_cache.shards import Ref, digest_of
 from tasks.arrays import Mask
 from tasks.review.decisions import STAGE as REVIEW
 from tasks.review.decisions import removed
+from tasks.review.refit import JUDGED
 from tasks.selection import ANCESTOR, selector
 from tasks.stages import rejudge
 from tasks.stages.mix import mix
@@ -130,7 +132,12 @@ def gather(config: Rebuild, tools: Tools, bars: Bars) -> RebuildState:
     if candidates is None:
         raise ConfigError(f"{base} left no candidates. Fix: run a night first")
     runs, past = origin(base, store)
-    stages = judging(base, rules)
+    calibration, judged, refitted = judged_calibration(store, base)
+    if refitted:
+        bars.say(
+            f"The votes are calibrated on {counted(refitted, 'row')} that people judged, and weighed again"
+        )
+    stages = judging(base, rules, calibration)
     bar = bars.stage("Gather candidates", candidates.count_rows())
     occurrences = candidates.to_table(columns=rejudge.columns())
     pool = rejudge.gather(occurrences, runs, order(stages), AFTERWARDS, past)
@@ -138,12 +145,27 @@ def gather(config: Rebuild, tools: Tools, bars: Bars) -> RebuildState:
     head = store.head(config.into or config.dataset)
     certificate = base.lineage.get("decontamination") or {}
     line, steps = Line(tools, bars), steps_of(stages)
-    return RebuildState(config, line, base, head, rules, steps, stages.against, candidates, pool, certificate)
+    record = base.lineage.get("calibration", {})
+    record = (record | calibration.to_dict() if refitted else record) | ({JUDGED: judged} if judged else {})
+    return RebuildState(
+        config,
+        line,
+        base,
+        head,
+        rules,
+        steps,
+        stages.against,
+        candidates,
+        pool,
+        certificate,
+        record,
+        refitted > 0,
+    )
 
 
-def judging(base: Version, rules: Nightly) -> Judging:
-    """Return the stages that judge solutions, under the rules and with the calibration of the base."""
-    calibration = Calibration.from_dict(base.lineage.get("calibration", {}))
+def judging(base: Version, rules: Nightly, calibration: Calibration | None = None) -> Judging:
+    """Return the stages that judge solutions, under the rules and with the calibration of the base, or the one that is given."""
+    calibration = calibration or Calibration.from_dict(base.lineage.get("calibration", {}))
     return Judging(rules, calibration, cache(partial(Decontamination.of, rules.decontaminate)))
 
 
@@ -226,10 +248,11 @@ def to_judge(state: RebuildState, name: str) -> Mask:
 
 
 def judges_all(state: RebuildState, name: str) -> bool:
-    """Return whether the configuration asks that the stage of that name judges all rows again."""
+    """Return whether the configuration asks that the stage of that name judges all rows again, or votes are worth something else now."""
     config = state.config
     return (
         name in config.rescore
+        or (name == WEIGH.name and state.refitted)
         or (name == DEDUP.name and config.similarity is not None)
         or (name == DECONTAMINATE.name and (config.benchmarks is not None or config.rules is not None))
     )

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from flows.config.nightly import Nightly
 from flows.runner.after_publication import history, latest
+from flows.runner.judged_rows import judged_calibration
 from flows.runner.limits import limit_of
 from flows.runner.night_inputs import Inputs, file_digest
 from flows.runner.planning import Planner
@@ -44,7 +45,8 @@ class Night:
     planner: Planner
     base: Version | None
     history: History  # every question published up to the base
-    calibration: Calibration  # what votes are worth: the base's, until this night's own is fitted
+    calibration: Calibration  # what votes are worth: the base's, refitted to what people judged since, until this night's own is fitted
+    by_people: dict[str, Any] = field(default_factory=dict)  # how many rows that people judged are behind it
     fitted: dict[str, Any] = field(default_factory=dict)  # this night's calibration, and how well it held
     formats: FormatCounts = field(
         default_factory=FormatCounts
@@ -80,10 +82,20 @@ class Night:
             samples=inputs.solve.samples,
             base=base,
         )
-        calibration = Calibration.from_dict(base.lineage.get("calibration", {}) if base else {})
+        calibration, judged, new = judged_calibration(tools.store, base)
+        if new:
+            bars.say(f"The votes are calibrated on {counted(new, 'row')} that people judged, too")
         formats = FormatCounts.from_list(base.lineage.get(FORMATS, ()) if base else ())
         return cls(
-            config, line, inputs, planner, base, history(tools, config.dataset), calibration, formats=formats
+            config,
+            line,
+            inputs,
+            planner,
+            base,
+            history(tools, config.dataset),
+            calibration,
+            by_people=judged,
+            formats=formats,
         )
 
     def rebase(self) -> None:

@@ -38,6 +38,7 @@ from tasks.format_shares import FORMATS
 from tasks.llm.costs import total
 from tasks.llm.endpoint import Endpoint
 from tasks.replies.solutions import removed_in_all
+from tasks.review.refit import JUDGED
 from tasks.selection import traces
 
 PACKAGES = (
@@ -132,7 +133,8 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
         "prompts": prompts_of(rows),
         "parameters": night.config.model_dump(mode="json"),
         "licenses": dict(sorted(Counter(str(name) for name in column(rows, "license")).items())),
-        "calibration": night.fitted or night.calibration.to_dict(),
+        "calibration": (night.fitted or night.calibration.to_dict())
+        | ({JUDGED: night.by_people} if night.by_people else {}),
         **({FORMATS: night.formats.to_list()} if night.formats.asked else {}),
         "funnel": [funnel_line(entry) for entry in line.funnel],
         "costs": total(line.facts()),

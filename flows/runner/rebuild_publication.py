@@ -103,7 +103,7 @@ def lineage(state: RebuildState) -> dict[str, Any]:
             item["values"] or "none": item["counts"]
             for item in sorted(licenses, key=lambda i: str(i["values"]))
         },
-        "calibration": state.base.lineage.get("calibration", {}),
+        "calibration": state.calibration,
         "decontamination": state.certificate or None,
         "funnel": pool.lines,
         "costs": total(state.line.facts()),

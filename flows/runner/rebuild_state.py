@@ -32,7 +32,8 @@ class RebuildState:
 
     base: the version whose candidates and rules are taken. head: the table version to publish on. rules: how the base
     was judged, with what this rebuild changes. steps: the stages that judge solutions, in order. against: returns the
-    benchmarks, which are read only if needed. candidates: the stored rows. unjudged: scorer -> rows that it has to judge. certificate: that of the base, or of a new comparison of all rows.
+    benchmarks, which are read only if needed. candidates: the stored rows. unjudged: scorer -> rows that it has to judge. certificate: that of the base, or of a new comparison of all rows. calibration: what votes are worth, as the lineage has it. refitted: whether that is something else than for
+    the base.
     weights: loss weights (n,). orders: places in the curriculum, NaN where there is none (n,). output: for each row the number in `outputs` of the stage output with its newest state,
     -1 where that is the stored row (n,).
     """
@@ -47,6 +48,8 @@ class RebuildState:
     candidates: pads.Dataset
     pool: CandidateArrays
     certificate: dict[str, Any]
+    calibration: dict[str, Any] = field(default_factory=dict)
+    refitted: bool = False
     unjudged: dict[str, int] = field(default_factory=dict)
     weights: np.ndarray[Any, np.dtype[np.float32]] = field(init=False)
     orders: np.ndarray[Any, np.dtype[np.float32]] = field(init=False)
@@ -62,7 +65,8 @@ class RebuildState:
     def run(self) -> str:
         """Return the name of this rebuild: equal rules and equal candidates give an equal name."""
         plain = self.config.model_dump(mode="json", exclude={"shard_rows", "force"})
-        return f"rebuild-{digest_of(plain, self.base.digest, len(self.pool.alive))[:12]}"
+        refit = [self.calibration] if self.refitted else []
+        return f"rebuild-{digest_of(plain, self.base.digest, len(self.pool.alive), *refit)[:12]}"
 
     def tables(self, mask: Mask) -> Iterator[pa.Table]:
         """Yield the whole rows of a mask, streamed from where they are stored, as they were judged last."""
