@@ -135,9 +135,7 @@ def carry_out(plan: MaintenancePlan, config: Maintain, tools: Tools) -> None:
     by = load_settings().signer()
     live = [version for dataset in store.datasets() for version in store.versions(dataset)]
     if stated := sum(state(store.where, version, by) for version in live):
-        plan.done.append(
-            f"{counted(stated, 'statement')} of versions written{'' if by is None else ' and signed'}"
-        )
+        plan.done.append(f"statements: {stated:,} {'written' if by is None else 'signed'}")
     missing = forget_missing(tools.home)
     if missing:
         plan.done.append(
