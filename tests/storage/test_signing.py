@@ -24,15 +24,15 @@ STATEMENT = {
 @pytest.fixture
 def key(tmp_path: Path) -> Path:
     """A key as `openssl genpkey -algorithm ed25519` makes it, with its public half beside it."""
-    made = ed25519.Ed25519PrivateKey.generate()
+    private = ed25519.Ed25519PrivateKey.generate()
     path = tmp_path / "key.pem"
     path.write_bytes(
-        made.private_bytes(
+        private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
     )
     path.with_suffix(".pub").write_bytes(
-        made.public_key().public_bytes(
+        private.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
     )

@@ -23,7 +23,7 @@ def table(count: int, same: int, against: int) -> pa.Table:
     )  # fmt: skip
 
 
-def said(rows: pa.Table, right: float, first: int = 0) -> list[RowJudgement]:
+def judgements_of(rows: pa.Table, right: float, first: int = 0) -> list[RowJudgement]:
     """Judgements of all rows, of which a share is right."""
     ids = rows.column("id").to_pylist()
     return [
@@ -38,7 +38,7 @@ def test_what_people_call_wrong_counts_for_less() -> None:
     rows = table(200, 3, 1)
     before = float(np.mean(prior().probability(from_rows(rows))))
     for right in (0.1, 0.95):
-        truths, through = new_truths(said(rows, right), {})
+        truths, through = new_truths(judgements_of(rows, right), {})
         fitted, judged = refitted(rows, truths, through, {})
         after = float(np.mean(fitted.probability(from_rows(rows))))
         assert abs(after - right) < abs(before - right), (right, before, after)
@@ -48,7 +48,7 @@ def test_what_people_call_wrong_counts_for_less() -> None:
 
 def test_a_judgement_is_counted_once() -> None:
     rows = table(20, 3, 1)
-    judgements = said(rows, 0.5)
+    judgements = judgements_of(rows, 0.5)
     truths, through = new_truths(judgements, {})
     fitted, judged = refitted(rows, truths, through, {})
     record = fitted.to_dict() | {"judged": judged}
