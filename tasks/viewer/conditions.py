@@ -1,7 +1,7 @@
 """The filters, the order and the place of a list of rows, as they stand in an address, and the SQL that they mean.
 
 An address names columns: `subdomain=circles` (several: one of them; empty: rows without a value), `not.subdomain=circles`,
-`correctness.min=0.5`, `score.critique.max=0.4`, `verdict.executed=ok`, `question.has=triangle`. `q` is a search for words, `near` one for
+`wrong=yes`, `correctness.min=0.5`, `score.critique.max=0.4`, `verdict.executed=ok`, `question.has=triangle`. `q` is a search for words, `near` one for
 nearest questions, `sort` a column (`-correctness`: the largest first) and `after` the place behind which the page begins. Values
 reach the database as parameters only, and names only if they are known or checked.
 """
@@ -28,6 +28,10 @@ LISTS: Final = ("concepts", "parent_ids")
 FACETS: Final = ("subdomain", "method", "source", "solution_format", "language", "domain", "model", "kind")
 REASONS: Final = ("code", "dropped_by")  # facets of dropped rows
 VIEWS: Final = ("cards", "table")
+WRONG: Final = (
+    "wrong"  # filter: whether the answer differs from a trusted one, or is less likely right than wrong
+)
+_IS_WRONG: Final = "(verdicts['equivalent'] = 'different' OR correctness < 0.5)"
 CONTROLS: Final = ("q", "near", "sort", "after", "view")
 # what people see instead of the names in the database
 LABELS: Final = {"code": "reason", "dropped_by": "dropped by"}
@@ -74,6 +78,14 @@ class Condition:
             return f"contains(lower({column(base)}), lower(?))", [self.values[-1]]
         if name.startswith("verdict."):
             return _one_of("verdicts[?]", self.values, [_key(name.partition(".")[2])])
+        if name == WRONG:
+            if set(self.values) - {"yes", "no"}:
+                raise BadAddress(f"{WRONG}: {self.values[-1][:40]!r} is no answer. Fix: use yes or no")
+            parts = [
+                f"coalesce({_IS_WRONG}, false)" if value == "yes" else f"NOT coalesce({_IS_WRONG}, false)"
+                for value in self.values
+            ]
+            return " OR ".join(parts), []
         if name in LISTS:
             return " OR ".join([f"list_contains({name}, ?)"] * len(self.values)), list(self.values)
         if name in CHOICES:

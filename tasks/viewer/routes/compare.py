@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from tasks.viewer.site import Site
 
 EXAMPLES: Final = 30  # added, dropped and changed rows that are shown
 ITEMS: Final = 50  # items of a page
+LATEST: Final = 20  # evaluations of the list whose worst subdomain is computed
 FOLDER: Final = "evaluations"
 
 
@@ -53,7 +55,16 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/evaluations")
     def evaluations(request: Request) -> Response:
-        return site.page(request, "evaluations.html", records=_records(site.home))
+        records = _records(site.home)
+        return site.page(
+            request,
+            "evaluations.html",
+            records=[
+                record
+                | {"worst": _by_subdomain(_items(site.home, record, ""))[:1] if number < LATEST else []}
+                for number, record in enumerate(records)
+            ],
+        )
 
     @routes.get("/evaluations/{name}")
     def evaluation(
@@ -80,6 +91,7 @@ def router(site: Site) -> APIRouter:
             benchmark=benchmark,
             benchmarks=benchmarks,
             kinds=_kinds(items),
+            subdomains=_by_subdomain(items),
             total=len(chosen),
             items=chosen[start : start + ITEMS],
             start=start,
@@ -133,6 +145,34 @@ def _kind(item: Mapping[str, Any], other: Mapping[str, Any] | None) -> str:
     if other is not None and (other["score"] or 0.0) != score:
         return "worse" if score < (other["score"] or 0.0) else "better"
     return "right" if score >= 0.5 else "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class SubdomainScores:
+    """The mean scores of the items of a subdomain, before and after."""
+
+    name: str
+    items: int
+    before: float
+    after: float
+
+    @property
+    def change(self) -> float:
+        return self.after - self.before
+
+
+def _by_subdomain(items: Sequence[Mapping[str, Any]]) -> list[SubdomainScores]:
+    """Return the scores by subdomain of the items that both models answered, the largest loss first."""
+    groups: dict[str, list[tuple[float, float]]] = {}
+    for item in items:
+        if item["other"] is not None:
+            pair = (float(item["other"]["score"] or 0.0), float(item["score"] or 0.0))
+            groups.setdefault(item["subdomain"] or "none", []).append(pair)
+    each = [
+        SubdomainScores(name, len(pairs), *(sum(side) / len(pairs) for side in zip(*pairs, strict=True)))
+        for name, pairs in groups.items()
+    ]
+    return sorted(each, key=lambda one: (one.change, one.name))
 
 
 def _kinds(items: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:

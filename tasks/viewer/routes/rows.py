@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
+from storage.datasets.versions import Version
 from storage.errors import ForPeople
 from storage.rows import SCHEMA
 from tasks.decontamination.benchmarks import Benchmarks
@@ -35,6 +36,13 @@ TABLE: Final = (
     "solution_format",
     "language",
 )
+OF_CRITICS: Final = (
+    "answer",
+    "critique",
+    "critic",
+    "process",
+    "reward",
+)  # scores of a critic for the solution
 KINDS: Final = {
     "jsonl": "application/x-ndjson",
     "csv": "text/csv; charset=utf-8",
@@ -180,20 +188,48 @@ def _list(site: Site, request: Request, name: str, *, dropped: bool) -> Response
         choices=CHOICES,
         numbers=NUMBERS,
         long_texts=TEXTS,
-        others=_of_reasons(site, page.rows) if dropped else {},
+        others=_of_reasons(site, version, page.rows) if dropped else {},
+        ready=_ready(scores),
         base=f"/versions/{version}/{'dropped' if dropped else 'rows'}",
     )
 
 
-def _of_reasons(site: Site, rows: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Return the questions of the rows that dropped duplicates collided with, by id."""
-    ids = sorted({other for row in rows if (other := _other_id(row))})
-    return {one["id"]: one["question"] for one in IndexRows(site).with_ids(ids)}
+def _ready(scores: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (title, address) of the lists that people ask for most, of those that the rows have scores for."""
+    critics = [name for name in scores if name in OF_CRITICS]
+    named = {
+        name: "the critic" if name in ("answer", "critique") else f"the critic ({name})" for name in critics
+    }
+    ready = [
+        (f"wrong answers that {who} liked", f"?wrong=yes&score.{name}.min=0.7&sort=-score.{name}")
+        for name, who in named.items()
+    ]
+    ready += [
+        (f"right answers that {who} disliked", f"?wrong=no&score.{name}.max=0.4&sort=score.{name}")
+        for name, who in named.items()
+    ]
+    return [("wrong answers", "?wrong=yes&sort=correctness"), *ready]
+
+
+def _of_reasons(site: Site, version: Version, rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Return the texts that dropped duplicates and leaks collided with, by the id of the dropped row."""
+    others = {row["id"]: other for row in rows if (other := _other_id(row))}
+    if others:
+        site.index.kept(version)  # most of the others are rows of the version
+    questions = {one["id"]: one["question"] for one in IndexRows(site).with_ids(sorted(set(others.values())))}
+    texts_of = {row: questions[other] for row, other in others.items() if other in questions}
+    for row in rows:
+        if item := _values(row).get("item"):
+            texts_of[row["id"]] = _item(site, row, str(item))
+    return texts_of
+
+
+def _values(row: dict[str, Any]) -> dict[str, Any]:
+    return dict((row["reason"] or {}).get("values") or {})
 
 
 def _other_id(row: dict[str, Any]) -> str:
-    values = dict(((row["reason"] or {}).get("values")) or {})
-    return str(values.get("other") or "")
+    return str(_values(row).get("other") or "")
 
 
 def _others(site: Site, row: dict[str, Any]) -> list[dict[str, Any]]:
@@ -206,7 +242,7 @@ def _others(site: Site, row: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _collision(site: Site, rows: IndexRows, row: dict[str, Any]) -> dict[str, Any]:
     """Return the text that a duplicate or a leak collided with: `title`, `text`, and `id` if it is a row; empty if there is none."""
-    values = dict(((row["reason"] or {}).get("values")) or {})
+    values = _values(row)
     if other := values.get("other"):
         there = rows.with_ids([other])
         return {

@@ -25,7 +25,9 @@ def router(site: Site) -> APIRouter:
     @routes.get("/")
     def datasets(request: Request) -> Response:
         listed = [(name, timeline(site.store, name)) for name in site.store.datasets()]
-        return site.page(request, "datasets.html", datasets=[one for one in listed if one[1]])
+        lines = [lines[0] for _, lines in listed if lines]
+        last = max(lines, key=lambda line: (line.version.created, str(line.version)), default=None)
+        return site.page(request, "datasets.html", datasets=[one for one in listed if one[1]], last=last)
 
     @routes.get("/versions")
     def versions(request: Request) -> Response:

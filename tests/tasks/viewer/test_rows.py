@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,11 +18,15 @@ import pytest
 from starlette.testclient import TestClient
 
 from storage.datasets.store import Store
+from storage.reasons import Code, reason
+from storage.rows import Row, to_table
+from tasks.retrieval.encoder import Encoder
 from tasks.viewer import rows as rows_module
 from tasks.viewer.conditions import BadAddress, View, words
 from tasks.viewer.index import RowScope
+from tasks.viewer.rows import RowPages
 from tasks.viewer.site import Site
-from tests.tasks.viewer.conftest import FIRST, SECOND
+from tests.tasks.viewer.conftest import FIRST, SECOND, client_of
 
 
 @pytest.fixture
@@ -46,6 +52,8 @@ def view(address: str) -> View:
         ("score.critique.max=0.5", lambda r: r["scores"]["critique"] <= 0.5),
         ("verdict.consistent=4/4", lambda r: r["verdicts"]["consistent"] == "4/4"),
         ("verdict.absent=", lambda r: True),
+        ("wrong=yes", lambda r: r["correctness"] < 0.5),
+        ("wrong=no&score.critique.max=0.5", lambda r: r["correctness"] >= 0.5 and r["scores"]["critique"] <= 0.5),
         ("solution.has=PRINT(", lambda r: "print(" in r["solution"]),
         ("q=pens -boxes*", lambda r: "pens" in text(r) and "boxes*" not in text(r)),
         ('q="pens in all boxes"', lambda r: "pens in all boxes" in text(r)),
@@ -213,6 +221,71 @@ def test_the_page_of_a_row(client: TestClient, filled: Path) -> None:
 def test_a_leak_names_its_item(client: TestClient) -> None:
     page = client.get(f"/versions/{SECOND}/dropped?code=contaminated").text
     assert "gsm8k#1" in page
+
+
+def test_wrong_answers_that_a_critic_liked_are_one_click_away(client: TestClient) -> None:
+    page = html.unescape(client.get(f"/versions/{FIRST}/rows").text)
+    match = re.search(r'href="([^"]+)">wrong answers that the critic liked', page)
+    assert match
+    listed = client.get(match[1]).text
+    assert "wrong is yes" in listed
+    assert "score critique at least 0.7" in listed
+    assert client.get(f"/versions/{FIRST}/rows?wrong=maybe").status_code == 400
+
+
+def test_a_leak_and_a_duplicate_show_the_text_that_they_collided_with(
+    tmp_path: Path, site_of: Callable[..., Site]
+) -> None:
+    home, items = tmp_path / "home", tmp_path / "bench.jsonl"
+    items.write_text(
+        json.dumps({"question": "Ann has 3 <b>red</b> apples and buys 4. How many?", "answer": "7"}) + "\n"
+    )
+    store = Store(home)
+    kept = Row("What is 2 + 2?", "en", solution="4", answer="4")
+    leak = Row("Ann has 3 red apples", "en", reason=reason("decontaminate", Code.CONTAMINATED, rule="exact", item="bench#0", overlap=1, field=""))  # fmt: skip
+    gone = Row("Bob has 9 pears", "en", reason=reason("decontaminate", Code.CONTAMINATED, rule="exact", item="bench#7", overlap=1, field=""))  # fmt: skip
+    near = Row("What is 2+2 ?", "en", reason=reason("similarity", Code.NEAR, measure="jaccard", score=0.9, other=kept.id))  # fmt: skip
+    store.append_candidates(to_table([leak, gone, near]), run="night-1")
+    lineage = {"run": "night-1", "parameters": {"decontaminate": {"benchmarks": [str(items)]}}}
+    (version,) = [store.publish("d", [to_table([kept])], lineage=lineage)]
+    client = client_of(site_of(home))
+    page = client.get(f"/versions/{version}/dropped").text
+    assert "Ann has 3 &lt;b&gt;red&lt;/b&gt; apples and buys 4." in page
+    assert re.search(r"collided with</h4>\s*(<p>)?What is 2 \+ 2\?", page)
+    assert "(not in the files of the run)" in page
+    assert "and buys 4" in client.get(f"/rows/{leak.id}").text
+    assert "What is 2 + 2?" in client.get(f"/rows/{near.id}").text
+    items.unlink()
+    assert "Ann" in client.get(f"/rows/{leak.id}").text  # a file that is gone hides no row
+
+
+@pytest.mark.slow
+def test_near_gives_the_nearest_questions_first(tmp_path: Path, site_of: Callable[..., Site]) -> None:
+    questions = [
+        "A train travels 120 km in 2 hours. What is its speed?",
+        "Find the area of a circle with radius 3.",
+        "What is the probability of drawing a red ball from an urn?",
+        "A car drives 300 km in 5 hours. How fast is it?",
+    ]
+    store = Store(tmp_path / "home")
+    store.publish(
+        "d", [to_table([Row(text, "en", solution="1", answer="1") for text in questions])], lineage={}
+    )
+    site = site_of(tmp_path / "home")
+    encode = Encoder(bf16=False)
+    site.encoder = lambda: encode
+    site.pages = RowPages(site.index, site._nearest)
+    client = client_of(site)
+    version = store.resolve("d")
+    page = client.get(
+        f"/versions/{version}/rows", params={"near": "How fast is a bus that covers 90 km in 3 hours?"}
+    ).text
+    places = [page.index(html.escape(text)) for text in questions]
+    assert max(places[0], places[3]) < min(places[1], places[2])
+    assert " near</span>" in page
+    one = client.get(f"/versions/{version}/rows", params={"near": "How fast?", "question.has": "circle"}).text
+    assert "area of a circle" in one
+    assert "A car drives" not in one
 
 
 @pytest.mark.parametrize("most", [50_000, 3])

@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 from storage.datasets.store import Store
 from storage.errors import StorageError
 from storage.ledger import COMPLETION, Call, CallUsage, Ledger
+from tasks.viewer.routes import forms
 from tasks.viewer.site import Site
 from tests.tasks.viewer.conftest import FIRST, SECOND, client_of
 
@@ -127,6 +128,11 @@ def test_regressions_come_first(evaluated: Path, site_of: Callable[..., Site]) -
     assert "question won" not in only
     assert "<b>answer" not in client.get("/evaluations/student-1").text
     assert client.get("/evaluations/nope").status_code == 404
+    # by subdomain: one item lost and one won in four
+    assert re.search(
+        r"money\s+4\s+50.0%\s+50.0%\s+\+0.0", " ".join(shown(client, "/evaluations/student-1").split())
+    )
+    assert "money +0.0 points" in shown(client, "/evaluations")
     assert client.get("/evaluations/..%2f..").status_code == 404
 
 
@@ -188,6 +194,29 @@ def test_rows_are_taken_out_after_a_question(filled: Path, site_of: Callable[...
     assert sorted(taken[-1][1]) == sorted(urns)
     nothing = client.post(address, data={"token": form["token"], "which": "chosen", "ids": ["f" * 24]}, headers=ORIGIN)  # fmt: skip
     assert nothing.status_code == 400
+
+
+def test_no_more_rows_than_the_cap_are_taken_out_at_a_time(
+    filled: Path, site_of: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[list[str]] = []
+
+    def take_out(version: str, ids: Sequence[str], person: str) -> str:
+        taken.append(list(ids))
+        return SECOND
+
+    client = client_of(site_of(filled, take_out=take_out))
+    in_urns = sum(row["subdomain"] == "urns" for row in Store(filled).read(FIRST).to_pylist())
+    form = {"token": token(client), "which": "all", "confirmed": "yes"}
+    address = f"/versions/{FIRST}/take-out?subdomain=urns"
+    monkeypatch.setattr(forms, "MOST_OUT", in_urns - 1)
+    refused = client.post(address, data=form, headers=ORIGIN)
+    assert refused.status_code == 400
+    assert f"take at most {in_urns - 1:,} out at a time" in refused.text
+    assert taken == []
+    monkeypatch.setattr(forms, "MOST_OUT", in_urns)
+    ended(client, client.post(address, data=form, headers=ORIGIN).url.path)
+    assert [len(ids) for ids in taken] == [in_urns]
 
 
 def ended(client: TestClient, address: str) -> str:
