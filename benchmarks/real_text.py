@@ -1,13 +1,14 @@
 """Run nights over recorded completions of real models, with the references hidden, and compare what is accepted with them.
 
-    python -m benchmarks.real_text [--quick] [--read N]
+    python -m benchmarks.real_text [--quick] [--planned] [--read N]
 
 No question is generated and no critic is asked: the stages solve, verify, heuristics, weigh and dedup of a night read what the
 models of benchmarks/recordings.py wrote. One question of five has its reference, to calibrate the votes; the figures are of the
 others. The peer is the plain majority vote over the same samples: the answer that most samples give (the first of several) is
 accepted with all rows that have it, and its share of the samples is its probability. It accepts more rows than the night, so
 its precision is compared at the same number of rows: those with the largest shares. `--read N` prints N accepted and N
-rejected rows of each recording. `--quick` takes a part of the questions and ends within a minute.
+rejected rows of each recording. `--planned` is the second proof of docs/proof-plan.md: one question of three calibrates, and the figures are
+by question, with Wilson's intervals and the majority vote at the same recall. `--quick` takes a part of the questions and ends within a minute.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ import numpy as np
 from benchmarks.recordings import DATA, RECORDINGS, SEED, Played, play, tools
 from storage.rows import column
 from tasks.arrays import Floats, Mask
+from tasks.evaluation.statistics import interval
 from tasks.seeding import seed_of
 from tasks.stages.solve import SolveSettings
 from tasks.voting import from_rows, reliability
 
 QUICK = 40  # questions of each recording with --quick
+PLANNED = 3  # of so many questions one calibrates the votes with --planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,27 @@ class Figures:
     accepted: int
 
 
+@dataclass(frozen=True, slots=True)
+class ByQuestion:
+    """accepted: questions with an accepted row. right: those of them all of whose accepted rows are right. solved: questions with a right row.
+    peer: questions that the majority vote accepts, those with the largest shares first, until as many of them are right."""
+
+    accepted: int
+    right: int
+    solved: int
+    peer: int
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="a part of the questions; ends within a minute")
+    parser.add_argument(
+        "--planned",
+        action="store_true",
+        help="by question, as docs/proof-plan.md fixed it before the first run",
+    )
     parser.add_argument("--read", type=int, default=0, metavar="N", help="rows to print of each recording")
     given = parser.parse_args()
     if not (DATA / "samples").is_dir():
@@ -60,6 +79,11 @@ def main() -> int:
             if given.quick:
                 questions = questions[:: max(1, len(questions) // QUICK)]
             settings = SolveSettings(samples=recording.samples, pot_share=recording.pot_share)
+            if given.planned:
+                lines.append(
+                    planned(recording.name, by_question(play(questions, settings, shared, known_of=PLANNED)))
+                )
+                continue
             played = play(questions, settings, shared)
             ours = figures(played, played.accepted, probabilities(played))
             plain, share, majority_rows = majority(played)
@@ -69,7 +93,8 @@ def main() -> int:
             if given.read:
                 show(played, given.read)
             lines += compared(recording.name, ours, plain, peer)
-    print(f"\nall recordings: {total['right']} of {total['accepted']} accepted rows are right\n")
+    if not given.planned:
+        print(f"\nall recordings: {total['right']} of {total['accepted']} accepted rows are right\n")
     print(*lines, sep="\n")
     return int(any(line.endswith("short") for line in lines))
 
@@ -130,6 +155,44 @@ def precision_at(rows: int, played: Played, share: Floats, accepted: Mask) -> fl
         fit = min(rows - taken, int(group.sum()))
         taken, correct = taken + fit, correct + fit * float(right[group].mean())
     return correct / taken if taken else 0.0
+
+
+def by_question(played: Played) -> ByQuestion:
+    """Return the figures by question, and those of the majority vote at the same recall. Of questions that share the last place, as many as
+    are needed count with their mean."""
+    problems, right = column(played.rows, "problem_id"), played.right == 1
+    ours: dict[str, bool] = {}
+    for i in np.flatnonzero(played.accepted).tolist():
+        ours[problems[i]] = ours.get(problems[i], True) and bool(right[i])
+    _, share, rows = majority(played)
+    peer: dict[str, tuple[float, bool]] = {}
+    for i in np.flatnonzero(rows).tolist():
+        before = peer.get(problems[i], (0.0, True))
+        peer[problems[i]] = (max(before[0], float(share[i])), before[1] and bool(right[i]))
+    needed, taken = float(sum(ours.values())), 0.0
+    for value in sorted({one for one, _ in peer.values()}, reverse=True):
+        group = [good for one, good in peer.values() if one == value]
+        if sum(group) < needed:
+            taken, needed = taken + len(group), needed - sum(group)
+            continue
+        taken += needed * len(group) / sum(group) if sum(group) else 0.0
+        break
+    solved = {problem for problem, good in zip(problems, right.tolist(), strict=True) if good}
+    return ByQuestion(len(ours), sum(ours.values()), len(solved), round(taken))
+
+
+def planned(name: str, one: ByQuestion) -> str:
+    """Return the line of the second proof."""
+    precision, recall = one.right / max(1, one.accepted), one.right / max(1, one.solved)
+    peer = one.right / max(1, one.peer)
+    (low, high), (least, most) = (
+        interval(np.repeat([1.0, 0.0], [part, max(0, whole - part)])) if whole else (0.0, 1.0)
+        for part, whole in ((one.right, one.accepted), (one.right, one.solved))
+    )
+    return (
+        f"precision by question, {name}: {precision:.4f} share [{low:.4f}, {high:.4f}] of {one.accepted}, recall {recall:.4f} [{least:.4f}, {most:.4f}] of "
+        f"{one.solved}, majority at this recall {peer:.4f} share, ratio {precision / peer if peer else 0.0:.3f}, target 1.0, {'ok' if precision >= peer else 'short'}"
+    )
 
 
 def describe(name: str, played: Played, ours: Figures, plain: Figures) -> None:

@@ -205,16 +205,17 @@ def play(
     *,
     config: Nightly | None = None,
     endpoint: Endpoint = RECORDED,
+    known_of: int = KNOWN,
 ) -> Played:
     """Run the stages of a night over recorded questions, from solve to dedup, without the critic, and compare with the
     hidden references.
 
-    `endpoint` is asked: the recordings, or the embedded teacher. One of KNOWN questions keeps its reference, to calibrate the
-    votes as in each night.
+    `endpoint` is asked: the recordings, or the embedded teacher. One of `known_of` questions keeps its reference, to calibrate
+    the votes as in each night.
     """
     settings = settings.model_copy(update={"canaries": 0})  # their questions were not recorded
     config = config or Nightly(score=ScoreSettings(scorers=["heuristics"]))
-    known = [q for q in recorded if seed_of(SEED, "known", q.problem_id) % KNOWN == 0]
+    known = [q for q in recorded if seed_of(SEED, "known", q.problem_id) % known_of == 0]
     ids = {q.problem_id for q in known}
     hidden = [q for q in recorded if q.problem_id not in ids]
     played = AsgiTransport(Playback(recorded, solved(settings), SEED), URL)

@@ -1,4 +1,4 @@
-"""The flow `proof`: the whole loop with the small student on this machine's CPU."""
+"""The flow `proof`: whether what the factory does to data makes a better model, shown with a small student by the flows that users run."""
 
 from __future__ import annotations
 
@@ -7,57 +7,128 @@ import os
 import platform
 import time
 from pathlib import Path
+from typing import Any
 
+import orjson
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from flows.cli import terminal
 from flows.config.proof import Proof
-from flows.runner.code_version import code_version
 from flows.runner.events import on_failure
+from flows.runner.locks import lock
+from flows.runner.proof_arms import EXPERIMENTS
+from flows.runner.proof_lab import FOLDER, Lab
 from flows.settings import load_settings
+from storage.atomic import write_bytes
 from storage.counting import counted
 from tasks.code_commit import code
-from tasks.proof.page import ProofPage, RunInfo, write
-from tasks.proof.seed import prove
-from tasks.proof.sizes import QUICK, WHOLE
+from tasks.proof.page import Page, verified, written
+from tasks.proof.sizes import SIZES
 
 ROOT = Path(__file__).resolve().parent.parent
+AT_MOST_S = 24 * 3600.0  # that a process waits for the base that another one trains
 
 
 @flow(
     name="proof",
-    description="SFT, RFT, DPO, PPO, augmentation, curation and verdicts with a small student, on the CPU.",
+    description="The primary claims of docs/proof-plan.md, tested with a small student by the flows that users run.",
     on_failure=[on_failure],
 )
-def proof(config: Proof = Proof()) -> ProofPage:
-    """Train the base model, run the experiments of every random seed, compare, and write the page with its plots.
+def proof(config: Proof = Proof()) -> Page | None:
+    """Train the base, run every experiment on every seed, test the claims, and write the page with its scores and plot.
 
-    A run that was killed is continued by the next one, as long as the code is the same.
+    Each experiment of each seed has a record, which is written last; a run that was killed is continued by the same command, and several
+    processes with the same command share the work. Returns None where another process is still at a record, and so will write the page.
     """
-    sizes = QUICK if config.quick else WHOLE
+    sizes, home = SIZES[config.sizes], load_settings().home.absolute()
+    if config.verify:
+        return verified(page_of(config, home / FOLDER / sizes.name))
+    lab = Lab(sizes, home)
     started, console = time.monotonic(), terminal.console(stderr=True, highlight=True)
-    home_folder = load_settings().home.absolute() / "proof"
-    folder = home_folder / f"{'quick' if config.quick else 'whole'}-{code_version(prove)}"
-    folder.mkdir(parents=True, exist_ok=True)
-
-    def tick(done: str) -> None:
-        console.print(f"{(time.monotonic() - started) / 60:5.1f} min  {done} done")
-
-    base, records = prove(folder, sizes, processes=config.processes, tick=tick)
-    run_info = RunInfo(
-        command=f"./mathmill proof{' --quick' if config.quick else ''}",
-        commit=str(code()["commit"])[:12],
-        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        machine=f"{_processor()}, {counted(len(os.sched_getaffinity(0)), 'core')}, {counted(config.processes, 'process')} of one thread",
-        load=os.getloadavg()[0],
-    )
-    page = (home_folder if config.quick else ROOT / "docs") / "proof.md"
-    result = write(records, base, sizes, run_info, Path(config.to) if config.to else page)
+    _one_thread()
+    files = {
+        f"{experiment} {seed}": (lab.folder / f"{experiment}-{seed}.json", run, seed)
+        for experiment, run in EXPERIMENTS.items()
+        for seed in (sizes.seeds if experiment == "weaknesses" else sizes.seeds[: sizes.fewer])
+    }
+    with lab.models():
+        with lock(lab.folder / "base.lock", within_s=AT_MOST_S):
+            facts = _record(lab.folder / "base.json", lambda: _base(lab))
+        for name, (file, run, seed) in files.items():
+            with lock(file.with_suffix(".lock")) as mine:
+                if mine:  # else another process is at it
+                    _record(file, lambda run=run, seed=seed: _results(lab, run, seed))  # type: ignore[misc]
+                    console.print(f"{(time.monotonic() - started) / 60:5.1f} min  {name} is there")
+    if missing := [name for name, (file, _, _) in files.items() if not file.exists()]:
+        console.print(
+            f"{', '.join(missing)}: another process is at it, and writes the page when it ends last"
+        )
+        return None
+    records = {name: orjson.loads(file.read_bytes()) for name, (file, _, _) in files.items()}
+    stored = {
+        "sizes": sizes.name,
+        "command": "./mathmill proof" + ("" if sizes.name == "whole" else f" --{sizes.name}"),
+        "commit": str(code()["commit"])[:12],
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "machine": f"{_processor()}, {counted(len(os.sched_getaffinity(0)), 'core')}",
+        "items": [one.subdomain for one in lab.items],
+        "base": facts,
+        "records": records,
+    }
+    result = written(stored, page_of(config, lab.folder))
     create_markdown_artifact(
         key="proof", markdown=result.page.read_text(encoding="utf-8"), description="The proof"
     )
     return result
+
+
+def page_of(config: Proof, folder: Path) -> Path:
+    """Return where the page is written."""
+    return (
+        Path(config.to) if config.to else (ROOT / "docs" if config.sizes == "whole" else folder) / "proof.md"
+    )
+
+
+def _record(file: Path, make: Any) -> dict[str, Any]:
+    if not file.exists():
+        write_bytes(file, orjson.dumps(make(), option=orjson.OPT_INDENT_2))
+    record: dict[str, Any] = orjson.loads(file.read_bytes())
+    return record
+
+
+def _base(lab: Lab) -> dict[str, Any]:
+    started = time.process_time()
+    base = lab.base()
+    lab.pool()
+    seconds = round(time.process_time() - started, 1)
+    return {
+        "scores": {"base": lab.scored(base.checkpoint)},
+        "versions": {"base": base.versions},
+        "cpu_s": seconds,
+        "parameters": base.parameters,
+    }
+
+
+def _results(lab: Lab, run: Any, seed: int) -> dict[str, Any]:
+    started, by_clock = time.process_time(), time.monotonic()
+    lab.versions.clear()
+    scores, facts = run(lab, seed)
+    return {
+        "seed": seed,
+        "scores": scores,
+        "facts": dict(facts),
+        "versions": dict(lab.versions),
+        "cpu_s": round(time.process_time() - started, 1),
+        "seconds": round(time.monotonic() - by_clock, 1),
+    }
+
+
+def _one_thread() -> None:
+    """Use one thread. At this size two processes of one thread are faster than one of two, and equal threads give equal sums."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 def _processor() -> str:

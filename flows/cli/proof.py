@@ -8,7 +8,6 @@ from flows.cli import terminal
 from flows.cli.options import AsJson, Shortcut, configured_by
 from flows.cli.prefect_run import orchestrated
 from flows.cli.terminal import print_json
-from storage.counting import counted
 
 if TYPE_CHECKING:
     from flows.config.proof import Proof
@@ -17,33 +16,34 @@ if TYPE_CHECKING:
 @configured_by(
     "flows.config.proof.Proof",
     Shortcut("quick"),
+    Shortcut("pilot"),
+    Shortcut("gpu"),
+    Shortcut("verify"),
     Shortcut("to", metavar="PATH"),
-    Shortcut("processes"),
     file=None,
     sets=False,
     show=False,
 )
 def proof(config: Proof, json: AsJson = False) -> None:
-    """Prove the loop with the small student on the CPU: training, rewards, augmentation, curation, verdicts.
+    """Prove the loop with a small student on the CPU, by the flows that users run: make, weakness, rebuild, rft, train, evaluate.
 
-    Writes docs/proof.md. A run that was killed is continued by the same command.
+    Tests the primary claims of docs/proof-plan.md and writes docs/proof.md. A run that was killed is continued by the same command, and several
+    terminals with the same command share the work.
     """
     with orchestrated("proof") as run:
         from flows.proof import proof as flow
 
         result = run(flow, config)
-    shown = [claim for claim in result.claims if claim.shown]
+    if result is None:
+        return
     if json:
         print_json(
             {
                 "page": str(result.page),
-                "questions": len(result.claims),
-                "shown": [claim.sentence for claim in shown],
+                "claims": {str(one.claim.number): one.verdict for one in result.tested},
             }
         )
         return
-    for claim in shown:
-        terminal.echo(claim.sentence)
-    terminal.echo(
-        f"{len(shown)} of {counted(len(result.claims), 'question')} have a significant answer: {result.page}"
-    )
+    for one in result.tested:
+        terminal.echo(f"{one.claim.number}. {one.claim.text}: {one.verdict}")
+    terminal.echo(str(result.page))

@@ -11,13 +11,22 @@ class Proof(Section):
     """How much is proved, and where the page is written."""
 
     quick: bool = Field(
+        False, description="a tiny student, in minutes: every part runs, but nothing is proved"
+    )
+    pilot: bool = Field(
+        False, description="other seeds and items of the same base, from which the plan computes its power"
+    )
+    gpu: bool = Field(False, description="a student of about 100 million parameters in bf16, on a GPU")
+    verify: bool = Field(
         False,
-        description="two random seeds of a tiny student, in minutes: every part runs, but nothing is proved",
+        description="run nothing: compute the page again from its stored scores, and compare it with what is there",
     )
     to: str = Field(
         "",
-        description="page to write, with its plots beside it; empty: docs/proof.md, or proof/proof.md in the home if quick",
+        description="page to write, with its scores and plot beside it; empty: docs/proof.md, or below proof in the home if it is not the whole proof",
     )
-    processes: int = Field(
-        2, ge=1, description="how many random seeds run at the same time, each with one thread"
-    )
+
+    @property
+    def sizes(self) -> str:
+        """Return the name of the sizes (tasks.proof.sizes)."""
+        return "quick" if self.quick else "pilot" if self.pilot else "gpu" if self.gpu else "whole"

@@ -1,190 +1,248 @@
-"""Write docs/proof.md, the results of the proof as text and plots."""
+"""Write docs/proof.md: the verdicts on the primary claims first, then what they rest on. The page is a function of the stored scores."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import orjson
 
-from storage.atomic import write_text
+from storage.atomic import write_bytes, write_text
 from storage.counting import counted
+from storage.errors import ForPeople
 from storage.markdown import code, inline
+from tasks.evaluation.statistics import Paired
 from tasks.proof import plots
-from tasks.proof.base import BaseFacts
-from tasks.proof.claims import QUESTIONS, Claim, by_subdomain, claims, p_value, points, shares
-from tasks.proof.rows import FAMILIES
-from tasks.proof.seed import SeedResults
-from tasks.proof.sizes import Sizes
+from tasks.proof.claims import DEVIATIONS, EXPLORATORY, Tested, compared, verdicts_of
+from tasks.proof.sizes import SIZES
 
-_FORMATS = ("CoT", "PoT", "CoT+PoT, words", "CoT+PoT, program")
+Stored = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class RunInfo:
-    """How the proof was run."""
-
-    command: str
-    commit: str
-    date: str
-    machine: str
-    load: float  # of the machine at the end, its own processes included
+class PageDiffers(ForPeople, ValueError):
+    """A page that is not what its stored scores give, or has none."""
 
 
 @dataclass(frozen=True, slots=True)
-class ProofPage:
-    """The page that was written, and its claims."""
+class Page:
+    """The page that was written or verified, and its claims."""
 
     page: Path
-    claims: list[Claim]
+    tested: list[Tested]
 
 
-def write(
-    records: Sequence[SeedResults], base: BaseFacts, sizes: Sizes, run_info: RunInfo, page: Path
-) -> ProofPage:
-    """Write the page, with its plots beside it (NAME-deltas.svg, NAME-formats.svg)."""
-    answered = claims(records)
-    each = by_subdomain(records, [question for question in QUESTIONS[:3] if question.baseline == "CoT"])
+def written(stored: Stored, page: Path) -> Page:
+    """Write the page, its stored scores (NAME.json) and its plot (NAME.svg) beside it."""
     page.parent.mkdir(parents=True, exist_ok=True)
-    drawn = {name: page.with_name(f"{page.stem}-{name}.svg") for name in ("deltas", "formats")}
-    plots.deltas(answered, drawn["deltas"])
-    plots.formats(
-        {arm: dict(zip(FAMILIES, shares(records, arm).T.tolist(), strict=True)) for arm in _FORMATS},
-        drawn["formats"],
-    )
+    write_bytes(scores_of(page), orjson.dumps(stored, option=orjson.OPT_INDENT_2) + b"\n")
+    results = verdicts_of(arms(stored))
+    plots.deltas(results, page.with_suffix(".svg"))
+    write_text(page, text_of(stored, results, page))
+    return Page(page, results)
+
+
+def verified(page: Path) -> Page:
+    """Compute the page from its stored scores, and return it if it is the one that is there. Raises PageDiffers."""
+    scores = scores_of(page)
+    if not scores.exists():
+        raise PageDiffers(f"{scores}: there are no stored scores. Fix: ./mathmill proof")
+    stored = orjson.loads(scores.read_bytes())
+    results = verdicts_of(arms(stored))
+    lines = text_of(stored, results, page).splitlines()
+    there = page.read_text(encoding="utf-8").splitlines() if page.exists() else []
+    for number, (one, other) in enumerate(zip(lines, [*there, *[""] * len(lines)], strict=False), 1):
+        if one != other:
+            raise PageDiffers(
+                f"{page}, line {number}: its stored scores give {one[:100]!r}. Fix: ./mathmill proof"
+            )
+    if len(there) > len(lines):
+        raise PageDiffers(
+            f"{page}, line {len(lines) + 1}: its stored scores give no such line. Fix: ./mathmill proof"
+        )
+    return Page(page, results)
+
+
+def scores_of(page: Path) -> Path:
+    """Return the file of the stored scores of a page."""
+    return page.with_suffix(".json")
+
+
+def arms(stored: Stored) -> dict[str, dict[int, str]]:
+    """Return arm -> seed -> 1 or 0 for each item."""
+    result: dict[str, dict[int, str]] = {}
+    for record in stored["records"].values():
+        for arm, scores in record["scores"].items():
+            result.setdefault(arm, {})[record["seed"]] = scores
+    return result
+
+
+def text_of(stored: Stored, results: Sequence[Tested], page: Path) -> str:
+    """Return the page as Markdown."""
+    scores = arms(stored)
     parts = [
-        _head(records, base, sizes, run_info),
-        _shown(answered),
-        _deltas(answered, drawn["deltas"].name),
-        _subdomains(records, each, drawn["formats"].name),
-        _arms(records),
-        _versions(records[0]),
-        _facts(records),
+        _verdicts(results),
+        _table(results, page.with_suffix(".svg").name),
+        _design(stored, scores),
+        _consequences(results),
+        _deviations(),
+        _exploratory(scores),
+        _arms(stored, scores),
+        _versions(stored),
+        _counts(stored),
     ]
-    write_text(page, "\n".join(parts))
-    return ProofPage(page, answered)
+    return "\n".join(line for part in parts for line in [*part, ""]).rstrip() + "\n"
 
 
-def _head(records: Sequence[SeedResults], base: BaseFacts, sizes: Sizes, run_info: RunInfo) -> str:
-    items = sizes.items * len(FAMILIES)
-    each = [sum(record.seconds.values()) for record in records]
-    return f"""# The proof
-
-Written by {code(run_info.command)} on {run_info.date} at commit {code(run_info.commit)}; do not edit.
-{inline(run_info.machine)}, load {run_info.load:.1f} at the end; by the clock {counted(round(base.seconds / 60), "minute")} for the base and
-{min(each) / 60:.0f} to {max(each) / 60:.0f} for a seed. A load above the number of processes means that the machine was shared.
-
-Does what the factory does to data make a better model? Here the model is the small student
-({counted(base.parameters, "parameter")}). One base checkpoint ({counted(sizes.base["steps"], "step")} of {counted(sizes.base["batch"], "block")} of {counted(sizes.base["length"], "token")}) is trained on {counted(sizes.rows, "row")} of eight problem families,
-four of them rare, {counted(sizes.tuning["steps"], "step")} of {counted(sizes.tuning["batch"], "block")} per arm, and scored by exact answer on {counted(items, "held-out item")}, as many of each family.
-{counted(len(records), "seed")}: each draws its own rows and its own order. Two arms of a seed differ only in what is compared. Every arm is
-trained by `tasks/training` on published versions and answers through `tasks/evaluation`, as the flows `train` and `evaluate` do.
-
-How to read it: differences are paired by seed and item; an interval covers both what seeds and what items vary
-(95 %, not corrected); `p` is Holm's for all {counted(len(QUESTIONS), "question")} together. *Not shown* means that the difference may
-be nothing: no claim is made, whatever its sign. A model of this size on problems of this size says what the loop can
-tell, not what a large model would gain; published figures stand beside for orientation.
-"""
-
-
-def _shown(answered: Sequence[Claim]) -> str:
-    shown = [claim for claim in answered if claim.shown]
-    lines = ["## What is shown", ""]
-    lines += [f"- {claim.sentence}" for claim in shown]
-    if not shown:
-        lines.append("Nothing: no difference is significant.")
-    lines += ["", f"Not shown: {len(answered) - len(shown)} of {len(answered)}; all are in the table.", ""]
-    return "\n".join(lines)
-
-
-def _deltas(answered: Sequence[Claim], plot: str) -> str:
-    lines = [
-        "## All questions",
-        "",
-        f"![Differences with their intervals]({plot})",
-        "",
-        "| | question | candidate | baseline | difference, points | 95 % interval | p (Holm) | verdict | items needed | published |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for claim in answered:
-        one = claim.paired
-        needed = f"{one.needed:,}" if one.needed else "-"
-        lines.append(
-            f"| {claim.question.experiment} | {claim.question.name} | {_percent(one.candidate)} | {_percent(one.baseline)} "
-            f"| {points(one.delta)} | {points(one.low)} to {points(one.high)} | {p_value(claim.p)} | {claim.verdict} "
-            f"| {needed} | {claim.question.published} |"
+def _verdicts(results: Sequence[Tested]) -> Iterator[str]:
+    yield from ("# The proof", "")
+    verdicts = Counter(one.verdict for one in results)
+    yield (
+        f"Of {len(results)} primary claims, {verdicts['shown']} {'is' if verdicts['shown'] == 1 else 'are'} shown, "
+        f"{verdicts['failed']} failed and {verdicts['not run']} {'was' if verdicts['not run'] == 1 else 'were'} not run on the product's path:"
+    )
+    yield ""
+    for one in results:
+        figures = (
+            "" if one.paired is None else f" {_difference(one.paired)}, p = {p_value(one.corrected)} (Holm)."
         )
-    lines += [
-        "",
-        "Items needed: for this difference to be seen at the 5 % level with a power of 0.8, uncorrected.",
-        "",
-    ]
-    return "\n".join(lines)
+        yield f"- **{one.claim.number}, {one.verdict}.** {one.claim.text}.{figures}"
 
 
-def _subdomains(records: Sequence[SeedResults], each: dict[str, list[Claim]], plot: str) -> str:
-    lines = [
-        "## Words or programs, by subdomain",
+def _table(results: Sequence[Tested], plot: str) -> Iterator[str]:
+    yield from (
+        "## Primary claims",
         "",
-        f"![Words and programs by subdomain]({plot})",
+        f"![Differences of the primary claims with their intervals]({plot})",
         "",
-        f"| subdomain | {' | '.join(_FORMATS)} | wins |",
-        f"|---|{'---|' * len(_FORMATS)}---|",
-    ]
-    means = {arm: shares(records, arm).mean(axis=0) for arm in _FORMATS}
-    for number, subdomain in enumerate(FAMILIES):
-        against = next(claim for claim in each[subdomain] if claim.question.candidate == "PoT")
-        wins = "not shown" if not against.shown else "PoT" if against.paired.delta > 0 else "CoT"
-        cells = " | ".join(_percent(float(means[arm][number])) for arm in _FORMATS)
-        lines.append(f"| {subdomain} | {cells} | {wins} |")
-    lines += [
-        "",
-        "*Wins* compares CoT with PoT by the same test, Holm-corrected over the subdomains. Programs run in the sandbox; "
-        "`CoT+PoT, program` answers in words where its program gives nothing.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _arms(records: Sequence[SeedResults]) -> str:
-    lines = ["## All arms", "", "| arm | right | " + " | ".join(f"seed {r.seed}" for r in records) + " |"]
-    lines.append("|---|---|" + "---|" * len(records))
-    for arm in records[0].scores:
-        each = [float(np.mean(record.scores[arm])) for record in records]
-        lines.append(f"| {arm} | {_percent(float(np.mean(each)))} | {' | '.join(map(_percent, each))} |")
-    return "\n".join([*lines, ""])
-
-
-def _versions(record: SeedResults) -> str:
-    lines = [
-        f"## Versions of seed {record.seed}",
-        "",
-        f"The data of each training, in the store `seed-{record.seed}` beside the records of this run. `./mathmill train` trains on any "
-        "of them again, with `MATHMILL_STORE` set to the path of the store.",
-        "",
-        "| arm | version | digest |",
-        "|---|---|---|",
-    ]
-    for arm, versions in record.versions.items():
-        names, digests = ", ".join(versions), ", ".join(digest[:12] for digest in versions.values())
-        lines.append(f"| {arm} | {names} | {digests} |")
-    return "\n".join([*lines, ""])
-
-
-def _facts(records: Sequence[SeedResults]) -> str:
-    lines = ["## Counts", "", "| | " + " | ".join(f"seed {r.seed}" for r in records) + " |"]
-    lines.append("|---|" + "---|" * len(records))
-    for name in records[0].facts:
-        cells = (
-            f"{record.facts[name]:,.3g}" if record.facts[name] < 100 else f"{record.facts[name]:,.0f}"
-            for record in records
+    )
+    yield "| | candidate | baseline | difference, points | 95 % | p | p (Holm) | verdict | seeds, items | published |"
+    yield "|---|---|---|--:|---|--:|--:|---|---|---|"
+    for one in results:
+        pair, claim = one.paired, one.claim
+        if pair is None:
+            yield f"| {claim.number} | {claim.candidate} | {claim.baseline} | | | | | {one.verdict} | | {claim.published} |"
+            continue
+        yield (
+            f"| {claim.number} | {claim.candidate}, {percent(pair.candidate)} | {claim.baseline}, {percent(pair.baseline)} | {points(pair.delta)} "
+            f"| {points(pair.low)} to {points(pair.high)} | {p_value(one.p)} | {p_value(one.corrected)} | {one.verdict} "
+            f"| {pair.seeds}, {pair.items} | {claim.published} |"
         )
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    for name in records[0].seconds:
-        lines.append(f"| seconds of {name} | {' | '.join(f'{r.seconds[name]:.0f}' for r in records)} |")
-    return "\n".join([*lines, ""])
+    yield ""
+    yield (
+        "The tests, their sizes and what follows from them were fixed first, in [the plan](proof-plan.md). Claim 2 is an equivalence: its p is one-sided, of "
+        "a difference of 3 points or more. Holm's correction is over all five; a claim that was not run counts with p = 1. "
+        "Intervals cover seeds and items and are not corrected."
+    )
 
 
-def _percent(share: float) -> str:
+def _design(stored: Stored, scores: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
+    sizes, base = SIZES[stored["sizes"]], stored["base"]
+    right = [float(score) for score in base["scores"]["base"]]
+    cpu = [record["cpu_s"] for record in stored["records"].values()]
+    yield from ("## How", "")
+    yield (
+        f"Written by {code(stored['command'])} on {stored['date']} at commit {code(stored['commit'])}; do not edit. {inline(stored['machine'])}. "
+        f"{base['cpu_s']:.0f} CPU seconds for the base, {sum(cpu):.0f} for the arms. `./mathmill proof --verify` computes this page again from its stored scores."
+    )
+    yield ""
+    yield (
+        f"The model is a small student ({counted(base['parameters'], 'parameter')}). One base ({counted(sizes.base, 'step')} of {sizes.training['batch']} blocks of "
+        f"{sizes.training['length']} tokens) has learned {counted(sizes.corpus, 'row')} of two common subdomains and {sizes.scarce} of three rare ones, and "
+        f"answers {percent(float(np.mean(right)))} of {counted(len(right), 'held-out item')} rightly, as many of each subdomain. Every arm continues it for "
+        f"{counted(sizes.steps, 'step')}, half of whose tokens are the arm's rows and half the base's. All rows, those of the base too, are written and solved by the embedded "
+        "teacher through the flow `make` or `weakness`, with the prompts' difficulty set to easy, so that arms differ by their problems and not by their wording. "
+        "Arms are versions, trained by the flow `train` and scored by `evaluate`. Seeds differ in what the teacher writes, in what is drawn and in the order of the rows; "
+        "the base, its corpus, the pool and the items are the same for all seeds, so the intervals do not cover another base."
+    )
+    yield ""
+    yield (
+        "A model of this size on problems of this size says what the loop can do, not what a large model would gain."
+    )
+
+
+def _consequences(results: Sequence[Tested]) -> Iterator[str]:
+    yield from ("## What follows for the factory", "", "| claim | verdict | if it fails |", "|---|---|---|")
+    for one in results:
+        yield f"| {one.claim.number} | {one.verdict} | {one.claim.then} |"
+
+
+def _deviations() -> Iterator[str]:
+    yield from ("## Deviations from the plan", "")
+    yield from [f"- {one}" for one in DEVIATIONS] or ["None."]
+
+
+def _exploratory(scores: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
+    yield from ("## Exploratory", "")
+    yield "Not planned as claims and not corrected: these differences suggest what to test next, and show nothing."
+    yield from ("", "| candidate | baseline | difference, points | 95 % | p |", "|---|---|--:|---|--:|")
+    for candidate, baseline in EXPLORATORY:
+        if (pair := compared(scores, candidate, baseline)) is not None:
+            yield (
+                f"| {candidate} | {baseline} | {points(pair.delta)} | {points(pair.low)} to {points(pair.high)} | {p_value(pair.p)} |"
+            )
+
+
+def _arms(stored: Stored, scores: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
+    subdomains = list(dict.fromkeys(stored["items"]))
+    seeds = sorted({seed for own in scores.values() for seed in own})
+    yield from ("## All arms", "")
+    yield f"| arm | right | {' | '.join(subdomains)} | {' | '.join(f'seed {seed}' for seed in seeds)} |"
+    yield "|---|--:|" + "--:|" * (len(subdomains) + len(seeds))
+    every = {"base": {-1: stored["base"]["scores"]["base"]}, **scores}
+    for arm, own in every.items():
+        table = np.array([[float(score) for score in one] for one in own.values()])
+        each = [
+            percent(float(table[:, [topic == one for one in stored["items"]]].mean())) for topic in subdomains
+        ]
+        by_seed = [
+            percent(np.mean([float(one) for one in own[seed]])) if seed in own else "" for seed in seeds
+        ]
+        yield f"| {arm} | {percent(float(table.mean()))} | {' | '.join(each)} | {' | '.join(by_seed)} |"
+
+
+def _versions(stored: Stored) -> Iterator[str]:
+    yield from ("## Versions", "")
+    yield (
+        "What each arm was trained on, beside the two versions of the base. All are in the home of the run: "
+        "`./mathmill show VERSION` shows one, and `./mathmill train` trains on it again."
+    )
+    yield from ("", "| arm | version | digest |", "|---|---|---|")
+    own = stored["base"]["versions"]["base"]
+    for arm, versions in [("base", own), *_by_arm(stored)]:
+        left = {name: digest for name, digest in versions.items() if arm == "base" or name not in own}
+        yield f"| {arm} | {', '.join(map(code, left))} | {', '.join(code(one[:16]) for one in left.values())} |"
+
+
+def _by_arm(stored: Stored) -> Iterator[tuple[str, Mapping[str, str]]]:
+    for record in stored["records"].values():
+        yield from record["versions"].items()
+
+
+def _counts(stored: Stored) -> Iterator[str]:
+    yield from ("## Counts", "", "| experiment, seed | | CPU s |", "|---|---|--:|")
+    for name, record in stored["records"].items():
+        facts = ", ".join(f"{about} {count:g}" for about, count in record["facts"].items())
+        yield f"| {name} | {inline(facts)} | {record['cpu_s']:.0f} |"
+
+
+def points(share: float) -> str:
+    """Return a difference of shares in points, with its sign."""
+    return f"{100 * share:+.1f}"
+
+
+def percent(share: float) -> str:
+    """Return a share in percent."""
     return f"{100 * share:.1f} %"
+
+
+def p_value(p: float) -> str:
+    """Return a p value with three decimals."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _difference(pair: Paired) -> str:
+    return f"{points(pair.delta)} points [{points(pair.low)}, {points(pair.high)}]"

@@ -1,90 +1,120 @@
-"""The sizes of the proof: the whole one, and the quick one, which only shows that every part runs."""
+"""The sizes of the proof: the whole one, the quick one, which only shows that every part runs, and the one for a GPU."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tasks.training.student import Shape
 
-LONGEST = 128  # tokens of a completion
+# subdomains of the problems: two that every student has seen often, and three that it has seen rarely
+COMMON = ("linear equations", "multi-step arithmetic")
+RARE = ("fractions and percentages", "counting", "rates and units")
+SUBDOMAINS = (*COMMON, *RARE)
+LONGEST = 112  # tokens of an answer
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Numbers of rows and items per seed, and the settings of the trainings (those of
-    tasks.training.config.Train). `items` is the number of held-out items per
-    subdomain."""
+    """How much of what. Rows and items are counted over all subdomains of their kind, steps in optimizer steps.
 
-    seeds: int
+    training: settings of every training (tasks.training.config.Train). `seeds` are those of the claims 1 and 2, of the others the
+    first `fewer`.
+    """
+
+    name: str
     shape: Shape
-    corpus: int  # worked problems of the base checkpoint
-    base: Mapping[str, Any]  # one base for all seeds
-    tuning: Mapping[str, Any]  # each arm
-    preference: Mapping[str, Any]  # DPO
-    rewarded: Mapping[str, Any]  # PPO
-    items: int
-    rows: int  # with worked solutions
-    asked: int  # of these, rows whose questions the student answers `samples` times
-    samples: int
-    probes: int  # questions that look for weaknesses
-    pool: int  # rows that can be added
-    added: int  # rows that each arm of the augmentation experiment adds
+    training: Mapping[str, Any]
+    seeds: tuple[int, ...]
+    fewer: int
+    corpus: int  # rows of the common subdomains that the base is trained on
+    scarce: int  # rows of the rare ones
+    base: int  # steps
+    base_rate: float
+    pool: int  # rows of the common subdomains that an arm may take
+    pool_scarce: int  # rows of the rare ones
+    driving: int  # items of the probe whose failures drive
+    items: int  # items on which every model is scored
+    added: int  # rows of each arm of the claims 1 and 2
+    steps: int  # of each arm
+    rate: float
+    questions: int  # of the claim 3
+    students: int  # that sample solutions for the claim 3
+    samples: int  # of each question
+    generated: int  # rows that the night of claim 5 is to accept
+    base_of: str = ""  # the sizes whose corpus and base are used; empty: its own
 
 
-_COMMON = {"length": 256, "warmup": 0.1, "log_every": 20}
-
-
-def _rollout(**settings: Any) -> dict[str, Any]:
-    # a student that knows little gives many answers that cannot be compared
-    return {"max_new_tokens": LONGEST, "most_unjudged": 1.0} | settings
-
+_TRAINING = {"batch": 6, "length": 256, "warmup": 0.05, "log_every": 100}
 
 WHOLE = Sizes(
-    seeds=5,
-    shape=Shape(hidden=64, feedforward=172, layers=3, heads=2, context=256, vocabulary=512),
-    corpus=2200,
-    base=_COMMON | {"steps": 1500, "batch": 12, "lr": 5e-3},
-    tuning=_COMMON | {"steps": 120, "batch": 8, "lr": 2e-3},
-    preference=_COMMON | {"steps": 30, "batch": 16, "lr": 5e-5},
-    rewarded=_COMMON
-    | {
-        "steps": 24,
-        "batch": 192,
-        "micro_batch": 96,
-        "lr": 1e-4,
-        "log_every": 1,
-        "rollout": _rollout(samples=1, kl=0.02, passes=1),
-    },
-    items=60,
-    rows=1200,
-    asked=600,
-    samples=4,
-    probes=400,
-    pool=2000,
-    added=400,
+    name="whole",
+    shape=Shape(96, 256, 3, 3, 256, 512),
+    training=_TRAINING,
+    seeds=(10, 11, 12, 13, 14),
+    fewer=5,
+    corpus=2400,
+    scarce=180,
+    base=1500,
+    base_rate=4e-3,
+    pool=480,
+    pool_scarce=48,
+    driving=100,
+    items=250,
+    added=120,
+    steps=60,
+    rate=1e-3,
+    questions=100,
+    students=3,
+    samples=6,
+    generated=300,
 )
 QUICK = Sizes(
-    seeds=2,
-    shape=Shape(hidden=32, feedforward=86, layers=2, heads=2, context=256, vocabulary=512),
-    corpus=100,
-    base=_COMMON | {"steps": 60, "batch": 8, "lr": 1e-2},
-    tuning=_COMMON | {"steps": 3, "batch": 4, "lr": 2e-3},
-    preference=_COMMON | {"steps": 2, "batch": 4, "lr": 2e-4},
-    rewarded=_COMMON
-    | {
-        "steps": 2,
-        "batch": 8,
-        "lr": 1e-4,
-        "log_every": 1,
-        "rollout": _rollout(samples=1, kl=0.02, passes=1),
-    },
-    items=5,
-    rows=60,
-    asked=16,
+    name="quick",
+    shape=Shape(32, 86, 2, 2, 256, 512),
+    training=_TRAINING,
+    seeds=(0, 1),
+    fewer=1,
+    corpus=40,
+    scarce=12,
+    base=40,
+    base_rate=1e-2,
+    pool=30,
+    pool_scarce=10,
+    driving=10,
+    items=10,
+    added=6,
+    steps=2,
+    rate=1e-3,
+    questions=10,
+    students=2,
     samples=2,
-    probes=24,
-    pool=100,
-    added=20,
+    generated=10,
 )
+# about 100 million parameters; the sizes of the data grow with what such a student can learn
+GPU = Sizes(
+    name="gpu",
+    shape=Shape(768, 2048, 14, 12, 512, 2048),
+    training={"batch": 128, "length": 512, "warmup": 0.05, "log_every": 100, "precision": "bf16"},
+    seeds=tuple(range(10, 20)),
+    fewer=10,
+    corpus=30_000,
+    scarce=2_400,
+    base=4000,
+    base_rate=6e-4,
+    pool=9_000,
+    pool_scarce=900,
+    driving=1_500,
+    items=2_000,
+    added=1_500,
+    steps=200,
+    rate=1e-4,
+    questions=1_500,
+    students=3,
+    samples=8,
+    generated=1_500,
+)
+# other seeds and items than the whole proof, for the variances that its power is computed from
+PILOT = replace(WHOLE, name="pilot", seeds=(0, 1), fewer=2, base_of="whole")
+SIZES = {one.name: one for one in (WHOLE, QUICK, GPU, PILOT)}

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 import prompts
-from benchmarks.real_text import majority, precision_at
+from benchmarks.real_text import PLANNED, ByQuestion, by_question, majority, planned, precision_at
 from benchmarks.recordings import SEED, Playback, Recorded, play, solved
 from storage.rows import column
 from tasks.answers import Judge
@@ -78,6 +78,23 @@ def test_a_night_over_recordings_is_counted_by_the_hidden_references(judge: Judg
     # the first of four different answers counts as the majority's, and is the right one by chance
     assert figures.precision < 1
     assert precision_at(int(played.accepted.sum()), played, share, accepted) == 1.0
+
+
+def test_figures_by_question_count_each_question_once_and_the_majority_at_the_same_recall(
+    judge: Judge,
+) -> None:
+    played = play(questions(), WORDS, {"judge": judge, "sandbox": None}, known_of=PLANNED)
+    assert 10 < played.questions < 25
+    one = by_question(played)
+    agreeing = sum(len(set(question.words)) == 1 for question in questions())
+    assert 0 < one.accepted == one.right <= agreeing
+    assert one.solved == played.questions  # a sample of each question is right
+    assert one.peer == one.right  # the four agreeing samples come first
+    line = planned("fruit", one)
+    assert "1.0000 share [0.7" in line or "1.0000 share [0.8" in line
+    assert line.endswith("ok")
+    assert planned("fruit", ByQuestion(10, 8, 9, 9)).endswith("ratio 0.900, target 1.0, short")
+    assert planned("fruit", ByQuestion(0, 0, 0, 0)).endswith("ok")
 
 
 @pytest.mark.slow

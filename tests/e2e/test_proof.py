@@ -1,4 +1,4 @@
-"""The proof in its quick form: every part runs, the page is written, and a second start makes nothing again."""
+"""The proof in its quick form: every part runs by the flows that users run, the page is written, and a second start makes nothing again."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tasks.proof.claims import QUESTIONS
-from tasks.proof.rows import FAMILIES
+from tasks.proof.claims import CLAIMS
+from tasks.proof.sizes import QUICK
 from tests.e2e.processes import Home
 
 pytestmark = [pytest.mark.e2e, pytest.mark.soak]
@@ -16,22 +16,31 @@ pytestmark = [pytest.mark.e2e, pytest.mark.soak]
 
 def test_the_quick_form_runs_every_part_and_is_not_made_twice(home: Callable[..., Home]) -> None:
     one = home()
-    summary = json.loads(one.run("proof", "--quick", "--json").stdout)
-    assert summary["questions"] == len(QUESTIONS)
-    page = (one.path / "proof" / "proof.md").read_text(encoding="utf-8")
-    for question in QUESTIONS:
-        assert f"| {question.name} |" in page
-    for subdomain in FAMILIES:
-        assert f"\n| {subdomain} |" in page
-    for count in ("wrong rows caught", "DPO pairs", "PPO reward, last step", "rows without"):
-        assert f"\n| {count} |" in page
-    records = sorted((one.path / "proof").glob("quick-*/seed-*.json"))
-    assert len(records) == 2
-    for file in records:
-        scores = json.loads(file.read_text())["scores"]
-        asked = {arm for question in QUESTIONS for arm in (question.candidate, question.baseline)}
-        assert asked <= set(scores)
-        assert {len(answers) for answers in scores.values()} == {5 * len(FAMILIES)}
-    written_at = [file.stat().st_mtime_ns for file in records]
+    reported = json.loads(one.run("proof", "--quick", "--json").stdout)
+    verdicts = reported["claims"]
+    assert set(verdicts) == {str(claim.number) for claim in CLAIMS}
+    assert {number for number, verdict in verdicts.items() if verdict == "not run"} == {
+        str(claim.number) for claim in CLAIMS if not claim.experiment
+    }
+    folder = one.path / "proof" / "quick"
+    stored = json.loads((folder / "proof.json").read_text(encoding="utf-8"))
+    scores = {arm: own for record in stored["records"].values() for arm, own in record["scores"].items()}
+    arms = {arm for claim in CLAIMS if claim.experiment for arm in (claim.candidate, claim.baseline)}
+    assert arms <= set(scores)
+    assert {len(own) for own in scores.values()} == {QUICK.items}
+    page = (folder / "proof.md").read_text(encoding="utf-8")
+    version = next(
+        name
+        for record in stored["records"].values()
+        for versions in record["versions"].values()
+        for name in versions
+        if "weakness-augmented" in name
+    )
+    assert f"`{version}`" in page
+    one.run("show", version)  # a reader finds what an arm was trained on
+    records = sorted(folder.glob("*-[0-9].json"))
+    made = [file.stat().st_mtime_ns for file in records]
+    assert len(records) == len(QUICK.seeds) + 2 * QUICK.fewer
     one.run("proof", "--quick")
-    assert [file.stat().st_mtime_ns for file in records] == written_at
+    assert [file.stat().st_mtime_ns for file in records] == made
+    one.run("proof", "--quick", "--verify")

@@ -46,14 +46,12 @@ from tasks.decontamination.certificate import Certificate, Recall
 from tasks.evaluation import verdict
 from tasks.evaluation.report import to_markdown as evaluation
 from tasks.llm.stats import Meter, Stats
-from tasks.proof.base import BaseFacts
-from tasks.proof.page import RunInfo, write
-from tasks.proof.sizes import WHOLE
+from tasks.proof.page import written
 from tasks.rft.allocation import Tally
 from tasks.rft.summary import RIGHT, by_fail_rate
 from tasks.training.run import Trained
 from tasks.weakness import report as weaknesses
-from tests.tasks.proof.test_claims import records
+from tests.tasks.proof.test_claims import stored
 
 DAY = datetime.date(2026, 11, 20)
 ROOT = Path(__file__).resolve().parents[2]
@@ -582,7 +580,8 @@ def test_the_proof(tmp_path: Path) -> None:
     pages = []
     for value in (" ".join(HOSTILE), "plain"):
         page = tmp_path / str(len(pages)) / "proof.md"
-        info = RunInfo(command=value, commit=value, date="2026-11-20", machine=value, load=1.0)
-        write(records({}), BaseFacts(200_000, 0.5, 60.0), WHOLE, info, page)
+        record = stored({}) | {"command": value, "commit": value, "machine": value}
+        record["records"]["weaknesses 10"]["facts"] = {value: 1}
+        written(record, page)
         pages.append(page.read_text(encoding="utf-8"))
     assert_like(*pages)

@@ -83,7 +83,11 @@ COMMANDS = {
         "--without": "column whose values are left out",
     },
     "train": {"--method": "training method", "--base": "folder or hub name"},
-    "proof": {"--quick": "two random seeds", "--to": "page to write", "--processes": "how many random seeds"},
+    "proof": {
+        "--quick": "a tiny student",
+        "--to": "page to write",
+        "--only": "experiments to run in this process",
+    },
 }
 
 

@@ -1,78 +1,124 @@
-"""A planted difference is claimed and noise is not; the page states exactly the results of the tests."""
+"""A planted difference is shown and noise is not; the equivalence needs a margin; the page states exactly what its stored scores give."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 
-from tasks.proof.base import BaseFacts
-from tasks.proof.claims import QUESTIONS, by_subdomain, claims, shares
-from tasks.proof.page import RunInfo, write
-from tasks.proof.rows import FAMILIES
-from tasks.proof.seed import SeedResults
-from tasks.proof.sizes import WHOLE
+from tasks.proof.claims import CLAIMS, compared, verdicts_of
+from tasks.proof.page import PageDiffers, scores_of, verified, written
+from tasks.proof.sizes import SUBDOMAINS
 
-ITEMS = 40 * len(FAMILIES)
+ITEMS = 200
+SEEDS = range(10, 15)
 
 
-def records(gains: dict[str, float], seeds: int = 5) -> list[SeedResults]:
-    """Arms that are all right on half of the items, but for the planted gains; seeds and items vary."""
+def scores(gains: dict[str, float], *, without: tuple[str, ...] = ()) -> dict[str, dict[int, str]]:
+    """Arms that are right on half of the items, but for the planted gains; seeds and items vary."""
     rng = np.random.default_rng(7)
-    arms = sorted({arm for question in QUESTIONS for arm in (question.candidate, question.baseline)})
     level = rng.normal(0, 1, ITEMS)
-    results = []
-    for seed in range(seeds):
-        luck = rng.normal(0, 0.1)
-        scores = {
-            arm: (level + luck + rng.normal(0, 0.5, ITEMS) + gains.get(arm, 0.0) > 0).astype(int).tolist()
-            for arm in arms
+    arms = [arm for claim in CLAIMS for arm in (claim.candidate, claim.baseline) if arm not in without]
+    return {
+        arm: {
+            seed: "".join(
+                str(int(one))
+                for one in level + rng.normal(0, 0.1) + rng.normal(0, 0.4, ITEMS) + gains.get(arm, 0.0) > 0
+            )
+            for seed in SEEDS
         }
-        versions = {"CoT": {"proof-rows@2026.11.21": f"{seed}123456789abcdef"}}
-        results.append(SeedResults(seed, scores, {"RFT rows": 12.0}, {"formats": 1.0}, versions))
-    return results
-
-
-def test_planted_differences_are_claimed_with_their_sign_and_noise_is_not() -> None:
-    results = {
-        claim.question.name: claim for claim in claims(records({"gate on": 1.0, "with harmful": -1.0}))
+        for arm in arms
     }
-    assert results["gate on against gate off"].verdict == "effective"
-    assert results["with harmful against validated alone"].verdict == "harmful"
-    assert {
-        claim.verdict for name, claim in results.items() if "gate" not in name and "harmful" not in name
-    } == {"not shown"}
 
 
-def test_a_gain_in_one_subdomain_is_found_there_alone() -> None:
-    drawn = records({})
-    for record in drawn:
-        record.scores["PoT"][:40] = [1] * 40
-        record.scores["CoT"][:40] = [0] * 40
-    by_name = by_subdomain(drawn, [QUESTIONS[0]])
-    assert [name for name, results in by_name.items() if results[0].shown] == [next(iter(FAMILIES))]
-    assert shares(drawn, "PoT").shape == (5, len(FAMILIES))
-    assert shares(drawn, "PoT")[:, 0].tolist() == [1.0] * 5
+def stored(gains: dict[str, float]) -> dict[str, Any]:
+    """Return what a run stores, with the planted gains."""
+    every = scores(gains, without=("routed", "words"))
+    return {
+        "sizes": "whole",
+        "command": "./mathmill proof",
+        "commit": "0123456789ab",
+        "date": "2026-11-29",
+        "machine": "a machine, 2 cores",
+        "items": [SUBDOMAINS[i * len(SUBDOMAINS) // ITEMS] for i in range(ITEMS)],
+        "base": {
+            "scores": {"base": "10" * (ITEMS // 2)},
+            "versions": {"base": {"proof-whole-common@2026.11.29": "a" * 64}},
+            "cpu_s": 12.0,
+            "parameters": 381_600,
+        },
+        "records": {
+            f"weaknesses {seed}": {
+                "seed": seed,
+                "scores": {arm: own[seed] for arm, own in every.items()},
+                "facts": {"rows of random": 120},
+                "versions": {f"random, seed {seed}": {"proof-weak10-random@2026.11.29": f"{seed}{'b' * 62}"}},
+                "cpu_s": 30.0,
+            }
+            for seed in SEEDS
+        },
+    }
 
 
-def test_every_arm_of_a_question_must_have_been_scored() -> None:
-    with pytest.raises(KeyError, match="PoT"):
-        claims([SeedResults(0, {"CoT": [1, 0]}, {}, {}, {})])
+def test_a_planted_difference_is_shown_and_noise_is_not() -> None:
+    results = {one.claim.number: one for one in verdicts_of(scores({"weakness-augmented": 0.6, "RFT": -0.6}))}
+    assert results[1].verdict == "shown"
+    assert results[3].verdict == "failed"  # it is significant, with the wrong sign
+    assert results[3].corrected < 0.05
+    assert results[4].verdict == results[5].verdict == "failed"
+    assert results[1].corrected >= results[1].p
 
 
-@pytest.mark.slow
-def test_the_page_claims_what_is_shown_and_tells_the_rest(tmp_path: Path) -> None:
-    around = RunInfo("./mathmill proof", "abc", "2026-11-21", "a machine", 2.0)
+def test_the_equivalence_is_shown_for_no_difference_and_not_for_one_beyond_the_margin() -> None:
+    def verdict(gain: float) -> str:
+        return next(
+            one.verdict for one in verdicts_of(scores({"math-retrieval": gain})) if one.claim.number == 2
+        )
+
+    assert verdict(-0.4) == "shown"
+    assert verdict(0.4) == "failed"
+
+
+def test_a_claim_that_was_not_run_counts_in_the_correction() -> None:
+    results = {
+        one.claim.number: one for one in verdicts_of(scores({"RFT": 0.6}, without=("routed", "words")))
+    }
+    assert results[4].verdict == "not run"
+    assert results[3].corrected == pytest.approx(min(1.0, 5 * results[3].p))
+    assert compared(scores({}), "RFT", "no such arm") is None
+
+
+def test_the_page_states_the_verdicts_first_and_is_recomputed_from_its_scores(tmp_path: Path) -> None:
     page = tmp_path / "proof.md"
-    results = write(records({"gate on": 1.0}), BaseFacts(200_000, 0.5, 60.0), WHOLE, around, page)
+    result = written(stored({"weakness-augmented": 0.6, "math-retrieval": -0.4}), page)
+    lines = page.read_text(encoding="utf-8").splitlines()
+    assert lines[2].startswith("Of 5 primary claims, 2 are shown, 2 failed and 1 was not run")
+    assert lines[4].startswith("- **1, shown.**")
+    assert lines[7].startswith("- **4, not run.**")
+    assert any("`proof-weak10-random@2026.11.29` | `12bbb" in line for line in lines)
+    assert (tmp_path / "proof.svg").exists()
+    assert verified(page).tested == result.tested
+    assert next(line for line in lines if line.startswith("| base |")).count("50.0 %") == 6
+
+
+def test_a_page_or_a_score_that_was_changed_is_noticed(tmp_path: Path) -> None:
+    page = tmp_path / "proof.md"
+    with pytest.raises(PageDiffers, match="no stored scores"):
+        verified(page)
+    written(stored({"RFT": 0.6}), page)
     text = page.read_text(encoding="utf-8")
-    shown = text.split("## What is shown")[1].split("## All questions")[0]
-    assert "gate on beats gate off" in shown
-    assert "Not shown: 18 of 19" in shown
-    assert shown.count("\n- ") == 1
-    assert all(f"| {claim.question.name} |" in text for claim in results.claims)
-    assert "| CoT | proof-rows@2026.11.21 | 0123456789ab |" in text
-    for plot in ("proof-deltas.svg", "proof-formats.svg"):
-        assert f"({plot})" in text
-        assert (tmp_path / plot).read_bytes().startswith(b"<?xml")
+    page.write_text(text.replace("**3, shown.**", "**3, failed.**"), encoding="utf-8")
+    with pytest.raises(PageDiffers, match="line 7"):
+        verified(page)
+    page.write_text(text + "A line more\n", encoding="utf-8")
+    with pytest.raises(PageDiffers, match="no such line"):
+        verified(page)
+    page.write_text(text, encoding="utf-8")
+    changed = orjson.loads(scores_of(page).read_bytes())
+    changed["records"]["weaknesses 10"]["scores"]["RFT"] = "0" * ITEMS
+    scores_of(page).write_bytes(orjson.dumps(changed))
+    with pytest.raises(PageDiffers):
+        verified(page)

@@ -1,0 +1,144 @@
+"""The experiments of the proof, one function each: it publishes the arms of one random seed, trains them, scores them, and returns what
+the page says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flows.config.rebuild import Rebuild
+from flows.config.rft import Rft
+from flows.config.weakness import Weakness
+from flows.rebuild import rebuild
+from flows.rft import rft
+from flows.runner.proof_lab import Lab
+from flows.weakness import weakness
+from tasks.proof.rows import MEASURES
+from tasks.proof.sizes import LONGEST, SUBDOMAINS
+
+Facts = Mapping[str, Any]
+Scores = dict[str, str]  # arm -> 1 or 0 for each held-out item
+
+WEAKNESS_ARMS = ("math-retrieval", "weakness-augmented", "random", "random-augmented")
+
+
+def weaknesses(lab: Lab, seed: int) -> tuple[Scores, Facts]:
+    """Claims 1 and 2: rows for the failures of the base, and rows at random, as the flow weakness publishes them."""
+    sizes, base = lab.sizes, lab.base()
+    config = Weakness.model_validate(
+        {
+            "model": f"hf:{base.checkpoint}",
+            "probe": [str(lab.probe)],
+            "measures": MEASURES,
+            "dataset": lab.name(f"weak{seed}"),
+            "pool": lab.pool(),
+            "arms": list(WEAKNESS_ARMS),
+            "rows": sizes.added,
+            "per_call": 10,
+            "max_tokens": LONGEST,
+            "solve": {"pot_share": 0.0, "samples": 2},
+            "near": False,
+            "similarity": {"semantic": "ignore", "rouge_l": 1.0, "jaccard": 1.0, "per_template": 1_000_000},
+            "decontaminate": {"rules": ["exact"], "ask": False, "planted": 0},
+            "gates": {"min_recall": {}},
+            "seed": seed,
+        }
+    )
+    record = weakness(config)
+    scores: Scores = {}
+    facts: dict[str, Any] = {"failed": record["failed"], "asked": record["judged"]}
+    for arm in WEAKNESS_ARMS:
+        one = record["arms"][arm]
+        if not one.get("version"):
+            raise RuntimeError(f"seed {seed}, {arm}: {one.get('note')}")
+        facts |= {f"rows of {arm}": one["rows"], f"calls of {arm}": one["calls"]}
+        scores[arm] = lab.scored(lab.trained(f"{arm}, seed {seed}", seed, {one["version"]: 1.0}).checkpoint)
+    return scores, facts
+
+
+def students(lab: Lab, seed: int) -> tuple[Scores, Facts]:
+    """Claim 3: SFT on questions with one solution each, and RFT on these and on what several students sample for the same questions."""
+    sizes = lab.sizes
+    known = lab.made(f"questions{seed}", sizes.questions, SUBDOMAINS)
+    several = [
+        lab.trained(
+            "SFT" + (f", student {number}" if number else "") + f", seed {seed}", (seed, number), {known: 1.0}
+        )
+        for number in range(sizes.students)
+    ]
+    samplers = [{"model": f"hf:{one.checkpoint}"} for one in several]
+    with lab.models(samplers=samplers):
+        sampled = rft(
+            Rft.model_validate(
+                {
+                    "version": known,
+                    "dataset": lab.name(f"sampled{seed}"),
+                    "questions": {"min_correctness": 0.5},
+                    "sample": {
+                        "samples": sizes.samples,
+                        "allocate": "fixed",
+                        "prompt": "question",
+                        "max_tokens": LONGEST,
+                        "temperatures": [0.8],
+                    },
+                    "steps": {"recompute": False},
+                    "decontaminate": {
+                        "rules": ["exact"],
+                        "ask": False,
+                        "planted": 0,
+                        "benchmarks": [str(lab.measured)],
+                    },
+                    "gates": {"min_recall": {}},
+                    "seed": seed,
+                }
+            )
+        )
+    (right,) = (name for name in sampled if "-rft@" in name)
+    rows = {name: float(lab.store.resolve(name).rows) for name in (known, right)}
+    both = lab.trained(f"RFT, seed {seed}", (seed, 0), rows)
+    scores = {"SFT": lab.scored(several[0].checkpoint), "RFT": lab.scored(both.checkpoint)}
+    return scores, {"rows of SFT": rows[known], "sampled rows of RFT": rows[right]}
+
+
+def factory(lab: Lab, seed: int) -> tuple[Scores, Facts]:
+    """Claim 5: what a teacher that often errs has written and solved, as it is, and after a rebuild with de-duplication, the votes, the
+    critic and loss weights at the defaults of the night."""
+    with lab.models(teacher="embedded-small", critic="embedded"):
+        everything = lab.made(
+            f"unfiltered{seed}",
+            lab.sizes.generated,
+            SUBDOMAINS,
+            solve={"pot_share": 0.0, "samples": 4, "canaries": 0},
+            verify={"min_agreement": 1, "min_correctness": 0.0, "known": 0.0},
+            score={"scorers": ["heuristics"], "thresholds": {}},
+            mix={"per_problem": 4, "shares": {}, "loss_weights": {"on": False}},
+        )
+        dataset, _, version = everything.partition("@")
+        filtered = rebuild(
+            Rebuild.model_validate(
+                {
+                    "dataset": dataset,
+                    "base": version,
+                    "into": lab.name(f"filtered{seed}"),
+                    "thresholds": {"heuristics": 0.5, "answer": 0.6},
+                    "correctness": 0.7,
+                    "scorers": ["heuristics", "critique"],
+                    "similarity": {"per_template": 1_000_000, "semantic": "ignore"},
+                    "mix": {"per_problem": 4, "shares": {}},
+                    "gates": {"min_recall": {}},
+                }
+            )
+        )
+    scores: Scores = {}
+    facts: dict[str, Any] = {}
+    for arm, name in (("unfiltered", everything), ("filtered", str(filtered))):
+        scores[arm] = lab.scored(lab.trained(f"{arm}, seed {seed}", seed, {name: 1.0}).checkpoint)
+        facts[f"rows of {arm}"] = lab.store.resolve(name).rows
+    return scores, facts
+
+
+EXPERIMENTS: dict[str, Callable[[Lab, int], tuple[Scores, Facts]]] = {
+    "weaknesses": weaknesses,
+    "factory": factory,
+    "students": students,
+}

@@ -1,1 +1,0 @@
-"""The experiments, one module each: `run(lab, models)` scores arms; `models` holds the checkpoints from which later ones start."""
