@@ -151,7 +151,7 @@ def _design(stored: Stored, scores: Mapping[str, Mapping[int, str]]) -> Iterator
     yield ""
     yield (
         f"The model is a small student ({counted(base['parameters'], 'parameter')}). One base ({counted(sizes.base, 'step')} of {sizes.training['batch']} blocks of "
-        f"{sizes.training['length']} tokens) has learned {counted(sizes.corpus, 'row')} of two common subdomains and {sizes.scarce} of three rare ones, and "
+        f"{sizes.training['length']} tokens) has learned {counted(sizes.corpus, 'row')} of two common subdomains and {sizes.scarce} of two rare ones, and "
         f"answers {percent(float(np.mean(right)))} of {counted(len(right), 'held-out item')} rightly, as many of each subdomain. Every arm continues it for "
         f"{counted(sizes.steps, 'step')}, half of whose tokens are the arm's rows and half the base's. All rows, those of the base too, are written and solved by the embedded "
         "teacher through the flow `make` or `weakness`, with the prompts' difficulty set to easy, so that arms differ by their problems and not by their wording. "

@@ -8,9 +8,9 @@ from typing import Any
 
 from tasks.training.student import Shape
 
-# subdomains of the problems: two that every student has seen often, and three that it has seen rarely
+# subdomains of the problems: two that every student has seen often, and two that it has seen rarely
 COMMON = ("linear equations", "multi-step arithmetic")
-RARE = ("fractions and percentages", "counting", "rates and units")
+RARE = ("ratios and proportions", "functions")
 SUBDOMAINS = (*COMMON, *RARE)
 LONGEST = 112  # tokens of an answer
 
@@ -54,14 +54,14 @@ WHOLE = Sizes(
     training=_TRAINING,
     seeds=(10, 11, 12, 13, 14),
     fewer=5,
-    corpus=2400,
-    scarce=180,
-    base=1500,
+    corpus=2000,
+    scarce=200,
+    base=2500,
     base_rate=4e-3,
     pool=480,
-    pool_scarce=48,
-    driving=100,
-    items=250,
+    pool_scarce=50,
+    driving=80,
+    items=200,
     added=120,
     steps=60,
     rate=1e-3,
@@ -82,8 +82,8 @@ QUICK = Sizes(
     base_rate=1e-2,
     pool=30,
     pool_scarce=10,
-    driving=10,
-    items=10,
+    driving=8,
+    items=12,
     added=6,
     steps=2,
     rate=1e-3,
