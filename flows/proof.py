@@ -58,7 +58,7 @@ def proof(config: Proof = Proof()) -> Page | None:
         for name, (file, run, seed) in files.items():
             with lock(file.with_suffix(".lock")) as mine:
                 if mine:  # else another process is at it
-                    _record(file, lambda run=run, seed=seed: _results(lab, run, seed))  # type: ignore[misc]
+                    _record(file, lambda run=run, seed=seed: _results(lab, run, seed))
                     console.print(f"{(time.monotonic() - started) / 60:5.1f} min  {name} is there")
     if missing := [name for name, (file, _, _) in files.items() if not file.exists()]:
         console.print(
