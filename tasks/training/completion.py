@@ -6,6 +6,7 @@ which saves most of the time on a CPU (docs/log.md, "The small student"). It has
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ from tasks.seeding import seed_of
 
 if TYPE_CHECKING:
     from tasks.training.decoding import Decoder, Generation
+
+# transformers makes models on a default device that is one for all threads: of two that are loaded at the same time, one has no weights
+_LOADING = threading.Lock()
 
 ChatMessage = dict[str, str]
 PromptInput = str | Sequence[ChatMessage]
@@ -58,7 +62,7 @@ class Completer:
 
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         dtype = torch.float32 if device == "cpu" else torch.bfloat16
-        with no_progress_bar():
+        with _LOADING, no_progress_bar():
             model = AutoModelForCausalLM.from_pretrained(
                 str(checkpoint), dtype=dtype, use_safetensors=True, trust_remote_code=False
             )

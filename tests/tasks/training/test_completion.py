@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,15 @@ def test_greedy_is_what_transformers_generates(completer: Completer) -> None:
         drawn = completer.complete(PROMPTS, max_new_tokens=LIMIT, batch=batch)
         assert [one.tokens for (one,) in drawn] == expected
         assert not any(one.ended for (one,) in drawn)
+
+
+@pytest.mark.slow
+def test_models_that_are_loaded_at_the_same_time_have_their_weights(student: Path) -> None:
+    """Several samplers of `rft` are loaded by one thread each."""
+    with ThreadPoolExecutor(4) as pool:
+        loaded = list(pool.map(lambda _: Completer.load(student, device="cpu"), range(16)))
+    expected = loaded[0].complete(PROMPTS[:1], max_new_tokens=8)
+    assert [one.complete(PROMPTS[:1], max_new_tokens=8) for one in loaded] == [expected] * 16
 
 
 @pytest.mark.slow
