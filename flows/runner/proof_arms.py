@@ -59,7 +59,7 @@ def weaknesses(lab: Lab, seed: int) -> tuple[Scores, Facts]:
 def students(lab: Lab, seed: int) -> tuple[Scores, Facts]:
     """Claim 3: SFT on questions with one solution each, and RFT on these and on what several students sample for the same questions."""
     sizes = lab.sizes
-    known = lab.made(f"questions{seed}", sizes.questions, SUBDOMAINS)
+    known = lab.written(f"questions{seed}", sizes.questions, SUBDOMAINS)
     several = [
         lab.trained(
             "SFT" + (f", student {number}" if number else "") + f", seed {seed}", (seed, number), {known: 1.0}
@@ -104,7 +104,7 @@ def factory(lab: Lab, seed: int) -> tuple[Scores, Facts]:
     """Claim 5: what a teacher that often errs has written and solved, as it is, and after a rebuild with de-duplication, the votes, the
     critic and loss weights at the defaults of the night."""
     with lab.models(teacher="embedded-small", critic="embedded"):
-        everything = lab.made(
+        everything = lab.written(
             f"unfiltered{seed}",
             lab.sizes.generated,
             SUBDOMAINS,

@@ -58,7 +58,7 @@ class Lab:
     sizes: Sizes
     home: Path
     versions: dict[str, dict[str, str]] = field(default_factory=dict)
-    _made: dict[str, str] = field(default_factory=dict)  # name of a part -> its version
+    _written: dict[str, str] = field(default_factory=dict)  # name of a part -> its version
     _base: Trained | None = None
 
     def __post_init__(self) -> None:
@@ -115,7 +115,7 @@ class Lab:
             os.environ.clear()
             os.environ |= kept
 
-    def made(self, part: str, target: int, subdomains: Sequence[str], **settings: Any) -> str:
+    def written(self, part: str, target: int, subdomains: Sequence[str], **settings: Any) -> str:
         """Write `target` rows of the subdomains by the flow make, and return the version. settings: further ones of the flow."""
         config = {
             "method": "similar",
@@ -145,9 +145,9 @@ class Lab:
             },
             "gates": {"min_recall": {}, "drift": None},
         }
-        if part not in self._made:
-            self._made[part] = make(Make.model_validate(config | settings))
-        return self._made[part]
+        if part not in self._written:
+            self._written[part] = make(Make.model_validate(config | settings))
+        return self._written[part]
 
     def trained(
         self, arm: str, seed: object, new: Mapping[str, float], *, steps: int | None = None
@@ -177,15 +177,15 @@ class Lab:
         if self.founded is not self:
             return self.founded.corpus()
         return [
-            self.made("common", self.sizes.corpus, COMMON, **ONE_ANSWER),
-            self.made("scarce", self.sizes.scarce, RARE, **ONE_ANSWER),
+            self.written("common", self.sizes.corpus, COMMON, **ONE_ANSWER),
+            self.written("scarce", self.sizes.scarce, RARE, **ONE_ANSWER),
         ]
 
     def pool(self) -> list[str]:
         """Return the versions whose rows an arm may take: common and rare subdomains in the proportion of the base."""
         return [
-            self.made("pool-common", self.sizes.pool, COMMON),
-            self.made("pool-scarce", self.sizes.pool_scarce, RARE),
+            self.written("pool-common", self.sizes.pool, COMMON),
+            self.written("pool-scarce", self.sizes.pool_scarce, RARE),
         ]
 
     def base(self) -> Trained:

@@ -39,8 +39,8 @@ def test_the_quick_form_runs_every_part_and_is_not_made_twice(home: Callable[...
     assert f"`{version}`" in page
     one.run("show", version)  # a reader finds what an arm was trained on
     records = sorted(folder.glob("*-[0-9].json"))
-    made = [file.stat().st_mtime_ns for file in records]
+    written_at = [file.stat().st_mtime_ns for file in records]
     assert len(records) == len(QUICK.seeds) + 2 * QUICK.fewer
     one.run("proof", "--quick")
-    assert [file.stat().st_mtime_ns for file in records] == made
+    assert [file.stat().st_mtime_ns for file in records] == written_at
     one.run("proof", "--quick", "--verify")
