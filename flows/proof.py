@@ -50,6 +50,7 @@ def proof(config: Proof = Proof()) -> Page | None:
     files = {
         f"{experiment} {seed}": (lab.folder / f"{experiment}-{seed}.json", run, seed)
         for experiment, run in EXPERIMENTS.items()
+        if not config.only or experiment in config.only
         for seed in (sizes.seeds if experiment == "weaknesses" else sizes.seeds[: sizes.fewer])
     }
     with lab.models():

@@ -77,6 +77,10 @@ STEPS = Stage(labelling.STAGE, "Label steps", StepSettings)
 BAND = Stage(prompt_band.STAGE, "Choose prompts")
 
 
+class NoRightSolution(ConfigError):
+    """A run whose samplers have solved nothing that could be published."""
+
+
 @flow(
     name="rft",
     flow_run_name="{config.version}",
@@ -192,7 +196,7 @@ class RftRun:
                 f"stopped by --offline: {counted(deferred, 'answer')} {be(deferred)} not in the ledger. Fix: run it without --offline",
             )
         if not any(ref.kept for ref in sets["rft"]):
-            raise ConfigError(
+            raise NoRightSolution(
                 f"no right solution of {self.version} is left: {self.line.most_dropped() or 'none was sampled'}"
             )
         done = Sampled(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from tasks.settings import Section
@@ -20,6 +22,9 @@ class Proof(Section):
     verify: bool = Field(
         False,
         description="run nothing: compute the page again from its stored scores, and compare it with what is there",
+    )
+    only: list[Literal["weaknesses", "factory", "students"]] = Field(
+        [], description="experiments to run; claims of others are not run; empty: all"
     )
     to: str = Field(
         "",

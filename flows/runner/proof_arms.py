@@ -10,7 +10,7 @@ from flows.config.rebuild import Rebuild
 from flows.config.rft import Rft
 from flows.config.weakness import Weakness
 from flows.rebuild import rebuild
-from flows.rft import rft
+from flows.rft import NoRightSolution, rft
 from flows.runner.proof_lab import Lab
 from flows.weakness import weakness
 from tasks.proof.rows import MEASURES
@@ -68,36 +68,39 @@ def students(lab: Lab, seed: int) -> tuple[Scores, Facts]:
     ]
     samplers = [{"model": f"hf:{one.checkpoint}"} for one in several]
     with lab.models(samplers=samplers):
-        sampled = rft(
-            Rft.model_validate(
-                {
-                    "version": known,
-                    "dataset": lab.name(f"sampled{seed}"),
-                    "questions": {"min_correctness": 0.5},
-                    "sample": {
-                        "samples": sizes.samples,
-                        "allocate": "fixed",
-                        "prompt": "question",
-                        "max_tokens": LONGEST,
-                        "temperatures": [0.8],
-                    },
-                    "steps": {"recompute": False},
-                    "decontaminate": {
-                        "rules": ["exact"],
-                        "ask": False,
-                        "planted": 0,
-                        "benchmarks": [str(lab.measured)],
-                    },
-                    "gates": {"min_recall": {}},
-                    "seed": seed,
-                }
+        try:
+            sampled = rft(
+                Rft.model_validate(
+                    {
+                        "version": known,
+                        "dataset": lab.name(f"sampled{seed}"),
+                        "questions": {"min_correctness": 0.5},
+                        "sample": {
+                            "samples": sizes.samples,
+                            "allocate": "fixed",
+                            "prompt": "question",
+                            "max_tokens": LONGEST,
+                            "temperatures": [0.8],
+                        },
+                        "steps": {"recompute": False},
+                        "decontaminate": {
+                            "rules": ["exact"],
+                            "ask": False,
+                            "planted": 0,
+                            "benchmarks": [str(lab.measured)],
+                        },
+                        "gates": {"min_recall": {}},
+                        "seed": seed,
+                    }
+                )
             )
-        )
-    (right,) = (name for name in sampled if "-rft@" in name)
-    rows = {name: float(lab.store.resolve(name).rows) for name in (known, right)}
+        except NoRightSolution:  # then RFT is SFT
+            sampled = []
+    right = [name for name in sampled if "-rft@" in name]
+    rows = {name: float(lab.store.resolve(name).rows) for name in (known, *right)}
     both = lab.trained(f"RFT, seed {seed}", (seed, 0), rows)
     scores = {"SFT": lab.scored(several[0].checkpoint), "RFT": lab.scored(both.checkpoint)}
-    return scores, {"rows of SFT": rows[known], "sampled rows of RFT": rows[right]}
+    return scores, {"rows of SFT": rows[known], "sampled rows of RFT": sum(rows[name] for name in right)}
 
 
 def factory(lab: Lab, seed: int) -> tuple[Scores, Facts]:
