@@ -117,7 +117,7 @@ def factory(lab: Lab, seed: int) -> tuple[Scores, Facts]:
             mix={"per_problem": 4, "shares": {}, "loss_weights": {"on": False}},
         )
         dataset, _, version = everything.partition("@")
-        filtered = rebuild(
+        filtered = lab.first(f"filtered{seed}") or rebuild(
             Rebuild.model_validate(
                 {
                     "dataset": dataset,

@@ -58,7 +58,6 @@ class Lab:
     sizes: Sizes
     home: Path
     versions: dict[str, dict[str, str]] = field(default_factory=dict)
-    _written: dict[str, str] = field(default_factory=dict)  # name of a part -> its version
     _base: Trained | None = None
 
     def __post_init__(self) -> None:
@@ -145,9 +144,14 @@ class Lab:
             },
             "gates": {"min_recall": {}, "drift": None},
         }
-        if part not in self._written:
-            self._written[part] = make(Make.model_validate(config | settings))
-        return self._written[part]
+        return self.first(part) or make(Make.model_validate(config | settings))
+
+    def first(self, part: str) -> str | None:
+        """Return the first version of a part, None before there is one: a night that is started again writes more rows."""
+        versions = (
+            self.store.versions(self.name(part)) if self.store.head(self.name(part)) is not None else []
+        )
+        return str(versions[0]) if versions else None
 
     def trained(
         self, arm: str, seed: object, new: Mapping[str, float], *, steps: int | None = None
