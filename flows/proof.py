@@ -14,6 +14,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from flows.cli import terminal
+from flows.config.loading import ConfigError
 from flows.config.proof import Proof
 from flows.runner.events import on_failure
 from flows.runner.locks import lock
@@ -23,7 +24,7 @@ from flows.settings import load_settings
 from storage.atomic import write_bytes
 from storage.counting import counted
 from tasks.code_commit import code
-from tasks.proof.page import Page, verified, written
+from tasks.proof.page import ProofPage, verified, written
 from tasks.proof.sizes import SIZES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,7 +36,7 @@ AT_MOST_S = 24 * 3600.0  # that a process waits for the base that another one tr
     description="The primary claims of docs/proof-plan.md, tested with a small student by the flows that users run.",
     on_failure=[on_failure],
 )
-def proof(config: Proof = Proof()) -> Page | None:
+def proof(config: Proof = Proof()) -> ProofPage | None:
     """Train the base, run every experiment on every seed, test the claims, and write the page with its scores and plot.
 
     Each experiment of each seed has a record, which is written last; a run that was killed is continued by the same command, and several
@@ -53,20 +54,24 @@ def proof(config: Proof = Proof()) -> Page | None:
         if not config.only or experiment in config.only
         for seed in (sizes.seeds if experiment == "weaknesses" else sizes.seeds[: sizes.fewer])
     }
-    with lab.models():
-        with lock(lab.folder / "base.lock", within_s=AT_MOST_S):
-            facts = _record(lab.folder / "base.json", lambda: _base(lab))
-        for name, (file, run, seed) in files.items():
-            with lock(file.with_suffix(".lock")) as mine:
-                if mine:  # else another process is at it
-                    _record(file, lambda run=run, seed=seed: _results(lab, run, seed))
-                    console.print(f"{(time.monotonic() - started) / 60:5.1f} min  {name} is there")
-    if missing := [name for name, (file, _, _) in files.items() if not file.exists()]:
+    if not config.so_far:
+        with lab.models():
+            with lock(lab.folder / "base.lock", within_s=AT_MOST_S):
+                _record(lab.folder / "base.json", lambda: _base(lab))
+            for name, (file, run, seed) in files.items():
+                with lock(file.with_suffix(".lock")) as mine:
+                    if mine:  # else another process is at it
+                        _record(file, lambda run=run, seed=seed: _results(lab, run, seed))
+                        console.print(f"{(time.monotonic() - started) / 60:5.1f} min  {name} is there")
+    missing = [name for name, (file, _, _) in files.items() if not file.exists()]
+    if missing and not config.so_far:
         console.print(
             f"{', '.join(missing)}: another process is at it, and writes the page when it ends last"
         )
         return None
-    records = {name: orjson.loads(file.read_bytes()) for name, (file, _, _) in files.items()}
+    records = {name: orjson.loads(file.read_bytes()) for name, (file, _, _) in files.items() if file.exists()}
+    if not records:
+        raise ConfigError(f"{lab.folder} has no records. Fix: ./mathmill proof")
     stored = {
         "sizes": sizes.name,
         "command": "./mathmill proof" + ("" if sizes.name == "whole" else f" --{sizes.name}"),
@@ -74,8 +79,9 @@ def proof(config: Proof = Proof()) -> Page | None:
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": f"{_processor()}, {counted(len(os.sched_getaffinity(0)), 'core')}",
         "items": [one.subdomain for one in lab.items],
-        "base": facts,
+        "base": orjson.loads((lab.folder / "base.json").read_bytes()),
         "records": records,
+        "missing": missing,
     }
     result = written(stored, page_of(config, lab.folder))
     create_markdown_artifact(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Shortcut("pilot"),
     Shortcut("gpu"),
     Shortcut("verify"),
+    Shortcut("so_far"),
     Shortcut("only", metavar="EXPERIMENT"),
     Shortcut("to", metavar="PATH"),
     file=None,

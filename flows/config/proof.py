@@ -23,6 +23,10 @@ class Proof(Section):
         False,
         description="run nothing: compute the page again from its stored scores, and compare it with what is there",
     )
+    so_far: bool = Field(
+        False,
+        description="run nothing: write the page from the records that are there, and name those that are missing",
+    )
     only: list[Literal["weaknesses", "factory", "students"]] = Field(
         [], description="experiments to run; claims of others are not run; empty: all"
     )

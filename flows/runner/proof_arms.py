@@ -17,12 +17,12 @@ from tasks.proof.rows import MEASURES
 from tasks.proof.sizes import LONGEST, SUBDOMAINS
 
 Facts = Mapping[str, Any]
-Scores = dict[str, str]  # arm -> 1 or 0 for each held-out item
+ScoresByArm = dict[str, str]  # arm -> 1 or 0 for each held-out item
 
 WEAKNESS_ARMS = ("math-retrieval", "weakness-augmented", "random", "random-augmented")
 
 
-def weaknesses(lab: Lab, seed: int) -> tuple[Scores, Facts]:
+def weaknesses(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
     """Claims 1 and 2: rows for the failures of the base, and rows at random, as the flow weakness publishes them."""
     sizes, base = lab.sizes, lab.base()
     config = Weakness.model_validate(
@@ -45,7 +45,7 @@ def weaknesses(lab: Lab, seed: int) -> tuple[Scores, Facts]:
         }
     )
     record = weakness(config)
-    scores: Scores = {}
+    scores: ScoresByArm = {}
     facts: dict[str, Any] = {"failed": record["failed"], "asked": record["judged"]}
     for arm in WEAKNESS_ARMS:
         one = record["arms"][arm]
@@ -56,7 +56,7 @@ def weaknesses(lab: Lab, seed: int) -> tuple[Scores, Facts]:
     return scores, facts
 
 
-def students(lab: Lab, seed: int) -> tuple[Scores, Facts]:
+def students(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
     """Claim 3: SFT on questions with one solution each, and RFT on these and on what several students sample for the same questions."""
     sizes = lab.sizes
     known = lab.written(f"questions{seed}", sizes.questions, SUBDOMAINS)
@@ -103,7 +103,7 @@ def students(lab: Lab, seed: int) -> tuple[Scores, Facts]:
     return scores, {"rows of SFT": rows[known], "sampled rows of RFT": sum(rows[name] for name in right)}
 
 
-def factory(lab: Lab, seed: int) -> tuple[Scores, Facts]:
+def factory(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
     """Claim 5: what a teacher that often errs has written and solved, as it is, and after a rebuild with de-duplication, the votes, the
     critic and loss weights at the defaults of the night."""
     with lab.models(teacher="embedded-small", critic="embedded"):
@@ -132,7 +132,7 @@ def factory(lab: Lab, seed: int) -> tuple[Scores, Facts]:
                 }
             )
         )
-    scores: Scores = {}
+    scores: ScoresByArm = {}
     facts: dict[str, Any] = {}
     for arm, name in (("unfiltered", everything), ("filtered", str(filtered))):
         scores[arm] = lab.scored(lab.trained(f"{arm}, seed {seed}", seed, {name: 1.0}).checkpoint)
@@ -140,7 +140,7 @@ def factory(lab: Lab, seed: int) -> tuple[Scores, Facts]:
     return scores, facts
 
 
-EXPERIMENTS: dict[str, Callable[[Lab, int], tuple[Scores, Facts]]] = {
+EXPERIMENTS: dict[str, Callable[[Lab, int], tuple[ScoresByArm, Facts]]] = {
     "weaknesses": weaknesses,
     "factory": factory,
     "students": students,

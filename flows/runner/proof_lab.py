@@ -23,6 +23,7 @@ from flows.make import make
 from flows.settings import ENV_FILE, ROLES
 from flows.train import train
 from storage.atomic import write_bytes
+from storage.counting import counted
 from storage.datasets.store import Store
 from storage.rows import column
 from tasks.proof.rows import LANGUAGE, draw, easy_prompts
@@ -43,7 +44,7 @@ SEEDS_OF_TOPIC = 20  # seed problems of a subdomain
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class TrainedArm:
     """A checkpoint, and the versions that it was trained on with their digests."""
 
     checkpoint: Path
@@ -58,20 +59,20 @@ class Lab:
     sizes: Sizes
     home: Path
     versions: dict[str, dict[str, str]] = field(default_factory=dict)
-    _base: Trained | None = None
+    _base: TrainedArm | None = None
 
     def __post_init__(self) -> None:
         self.folder = self.home / FOLDER / self.sizes.name
         self.founded = Lab(SIZES[self.sizes.base_of], self.home) if self.sizes.base_of else self
         self.store = Store(self.home)
         self.prompts = easy_prompts(self.folder / "prompts")
-        self.items = draw(f"{self.sizes.name} items", self.sizes.items, SUBDOMAINS, part="measures")
+        self.items = draw(self.sizes.name + " items", self.sizes.items, SUBDOMAINS, part="measures")
         self.measured = self._file("items.jsonl", self.items)
-        driving = draw(f"{self.sizes.name} probe", self.sizes.driving, SUBDOMAINS, part="drives")
+        driving = draw(self.sizes.name + " probe", self.sizes.driving, SUBDOMAINS, part="drives")
         self.probe = self._file("probe.jsonl", [*driving, *self.items])
         held_out = {one.question for one in [*driving, *self.items]}
         seeds = draw(
-            f"{self.sizes.name} seeds",
+            self.sizes.name + " seeds",
             SEEDS_OF_TOPIC * len(SUBDOMAINS),
             SUBDOMAINS,
             part="any",
@@ -155,7 +156,7 @@ class Lab:
 
     def trained(
         self, arm: str, seed: object, new: Mapping[str, float], *, steps: int | None = None
-    ) -> Trained:
+    ) -> TrainedArm:
         """Continue the base with the versions `new` and their weights at half of the tokens, beside its own rows, by the flow train.
 
         Trainings of one seed take their rows in an order of that seed.
@@ -192,7 +193,7 @@ class Lab:
             self.written("pool-scarce", self.sizes.pool_scarce, RARE),
         ]
 
-    def base(self) -> Trained:
+    def base(self) -> TrainedArm:
         """Return the checkpoint from which all arms start."""
         if self.founded is not self:
             return self.founded.base()
@@ -228,11 +229,13 @@ class Lab:
         table = pq.read_table(self.home / "evaluations" / name / "candidate.parquet")
         scores = dict(zip(column(table, "question"), column(table, "score"), strict=True))
         if missing := [one.question for one in self.items if scores.get(one.question) is None]:
-            raise RuntimeError(f"{name}: {len(missing)} items without a score, such as {missing[0]!r}")
+            raise RuntimeError(
+                f"{name}: {counted(len(missing), 'item')} without a score, such as {missing[0]!r}"
+            )
         return "".join(str(int(scores[one.question])) for one in self.items)
 
 
-def _trained(config: Mapping[str, Any]) -> Trained:
+def _trained(config: Mapping[str, Any]) -> TrainedArm:
     done = read(Path(train(Train.model_validate(config))))
     versions = {one["version"]: one["digest"] for stage in done.lineage["stages"] for one in stage["data"]}
-    return Trained(done.checkpoint, versions, int(done.metrics["parameters"]))
+    return TrainedArm(done.checkpoint, versions, int(done.metrics["parameters"]))

@@ -21,7 +21,7 @@ from tasks.proof.claims import DEVIATIONS, EXPLORATORY, Tested, compared, table,
 from tasks.proof.power import components, power
 from tasks.proof.sizes import PILOT, SIZES, WHOLE
 
-Stored = Mapping[str, Any]
+StoredScores = Mapping[str, Any]
 EFFECTS = (0.03, 0.06, 0.1)  # whose power a pilot states
 
 
@@ -30,24 +30,24 @@ class PageDiffers(ForPeople, ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ProofPage:
     """The page that was written or verified, and its claims."""
 
     page: Path
     tested: list[Tested]
 
 
-def written(stored: Stored, page: Path) -> Page:
+def written(stored: StoredScores, page: Path) -> ProofPage:
     """Write the page, its stored scores (NAME.json) and its plot (NAME.svg) beside it."""
     page.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(scores_of(page), orjson.dumps(stored, option=orjson.OPT_INDENT_2) + b"\n")
     results = verdicts_of(arms(stored))
     plots.deltas(results, page.with_suffix(".svg"))
     write_text(page, text_of(stored, results, page))
-    return Page(page, results)
+    return ProofPage(page, results)
 
 
-def verified(page: Path) -> Page:
+def verified(page: Path) -> ProofPage:
     """Compute the page from its stored scores, and return it if it is the one that is there. Raises PageDiffers."""
     scores = scores_of(page)
     if not scores.exists():
@@ -65,7 +65,7 @@ def verified(page: Path) -> Page:
         raise PageDiffers(
             f"{page}, line {len(lines) + 1}: its stored scores give no such line. Fix: ./mathmill proof"
         )
-    return Page(page, results)
+    return ProofPage(page, results)
 
 
 def scores_of(page: Path) -> Path:
@@ -73,7 +73,7 @@ def scores_of(page: Path) -> Path:
     return page.with_suffix(".json")
 
 
-def arms(stored: Stored) -> dict[str, dict[int, str]]:
+def arms(stored: StoredScores) -> dict[str, dict[int, str]]:
     """Return arm -> seed -> 1 or 0 for each item."""
     result: dict[str, dict[int, str]] = {}
     for record in stored["records"].values():
@@ -82,7 +82,7 @@ def arms(stored: Stored) -> dict[str, dict[int, str]]:
     return result
 
 
-def text_of(stored: Stored, results: Sequence[Tested], page: Path) -> str:
+def text_of(stored: StoredScores, results: Sequence[Tested], page: Path) -> str:
     """Return the page as Markdown."""
     scores = arms(stored)
     parts = [
@@ -92,7 +92,7 @@ def text_of(stored: Stored, results: Sequence[Tested], page: Path) -> str:
         *(
             [_power(results, scores)]
             if stored["sizes"] == PILOT.name
-            else [_consequences(results), _deviations()]
+            else [_consequences(results), _deviations(stored)]
         ),
         _exploratory(scores),
         _arms(stored, scores),
@@ -144,7 +144,7 @@ def _table(results: Sequence[Tested], plot: str) -> Iterator[str]:
     )
 
 
-def _design(stored: Stored, scores: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
+def _design(stored: StoredScores, scores: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
     sizes, base = SIZES[stored["sizes"]], stored["base"]
     right = [float(score) for score in base["scores"]["base"]]
     cpu = [record["cpu_s"] for record in stored["records"].values()]
@@ -207,9 +207,11 @@ def _consequences(results: Sequence[Tested]) -> Iterator[str]:
         yield f"| {one.claim.number} | {one.verdict} | {one.claim.then} |"
 
 
-def _deviations() -> Iterator[str]:
+def _deviations(stored: StoredScores) -> Iterator[str]:
     yield from ("## Deviations from the plan", "")
-    yield from [f"- {one}" for one in DEVIATIONS] or ["None."]
+    missing = stored.get("missing", [])
+    gone = [f"Not run to their end, and not counted: {', '.join(missing)}."] if missing else []
+    yield from [f"- {one}" for one in (*gone, *DEVIATIONS)] or ["None."]
 
 
 def _exploratory(scores: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
@@ -223,7 +225,7 @@ def _exploratory(scores: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
             )
 
 
-def _arms(stored: Stored, scores: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
+def _arms(stored: StoredScores, scores: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
     subdomains = list(dict.fromkeys(stored["items"]))
     seeds = sorted({seed for own in scores.values() for seed in own})
     yield from ("## All arms", "")
@@ -242,7 +244,7 @@ def _arms(stored: Stored, scores: Mapping[str, Mapping[int, str]]) -> Iterator[s
         yield f"| {arm} | {percent(float(right.mean()))} | {' | '.join(each)} | {' | '.join(by_seed)} |"
 
 
-def _versions(stored: Stored) -> Iterator[str]:
+def _versions(stored: StoredScores) -> Iterator[str]:
     yield from ("## Versions", "")
     yield (
         "What each arm was trained on, beside the two versions of the base. All are in the home of the run: "
@@ -255,12 +257,12 @@ def _versions(stored: Stored) -> Iterator[str]:
         yield f"| {arm} | {', '.join(map(code, left))} | {', '.join(code(one[:16]) for one in left.values())} |"
 
 
-def _by_arm(stored: Stored) -> Iterator[tuple[str, Mapping[str, str]]]:
+def _by_arm(stored: StoredScores) -> Iterator[tuple[str, Mapping[str, str]]]:
     for record in stored["records"].values():
         yield from record["versions"].items()
 
 
-def _counts(stored: Stored) -> Iterator[str]:
+def _counts(stored: StoredScores) -> Iterator[str]:
     yield from ("## Counts", "", "| experiment, seed | | CPU s |", "|---|---|--:|")
     for name, record in stored["records"].items():
         facts = ", ".join(f"{about} {count:g}" for about, count in record["facts"].items())
