@@ -13,6 +13,7 @@ from storage.reasons import Code, reason
 from storage.rows import SOLUTION_BY, TEXT, Row, to_table
 from tasks.concepts.stored import StoredGraphs
 from tasks.teacher.named_results import worked_named
+from tasks.training.student import Shape, fresh
 from tests.e2e.processes import Home, balanced
 from tests.tasks.methods.derived_rows import drawn
 from tests.tasks.methods.test_compose import KNOWN, of_families
@@ -207,16 +208,27 @@ def test_new_solutions_of_published_questions_are_chosen_among(home: Callable[..
         "--set",
         "verify.known=0",
     )
-    chosen = ("--set", "score.canaries=0", "--set", 'select.by={"traces": {}}')
-    lineage = one.json(*words, *chosen)["lineage"]
+    shape = Shape(hidden=32, feedforward=64, layers=1, heads=2, context=2048, vocabulary=400)
+    fresh([row.question for row in problems], one.path / "models" / "tiny", seed=1, shape=shape)
+    by = '{"traces": {"by": "rank_surprisal", "model": "hf:tiny", "methods": ["distill"]}}'
+    lineage = one.json(*words, "--set", "score.canaries=0", "--set", f"select.by={by}")["lineage"]
     assert lineage["ended"]["by"] == "material"
     compared = {line["criterion"]: line for line in lineage["traces"]["criteria"]}
-    assert compared["length"]["common"] == 1.0
-    assert compared["agreement"]["rows"] == compared["length"]["rows"]
+    assert compared["rank_surprisal"]["common"] == 1.0
+    assert len({line["rows"] for line in compared.values()}) == 1
+    assert compared["rank_surprisal"]["rank_surprisal"] == min(
+        line["rank_surprisal"] for line in compared.values()
+    )
+    assert compared["log_probability"]["log_probability"] == max(
+        line["log_probability"] for line in compared.values()
+    )
     rows = store.read(store.resolve("distilled")).to_pylist()
     asked = {row.problem_id: row.reference_answer for row in problems}
     assert len(rows) == len({row["problem_id"] for row in rows}) > 0.5 * len(problems)
+    page = (one.path / "reports" / f"{store.resolve('distilled')}.html").read_text()
+    assert page.count('data-of="mean rank surprisal"') == len(compared)
     for row in rows:
+        assert 0 < dict(row["scores"])["naturalness"] < 1
         assert row["reasoning"]
         assert "<think>" not in row["solution"]
         assert row["reference_answer"] == asked[row["problem_id"]]
