@@ -147,7 +147,9 @@ def naturalness(
         prompt = prompt_of(question)
         text = completion_text(prompt, reasonings[number] if reasonings else None, solution)
         for before, step in _steps(prompt, text, window):
-            first, second = model.tokenizer([before, step], add_special_tokens=False, verbose=False)["input_ids"]
+            first, second = model.tokenizer([before, step], add_special_tokens=False, verbose=False)[
+                "input_ids"
+            ]
             if not second:
                 continue
             if not first or (context is not None and len(first) + len(second) > context):

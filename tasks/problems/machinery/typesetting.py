@@ -22,7 +22,7 @@ _TOKEN = re.compile(
     rf"(?P<space>[ ]+)|(?P<number>\d+(?:,\d{{3}})*(?:\.\d+)?°?(?!\.?\d|st\b|nd\b|rd\b|th\b))"
     rf"|(?P<name>(?<![A-Za-z])(?:{'|'.join(_FUNCTIONS)})(?=\())"
     rf"|(?P<constant>(?<![A-Za-z])(?:{'|'.join(_CONSTANTS)})(?![A-Za-z]))"
-    r"|(?P<letters>(?<=\d)[a-z]{1,2}(?![A-Za-z])|(?<![A-Za-z])(?:[a-z]{2}'(?![A-Za-z])|[a-z]'(?![A-Za-z]{2}))|(?<![A-Za-z'’-])[A-Za-z](?![A-Za-z’]|-[A-Za-z]|'[a-z]))"
+    r"|(?P<letters>(?<=\d)[a-z]{1,2}(?![A-Za-z])|(?<![A-Za-z])(?:[a-z]{2}'(?![A-Za-z])|[a-z]'(?![A-Za-z]{2}))|(?<![A-Za-z'’])(?<![A-Za-z]-)[A-Za-z](?![A-Za-z’]|-[A-Za-z]|'[a-z]))"
     r"|(?P<factor>(?<![A-Za-z][a-z]')(?<=[a-z]')[a-z](?![A-Za-z]))|(?P<prime>')|(?P<comparison><=|>=|!=|[=<>])|(?P<sign>[-+*/^!])|(?P<open>\()|(?P<close>\))|(?P<comma>,(?= ?[-(\d\w]))"
 )
 _Token = tuple[str, str, int]  # its kind, its text, where it begins

@@ -44,6 +44,12 @@ def test_dollars_of_money_are_no_latex(question: str, latex: bool) -> None:
             "zh",
             r"因为 $x = 3$，所以 $2 \cdot \cos(120^\circ)$ 等于 -1。",
         ),
+        (
+            "The difference is -x^2 - 5x, on the x-axis.",
+            "en",
+            "The difference is $-x^2 - 5x$, on the x-axis.",
+        ),
+        ("So (-x)^2 = x^2 and 3-y = 2.", "en", "So $(-x)^2 = x^2$ and $3-y = 2$."),
         (r"That is $22\sqrt{3}$, and y = 2.", "en", r"That is $22\sqrt{3}$, and $y = 2$."),
     ],
 )
