@@ -1,6 +1,6 @@
 """Measure the arms of the weakness loop with a student that learns: are planted weak skills the clusters, and does an arm beat rows at random?
 
-    python -m benchmarks.weakness_student [--small | --quick] [--seeds 5] [--folder FOLDER]
+    python -m benchmarks.weakness_student [--small | --quick] [--wording families] [--seeds 5] [--folder FOLDER]
 
 Everything goes through the flows that users run, below the folder as their home: `train` makes the student from one base and rows
 in which two of five skills are common and three are rare, the planted weak ones; `weakness` asks it one half of a probe in which all
@@ -9,8 +9,8 @@ for equally many steps and half of the tokens from it; `evaluate` asks each chec
 labels of the probe are hidden from the flow, so that skills are guessed from the questions. The written arms are written and answered by the
 embedded teacher, which knows no measuring item.
 
-Arms are compared with the one at random of as many rows (`random` for `math-retrieval`, `random-augmented`, which asks the teacher
-too, for the written ones; their calls are printed, since equal rows are not equal calls) and with the student trained for as many steps on nothing new, paired over seeds and items. Finished trainings, answers
+Arms are compared with the one at random of as many rows (`random` for `math-retrieval`; `random-augmented`, which asks the teacher
+too, for the written ones), the written ones also with that of as many tokens (`random-cost`), and with the student trained for as many steps on nothing new, paired over seeds and items. Finished trainings, answers
 and seeds are kept in the folder, and a run that was killed is continued by the same command.
 """
 
@@ -50,14 +50,15 @@ RARE = 0.02  # share of each weak skill in rows that nothing has chosen
 EVEN = dict.fromkeys((*COMMON, *WEAK), 1.0)
 SKEWED = dict.fromkeys(COMMON, (1 - RARE * len(WEAK)) / len(COMMON)) | dict.fromkeys(WEAK, RARE)
 LONGEST = {"families": 96, "teacher": 192}  # tokens of an answer, by wording
-# arm -> the arm at random with as many rows that it is compared with
+# arm -> the arms at random that it is compared with: of as many rows, and of as many tokens
+WRITTEN_AT_RANDOM = ("random-augmented", "random-cost")
 PEERS = {
-    "math-retrieval": "random",
-    "retrieval-augmented": "random-augmented",
-    "weakness-augmented": "random-augmented",
-    "skills": "random-augmented",
+    "math-retrieval": ("random",),
+    "retrieval-augmented": WRITTEN_AT_RANDOM,
+    "weakness-augmented": WRITTEN_AT_RANDOM,
+    "skills": WRITTEN_AT_RANDOM,
 }
-ARMS = (*PEERS, "random", "random-augmented")
+ARMS = (*PEERS, "random", *WRITTEN_AT_RANDOM)
 TARGET = 0.8  # adjusted Rand index
 
 
@@ -277,7 +278,8 @@ class Lab:
 def compare(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a line per comparison: paired over seeds and items, Holm-corrected."""
     pairs = {}
-    for arm, other in [*PEERS.items(), *((arm, "nothing") for arm in ARMS)]:
+    compared = [(arm, other) for arm, others in PEERS.items() for other in others]
+    for arm, other in [*compared, *((arm, "nothing") for arm in ARMS)]:
         both = [one["scores"] for one in records if {arm, other} <= one["scores"].keys()]
         if both:
             items = sorted(both[0][arm])
@@ -316,6 +318,12 @@ def main() -> int:
         "--quick", action="store_true", help="a tiny student; only shows that every part runs"
     )
     parser.add_argument("--small", action="store_true", help="less than half of the rows and steps")
+    parser.add_argument(
+        "--wording",
+        choices=sorted(LONGEST),
+        default="families",
+        help="how all rows and the probe are written: as families have them, at level 1, or as the embedded teacher writes",
+    )
     parser.add_argument("--seeds", type=int, default=5, help="random seeds")
     parser.add_argument("--folder", type=Path, help="where everything is kept; default: a new one")
     given = parser.parse_args()
@@ -329,7 +337,7 @@ def main() -> int:
     sizes = QUICK if given.quick else SMALL if given.small else WHOLE
     records = []
     with orchestrated("benchmark") as run:
-        lab = Lab(sizes, folder, run)
+        lab = Lab(sizes, folder, run, given.wording)
         for seed in range(1 if given.quick else given.seeds):
             file = folder / f"seed-{seed}.json"
             if not file.exists():

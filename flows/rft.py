@@ -33,7 +33,7 @@ from flows.runner.progress import Bars
 from flows.runner.resources import Tools, opened
 from flows.runner.rft_artifacts import pairs_artifact, paths_artifact
 from flows.runner.rft_forecast import forecast_text, rft_forecast
-from flows.runner.rft_publication import SETS, Sampled, dataset_of, publish_sets
+from flows.runner.rft_publication import SETS, Sampled, dataset_of, publish_sets, store_rejected
 from flows.runner.run_notes import RunNote, ended
 from flows.runner.stages import Line, Stage
 from flows.runner.stopping import stopped_at
@@ -196,6 +196,7 @@ class RftRun:
                 f"stopped by --offline: {counted(deferred, 'answer')} {be(deferred)} not in the ledger. Fix: run it without --offline",
             )
         if not any(ref.kept for ref in sets["rft"]):
+            store_rejected(self.line, self.run)  # the error names the view that shows them
             raise NoRightSolution(
                 f"no right solution of {self.version} is left: {self.line.most_dropped() or 'none was sampled'}"
             )

@@ -88,7 +88,9 @@ class PromptSettings(Section, title="Prompts"):
 class Rft(Section):
     """Which version's questions are sampled, how the samples are judged and chosen, and what is published."""
 
-    version: str = Field("", description="version whose questions are sampled, or a dataset for its newest")
+    version: str = Field(
+        "", description="version whose questions are sampled, or a dataset for its newest; needed"
+    )
     dataset: str = Field(
         "",
         pattern=r"^([a-z0-9][a-z0-9._-]*)?$",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+import unicodedata
 from collections.abc import Sequence
 
 import orjson
@@ -18,6 +20,7 @@ from tasks.rft.summary import worse_of
 from tasks.seeding import seed_of
 
 SHOWN = 10
+WIDTH = 88  # columns of a fenced block in the Prefect UI, which cuts longer lines off
 COLUMNS = ["id", "question", "solution", "answer", "params", "rejected"]
 
 
@@ -44,14 +47,24 @@ def pairs_artifact(done: Sampled, shards: Sequence[Ref]) -> None:
         worse = worse_of(orjson.loads(row["params"]))
         parts += [
             f"## Pair {number}: {inline(row['answer'])}, not {inline(worse['answer'])}\n",
-            fenced(row["question"]),
+            fenced(wrapped(row["question"])),
             "Chosen:\n",
-            fenced(row["solution"]),
+            fenced(wrapped(row["solution"])),
             f"Rejected, margin {worse['margin']:.2f}:\n",
-            fenced(worse["solution"]),
+            fenced(wrapped(worse["solution"])),
         ]
     create_markdown_artifact(
         key=f"{key_of(dataset)}-pairs",
         markdown=with_link("\n".join(parts), load_settings(), "/versions"),
         description=f"Pairs of `{dataset}`",
     )
+
+
+def wrapped(text: str) -> str:
+    """Return the text with its lines broken so that none is wider than WIDTH columns; a Chinese character takes two."""
+    lines = []
+    for line in text.splitlines():
+        wide = sum(unicodedata.east_asian_width(character) in "WF" for character in line)
+        width = WIDTH // 2 if 2 * wide > len(line) else WIDTH
+        lines += textwrap.wrap(line, width, replace_whitespace=False, break_on_hyphens=False) or [""]
+    return "\n".join(lines)

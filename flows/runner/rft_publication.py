@@ -87,6 +87,11 @@ def dataset_of(config: Rft, version: Version, name: str) -> str:
     return f"{config.dataset or version.dataset}-{name}"
 
 
+def store_rejected(line: Line, run: str) -> None:
+    """Store every row of the run with its stage as a candidate, unless an earlier start did."""
+    line.store_candidates(f"{run}-rft", without=CHOOSING)
+
+
 def publish_sets(done: Sampled, sets: Mapping[str, Sequence[Ref]]) -> list[Version]:
     """Publish each data set that has rows, and return the versions. One whose newest version has exactly these rows is that version.
 
@@ -94,7 +99,7 @@ def publish_sets(done: Sampled, sets: Mapping[str, Sequence[Ref]]) -> list[Versi
     another process published meanwhile.
     """
     line = done.line
-    line.store_candidates(f"{done.run}-rft", without=CHOOSING)
+    store_rejected(line, done.run)
     versions = []
     for name in SETS:
         dataset = dataset_of(done.config, done.version, name)

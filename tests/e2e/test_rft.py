@@ -20,6 +20,9 @@ from tasks.llm.endpoint import revision_of
 from tasks.llm.model_files import CHECKPOINT
 from tasks.problems.machinery.family import families, make
 from tasks.seeding import rng_of
+from tasks.teacher.app import complete, digest_of
+from tasks.teacher.character import STRONG, Character, Rates
+from tasks.teacher.wire import ask_of, reply
 from tasks.training.student import Shape, fresh
 from tests.e2e.endpoints import Answer, Body, Habits, serving
 from tests.e2e.processes import Home, Teacher, balanced, end, wait_for
@@ -27,6 +30,7 @@ from tests.e2e.processes import Home, Teacher, balanced, end, wait_for
 pytestmark = pytest.mark.e2e
 
 FAMILIES = ("linear_equation", "quadratic_roots", "discount_price", "work_together", "rectangle_sides")
+MISJUDGING = Character(STRONG.name, Rates(misjudge=1.0, malformed=0.0))
 SETS = ("rft", "dpo", "steps", "prompts")
 IN_FLIGHT = 8
 RUN = ("rft", "sums", "--samples", "6", "--most-samples", "12", "--set", "shard_rows=8")
@@ -192,6 +196,27 @@ def test_a_checkpoint_samples_beside_an_endpoint(home: Callable[..., Home], tmp_
     assert model in {row["model"] for row in samples}
     assert lineage["samples"]["right"] > 0
     one.run(*command, "--set", "pairs.most=1", "--offline")
+
+
+def test_a_critic_that_misjudges_canaries_makes_no_solution_wrong(home: Callable[..., Home]) -> None:
+    """Its judgements are no reason to drop a right solution: the rows have failed, and nothing is published in their place."""
+
+    def misjudged(asked: Body, good: Body, times: int) -> Answer:
+        ask = ask_of(orjson.dumps(asked))
+        wrong: Body = orjson.loads(reply(ask, digest_of(ask).hex()[:24], complete(ask, MISJUDGING)))
+        return 200, wrong
+
+    with serving(Habits(change=misjudged)) as url:
+        one = with_questions(home(MATHMILL_CRITIC__MODEL="embedded", MATHMILL_CRITIC__BASE_URL=url), 3)
+        done = one.run(
+            "rft", "sums", "--samples", "4", "--allocate", "fixed", "--set", "quality.scorers=[critique]",
+            "--set", "quality.canaries=6", code=2,
+        )  # fmt: skip
+    assert "no right solution of sums" in done.stderr
+    assert versions(one) == {}
+    rows = one.sql("SELECT DISTINCT code FROM rejected WHERE stage = 'critique'")
+    assert [row["code"] for row in rows] == [Code.CANARIES_MISJUDGED]
+    assert Code.CANARIES_MISJUDGED in FAILURES
 
 
 def _texts(number: int) -> tuple[str, str]:

@@ -243,6 +243,14 @@ def test_pairs_of_samples(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_artifacts_like(sent(text), sent("plain"))
 
 
+def test_long_lines_of_pairs_are_broken_where_the_page_would_cut_them() -> None:
+    assert rft_artifacts.wrapped("a\n\nb") == "a\n\nb"
+    lines = rft_artifacts.wrapped("word " * 60 + "\n" + "字" * 100).splitlines()
+    assert max(map(len, lines[:4])) <= rft_artifacts.WIDTH
+    assert max(map(len, lines[4:])) <= rft_artifacts.WIDTH // 2
+    assert "".join(lines[4:]) == "字" * 100
+
+
 def test_paths_of_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = Artifacts()
     kept.catch(monkeypatch, rft_artifacts, "create_table_artifact")
