@@ -86,7 +86,7 @@ COMMANDS = {
     "proof": {
         "--quick": "a tiny student",
         "--to": "page to write",
-        "--only": "experiments to run in this process",
+        "--only": "experiments to run",
     },
 }
 
