@@ -124,6 +124,7 @@ STATED_DIFFICULTY = (
 ABSTAINED = "abstained"  # how many completions for the question have no answer; absent if all have one
 SOLUTION_BY = "solution_by"  # of a solution that no model wrote: `source` (printed there) or `procedure` (computed); it is trusted
 DERIVED_FROM = "derived_from"  # problem ids, with blanks between: it is a change of these questions, and no near duplicate of them
+JUDGED_BY = "judged_by"  # the trained critic that judged the solution, by its kind and digest
 WRONG_STEP = "wrong_step"  # the solution's first wrong line according to a critic, counted from 1
 
 # key of `params` that other modules read

@@ -23,6 +23,7 @@ critic = typer.Typer(
 @configured_by(
     "flows.config.critic.TrainCritic",
     Shortcut("files", argument=True, metavar="FILE ..."),
+    Shortcut("versions", "version"),
     Shortcut("kind"),
     Shortcut("name"),
     Shortcut("samples", "sample"),
@@ -30,15 +31,19 @@ critic = typer.Typer(
     Shortcut("page"),
 )
 def train(training: TrainCritic, json: AsJson = False) -> None:
-    """Train a critic on labelled solutions, and report on it with questions that it has not seen.
+    """Train a critic on labelled solutions, of files or versions, and report on it with questions that it has not seen.
 
     The same files and settings give the same critic.
     """
     from flows.critic import train_critic
-    from flows.runner.critics import check_files
+    from flows.runner.critics import check
+    from flows.settings import load_settings
+    from storage.datasets.store import Store
     from tasks.critics.trained import read_record
 
-    check_files(training)  # the flow checks again; here an error shows before Prefect is started
+    check(
+        training, Store(load_settings().tables)
+    )  # the flow checks again; here an error shows before Prefect is started
     with orchestrated() as run:
         folder = Path(run(train_critic, training))
     record = read_record(folder)
@@ -56,6 +61,7 @@ def train(training: TrainCritic, json: AsJson = False) -> None:
 @configured_by(
     "flows.config.critic.EvaluateCritic",
     Shortcut("files", argument=True, metavar="FILE ..."),
+    Shortcut("versions", "version"),
     Shortcut("critic"),
     Shortcut("samples", "sample"),
     Shortcut("page"),
@@ -68,10 +74,11 @@ def evaluate(evaluation: EvaluateCritic, json: AsJson = False) -> None:
     import orjson
 
     from flows.critic import evaluate_critic
-    from flows.runner.critics import REPORTS, check_files
+    from flows.runner.critics import REPORTS, check
     from flows.settings import load_settings
+    from storage.datasets.store import Store
 
-    check_files(evaluation)
+    check(evaluation, Store(load_settings().tables))
     with orchestrated() as run:
         name = run(evaluate_critic, evaluation)
     folder = load_settings().home / REPORTS / name

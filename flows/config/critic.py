@@ -10,12 +10,28 @@ from tasks.settings import Section, Share
 
 
 class TrainCritic(Section):
-    """Labelled solutions train a critic, and those of other questions report on it. The same files and settings give the same critic."""
+    """Labelled solutions, of files or of versions, train a critic, and those of other questions report on it. The same files and settings give the same critic."""
 
     files: list[str] = Field(
         [],
         description="files of labelled solutions: question and solution or steps, with whether it is right and, where known, the first "
         "wrong step",
+    )
+    versions: list[str] = Field(
+        [],
+        description="dataset versions whose kept and dropped solutions are labelled by what is known of them: judgements of people, trusted "
+        "answers, sure votes; a dataset's name alone is its newest version",
+    )
+    sure: float = Field(
+        0.95,
+        gt=0.5,
+        le=1,
+        description="probability of being right from which on the votes label a solution of a version",
+    )
+    strong: str = Field(
+        "",
+        description="strong model that answers the questions and scores the solutions, whose calls cost: a role, such as teacher, or hf: and a "
+        "folder; it labels the solutions of versions that nothing else labels; empty: none",
     )
     kind: str = Field(
         "trees",
@@ -36,6 +52,10 @@ class TrainCritic(Section):
         0.0,
         description="share of the right solutions of the training questions that get an error of known kind and place, as further wrong ones",
     )
+    gain: bool = Field(
+        False,
+        description="train the same critic without planted errors too, and report what they gain; takes twice as long",
+    )
     encoder: str = Field(
         "", description="encoder of the steps; empty: that of the settings (MATHMILL_ENCODER)"
     )
@@ -53,6 +73,15 @@ class EvaluateCritic(Section):
     """A critic judges labelled solutions; baselines stand beside."""
 
     files: list[str] = Field([], description="files of labelled solutions")
+    versions: list[str] = Field(
+        [], description="dataset versions whose solutions are labelled by what is known of them"
+    )
+    sure: float = Field(
+        0.95,
+        gt=0.5,
+        le=1,
+        description="probability of being right from which on the votes label a solution of a version",
+    )
     critic: str = Field(
         "",
         description="folder of a trained critic, its name below critics in the home, or a kind that needs no training (steps, "

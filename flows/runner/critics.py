@@ -1,9 +1,10 @@
-"""Runs of the critic flows: labelled files in, a critic and a report out."""
+"""Runs of the critic flows: labelled files or versions in, a critic and a report out."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,20 @@ from flows.config.loading import ConfigError
 from flows.runner.resources import Tools
 from storage.atomic import write_text
 from storage.counting import counted
+from storage.datasets.store import Store
+from storage.datasets.versions import Version
 from storage.sealed_files import HomeFiles
 from storage.stage_cache.shards import digest_of
 from tasks.critics import SolutionCritic, Unjudged, trained
 from tasks.critics.baselines import CHECKER, agreement_shares, step_checker
 from tasks.critics.evaluation import opinion_of
+from tasks.critics.gain import gain
 from tasks.critics.kinds import CriticError, settings_of
 from tasks.critics.labelled import Labelled, LabelledSolution, grouped, read, shared, split
+from tasks.critics.own_solutions import of_versions
 from tasks.critics.report import described, evaluate, to_markdown
-from tasks.critics.step_checker import check
+from tasks.critics.step_checker import check as check_steps
+from tasks.critics.strong import taught_by
 from tasks.critics.trained import FOLDER, CriticTraining, TrainedCritic, opened
 from tasks.reports.plots import calibration, data_uri, svg
 
@@ -32,14 +38,50 @@ REPORTS = "critic-evaluations"
 REPORTED = "report"  # the part of a split that reports on the critic
 
 
-def check_files(config: TrainCritic | EvaluateCritic) -> Labelled:
-    """Return what the files hold. Raises ConfigError or LabelledError for what can be known to fail before Prefect is started."""
-    if not config.files:
-        raise ConfigError("no files of labelled solutions. Fix: name some, such as solutions.jsonl")
+def check(config: TrainCritic | EvaluateCritic, store: Store) -> tuple[Labelled, list[Version]]:
+    """Return what the files hold, and the versions. Raises ConfigError, LabelledError or StorageError for what can be known to fail before
+    Prefect is started."""
+    if not config.files and not config.versions:
+        raise ConfigError(
+            "no files of labelled solutions, and no versions. Fix: name some, such as solutions.jsonl or --version math-sft"
+        )
     missing = [name for name in (*config.files, *config.samples) if not Path(name).is_file()]
     if missing:
         raise ConfigError(f"there is no file {missing[0]}. Fix: check the path")
-    return read(config.files)
+    versions = [store.resolve(name) for name in config.versions]
+    return read(config.files) if config.files else Labelled([], 0, []), versions
+
+
+def gathered(
+    config: TrainCritic | EvaluateCritic, tools: Tools, log: Callable[[str], None]
+) -> tuple[Labelled, list[dict[str, str]]]:
+    """Return the labelled solutions of the files and of the versions, with their questions in groups, and the names and digests of both."""
+    labelled, versions = check(config, tools.store)
+    data = described([*config.files, *config.samples])
+    if not versions:
+        log(_read_in_words(labelled))
+        return labelled, data
+    data += [{"file": str(one), "sha256": one.digest} for one in versions]
+    own = of_versions(tools.store, versions, tools.judge().equal, config.sure)
+    log(
+        f"{counted(len(own.labelled), 'labelled solution')} of versions, and {len(own.unsure):,} of which nothing is sure"
+    )
+    listed = [*labelled.solutions, *own.labelled]
+    if isinstance(config, TrainCritic) and config.strong:
+        engine = tools.engine(config.strong)
+        engine.check()
+        opinions = taught_by(engine, listed, own.unsure, tools.judge())
+        log(
+            f"{config.strong} was asked {counted(opinions.asked, 'time')}, of which {opinions.failed:,} failed; it labels "
+            f"{counted(len(opinions.taught), 'solution')} more and leaves {opinions.unclear:,} unclear"
+        )
+        listed = [*opinions.labelled, *opinions.taught]
+    distinct = {one.id: one for one in reversed(listed)}
+    solutions = grouped([distinct[name] for name in sorted(distinct)])
+    repeated = labelled.repeated + len(listed) - len(distinct)
+    labelled = Labelled(solutions, repeated, labelled.unread)
+    log(_read_in_words(labelled))
+    return labelled, data
 
 
 def run_training(config: TrainCritic, tools: Tools, log: Callable[[str], None]) -> str:
@@ -47,11 +89,10 @@ def run_training(config: TrainCritic, tools: Tools, log: Callable[[str], None]) 
 
     Raises CriticError if a question of the report were among those of the training after all.
     """
-    labelled = check_files(config)
     settings_of(config.kind, config.own)
     if config.name and (tools.home / FOLDER / config.name).exists():
         raise CriticError(f"there is a critic {config.name} already. Fix: give another name, or delete it")
-    log(_read_in_words(labelled))
+    labelled, data = gathered(config, tools, log)
     fitting, reporting = split(labelled.solutions, config.report_share, config.seed, REPORTED)
     if shared(fitting, reporting):
         raise CriticError("questions are in the training and in the report. Fix: report this as a defect")
@@ -65,18 +106,25 @@ def run_training(config: TrainCritic, tools: Tools, log: Callable[[str], None]) 
         seed=config.seed,
     )
     agreeing = agreement_shares(fitting, tools.judge(), _samples(config))
-    critic = trained.train(
-        fitting,
-        settings,
-        encoder,
-        tools.for_critics(asks=True),
-        shares={one.id: float(share) for one, share in zip(fitting, agreeing, strict=True)},
-        data=described([*config.files, *config.samples]),
-        log=log,
-    )
+
+    def fitted(settings: CriticTraining) -> TrainedCritic:
+        return trained.train(
+            fitting,
+            settings,
+            encoder,
+            tools.for_critics(asks=True),
+            shares={one.id: float(share) for one, share in zip(fitting, agreeing, strict=True)},
+            data=data,
+            log=log,
+        )
+
+    critic = fitted(settings)
     record: dict[str, Any] = {}
     if reporting:
-        record = _report(config, "train", labelled, reporting, tools, critic, left_out=0)
+        record = _report(config, "train", labelled, data, reporting, tools, critic, left_out=0)
+        if config.planted:
+            without = _without_planted(fitted, settings, log) if config.gain else None
+            record["gain"] = gain(reporting, critic, without, seed=config.seed)
         critic.record["measures"] = record["measures"]["critics"][0]["measures"]
     folder = tools.home / FOLDER / (config.name or critic.identity.replace(":", "-"))
     if not folder.exists():  # one without a name is named by its digest, and so is the same critic
@@ -92,16 +140,17 @@ def run_evaluation(config: EvaluateCritic, tools: Tools, log: Callable[[str], No
 
     Solutions of questions that the critic has seen are left out and counted. Raises CriticError if none is left.
     """
-    labelled = check_files(config)
-    log(_read_in_words(labelled))
+    labelled, data = gathered(config, tools, log)
     solutions = labelled.solutions
     if not config.critic:
         return _publish(
-            _report(config, "evaluate", labelled, solutions, tools, None, left_out=0), tools, config.page
+            _report(config, "evaluate", labelled, data, solutions, tools, None, left_out=0),
+            tools,
+            config.page,
         )
     critic = opened(config.critic, tools.home, tools.for_critics(asks=True))
     if not isinstance(critic, TrainedCritic):
-        record = _report(config, "evaluate", labelled, solutions, tools, critic, left_out=0)
+        record = _report(config, "evaluate", labelled, data, solutions, tools, critic, left_out=0)
         return _publish(record, tools, config.page)
     seen = grouped(
         [LabelledSolution(question, ("",), True, language=language) for language, question in critic.seen()]
@@ -114,7 +163,7 @@ def run_evaluation(config: EvaluateCritic, tools: Tools, log: Callable[[str], No
             "the critic has seen the questions of all solutions. Fix: evaluate it on other questions"
         )
     record = _report(
-        config, "evaluate", labelled, unseen, tools, critic, left_out=len(solutions) - len(unseen)
+        config, "evaluate", labelled, data, unseen, tools, critic, left_out=len(solutions) - len(unseen)
     )
     return _publish(record, tools, config.page)
 
@@ -123,6 +172,7 @@ def _report(
     config: TrainCritic | EvaluateCritic,
     command: str,
     labelled: Labelled,
+    data: Sequence[Mapping[str, str]],
     solutions: Sequence[LabelledSolution],
     tools: Tools,
     critic: SolutionCritic | None,
@@ -135,7 +185,7 @@ def _report(
     samples = [*labelled.solutions, *_samples(config)]
     shares = agreement_shares(solutions, tools.judge(), samples)
     if critic is None:
-        checked = [check(one.steps, question=one.question) for one in solutions]
+        checked = [check_steps(one.steps, question=one.question) for one in solutions]
         opinions = [step_checker(solutions, checked)]
     elif trained_one is not None:
         signals = trained_one.signals(solutions)
@@ -168,7 +218,7 @@ def _report(
     record = {
         "config": config.model_dump(mode="json"),
         "command": _command(command, config),
-        "data": described([*config.files, *config.samples]),
+        "data": list(data),
         "unread": labelled.unread,
         "repeated": labelled.repeated,
         "left_out": left_out,
@@ -182,6 +232,18 @@ def _report(
         "measures": measures,
     }
     return record | {"name": f"{identity.replace(':', '-').replace(' ', '-')}-{digest_of(record)[:8]}"}
+
+
+def _without_planted(
+    fitted: Callable[[CriticTraining], TrainedCritic], settings: CriticTraining, log: Callable[[str], None]
+) -> TrainedCritic | None:
+    """Return the same critic without planted errors, None where there are too few wrong solutions without them."""
+    log("the same critic without planted errors")
+    try:
+        return fitted(replace(settings, planted=0.0))
+    except CriticError as error:
+        log(f"without planted errors there is no critic to compare with: {error}")
+        return None
 
 
 def _samples(config: TrainCritic | EvaluateCritic) -> list[LabelledSolution]:
@@ -216,6 +278,8 @@ def _command(name: str, config: TrainCritic | EvaluateCritic) -> str:
     for key, value in config.model_dump(mode="json", exclude_defaults=True).items():
         if key == "samples":
             words += [part for file in value for part in ("--sample", Path(file).name)]
+        elif key == "versions":
+            words += [part for name in value for part in ("--version", name)]
         elif key == "critic":
             words += ["--critic", Path(value).name]
         elif key == "page":

@@ -16,6 +16,7 @@ PUBLISHED, PROMOTED, ROLLED_BACK = (
     "mathmill.version.rolled-back",
 )
 GATE, BUDGET, DRIFT = "mathmill.gate.failed", "mathmill.budget.exceeded", "mathmill.drift.alarm"
+CRITIC = "mathmill.critic.alarm"
 
 
 def alarm(event: str, about: str, words: str, **payload: Any) -> None:

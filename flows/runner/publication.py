@@ -14,6 +14,7 @@ import pyarrow as pa
 from prefect.runtime import flow_run
 
 from flows.runner.after_publication import Finished, finish
+from flows.runner.critic_gate import trusted_critics
 from flows.runner.decontamination import certificate, enough_recall, standing
 from flows.runner.drift_gate import drift
 from flows.runner.gates import gates_of
@@ -39,6 +40,7 @@ from tasks.llm.costs import total
 from tasks.llm.endpoint import Endpoint
 from tasks.replies.solutions import removed_in_all
 from tasks.review.refit import JUDGED
+from tasks.scorers.trained_critic import judged_by
 from tasks.selection import traces
 
 PACKAGES = (
@@ -94,6 +96,7 @@ def publish(night: Night, taken: Ref, *, again: Callable[[], Step], look: Stage,
                     enough_recall(shown, config.gates.min_recall),
                     reliable_verifier(reliable, config.gates),
                     measured.gate(),
+                    trusted_critics(config.dataset, line.facts()),
                 ],
                 date=today(),
             )
@@ -156,6 +159,7 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
             "resumed": any(entry.from_cache for entry in line.funnel if entry.stage != "ingest"),
         },
         "retrieval": [fact["index"] for fact in line.facts() if "index" in fact],
+        **judged_by(line.facts()),
         **made_with(line.tools),
     }
 
@@ -165,7 +169,6 @@ def made_with(tools: Tools, roles: Sequence[str] = NIGHT_ROLES) -> dict[str, Any
     return {
         "prefect_run": str(flow_run.id or ""),
         "models": {role: _models(tools.settings.mix(role)) for role in roles},
-        **({"trained_critic": tools.identity("trained_critic")} if tools.settings.trained_critic else {}),
         **replaced_prompts(tools),
         "code": code(),
         "environment": {

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.runner.after_publication import finish
+from flows.runner.critic_gate import trusted_critics
 from flows.runner.gates import gates_of
 from flows.runner.learnt_limits import TOKEN_LIMITS
 from flows.runner.publication import made_with
@@ -23,6 +24,7 @@ from storage.rows import reject
 from tasks.canaries.batch import totals as canary_totals
 from tasks.format_shares import FORMATS
 from tasks.llm.costs import total
+from tasks.scorers.trained_critic import judged_by
 from tasks.stages import rejudge
 
 
@@ -38,7 +40,11 @@ def publish(state: RebuildState) -> Version:
         mode="overwrite",
         expected=state.head,
         lineage={**lineage(state), **verifier_lineage(reliable)},
-        gates=[*gates_of(state.config.gates), reliable_verifier(reliable, state.config.gates)],
+        gates=[
+            *gates_of(state.config.gates),
+            reliable_verifier(reliable, state.config.gates),
+            trusted_critics(state.base.dataset, state.line.facts()),
+        ],
         date=today(),
     )
     for number, table in enumerate(state.tables(state.pool.alive & (state.output >= 0))):
@@ -113,5 +119,6 @@ def lineage(state: RebuildState) -> dict[str, Any]:
             for name, value in state.base.lineage.items()
             if name in (TOKEN_LIMITS, FORMATS, "concepts")
         },
+        **judged_by(state.line.facts()),
         **made_with(state.line.tools),
     }

@@ -30,6 +30,7 @@ from tasks.llm.costs import total
 from tasks.replies.solutions import removed_in_all
 from tasks.rft.allocation import Tally
 from tasks.rft.summary import PATHS, RIGHT, STAY, by_fail_rate, pair_lengths, samples_by_worth, worse_of
+from tasks.scorers.trained_critic import judged_by
 from tasks.stages import allocate, distinct, label_steps, pair, prompt_band, sample
 
 SETS: Final = (
@@ -180,6 +181,7 @@ def lineage(done: Sampled, name: str, shards: Sequence[Ref]) -> dict[str, Any]:
         "forecast": done.forecast,
         "seconds": done.seconds,
         "rounds": sum(entry.stage == sample.STAGE for entry in line.funnel),
+        **judged_by(line.facts()),
         **made_with(line.tools, [*NIGHT_ROLES, *(role for role in done.roles if role not in NIGHT_ROLES)]),
     }
 

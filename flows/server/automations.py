@@ -66,7 +66,7 @@ def _automations(block: Any) -> list[Automation]:
     from prefect.events.schemas.automations import EventTrigger, Posture
     from prefect.events.schemas.events import ResourceSpecification
 
-    from flows.runner.events import BUDGET, DRIFT, GATE
+    from flows.runner.events import BUDGET, CRITIC, DRIFT, GATE
 
     def alert(subject: str) -> list[Any]:
         """Return the action that sends an alert. Without a block the event feed still shows that it was triggered."""
@@ -110,6 +110,7 @@ def _automations(block: Any) -> list[Automation]:
         alert_on("gate failed", "A version did not pass its gates and was not published.", GATE),
         alert_on("budget exceeded", "A run stopped at its budget.", BUDGET),
         alert_on("drift alarm", "The model, or the rows that it writes, changed.", DRIFT),
+        alert_on("critic alarm", "A trained critic misjudged solutions whose judgement is known.", CRITIC),
     ]
 
 

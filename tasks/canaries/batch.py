@@ -1,6 +1,7 @@
 """Hides canaries among the rows of a batch, and decides by them whether the critic's judgements of the batch are used.
 
-A critic fails a batch if it misjudges more of the canaries than a good critic would, which misjudges one of ten: the
+A critic fails a batch if it misjudges more of the canaries than a good critic would, which misjudges one of ten; a trained one, more than
+it misjudged where it was calibrated: the
 chance of as many errors or more is then at most CHANCE (binomial test). Two errors of two, three of three to five, and
 four of six to nine canaries fail a batch; a single canary never does. The batch is then requested once more with other
 seeds and other canaries, and if that fails too, its judgements are dropped: the rows have failed, they are not wrong. A good
@@ -21,6 +22,7 @@ import pyarrow as pa
 from storage.reasons import Code
 from storage.rows import Row, column, content_id, to_table
 from tasks.canaries.solutions import Canary, CanaryKind, canaries
+from tasks.critics.trained import TrainedCritic
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
 from tasks.llm.pending import CompletionCheck
@@ -32,9 +34,33 @@ from tasks.stages.outcome import Tick
 GOOD_ERROR = 0.1  # share of the canaries that a good critic misjudges
 CHANCE = 0.01  # largest probability with which such a critic fails a batch
 MIDDLE = 0.5  # score from which a solution is called right
+FREE = 64  # canaries of a batch that is judged by a trained critic, where a judgement costs no call
+TRAINED = "trained_critic"  # role of a judge that was trained, in the counts
 RESEEDED = "again"  # part of the seeds of a batch that is requested once more
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """The judge of a batch: its role and model, from which score on it calls a solution right, its expected share of misjudged
+    canaries, and how many canaries a batch has at least, as far as it has rows."""
+
+    role: str
+    model: str
+    middle: float = MIDDLE
+    error: float = GOOD_ERROR
+    least: int = 0
+
+
+def examined(tools: Iterable[Any]) -> Examined:
+    """Return the judge among the tools of a scorer."""
+    for tool in tools:
+        if isinstance(tool, TrainedCritic):
+            least = 0 if tool.asks else FREE
+            return Examined(TRAINED, tool.identity, tool.threshold, tool.error, least)
+    endpoint = next(tool.endpoint for tool in tools if isinstance(tool, Engine))
+    return Examined(endpoint.role, endpoint.model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +79,7 @@ class _Attempt:
 
     scores: Scored
     judgements: list[CanaryJudgement]
+    error: float
 
     @property
     def judged(self) -> int:
@@ -64,7 +91,7 @@ class _Attempt:
 
     @property
     def fails(self) -> bool:
-        return fails(self.wrong, self.judged)
+        return fails(self.wrong, self.judged, self.error)
 
 
 def fails(wrong: int, judged: int, error: float = GOOD_ERROR) -> bool:
@@ -92,16 +119,17 @@ def scored(
     model that was asked; and `discarded`, the judgements of rows that are not used, which tasks.drift.measures counts.
     """
     batch = content_id(name, *column(rows, "id"))
+    critic = examined(tools.values())
+    count = max(count, critic.least)
     hidden = canaries(rows, asked, count, batch)
     if not hidden:
         return score(rows, tick=tick, **tools)
-    critic = next(tool.endpoint for tool in tools.values() if isinstance(tool, Engine))
 
     def attempt(hidden: list[Canary], tick: Tick, tools: dict[str, Any]) -> _Attempt:
         mixed, place = placed(rows, [canary.row for canary in hidden], asked)
         scores = score(mixed, tick=tick, **tools)
-        judgements = judged(scores, hidden, place, verdict, critic.model)
-        return _Attempt(_without(scores, set(place)), judgements)
+        judgements = judged(scores, hidden, place, verdict, critic.model, critic.middle)
+        return _Attempt(_without(scores, set(place)), judgements, critic.error)
 
     attempts = [attempt(hidden, up_to(rows.num_rows, tick), tools)]
     if attempts[0].fails:
@@ -110,8 +138,10 @@ def scored(
         attempts.append(attempt(again, lambda rows: None, reseeded))
     dropped = len(attempts) > 1 and attempts[-1].fails
     used = _dropped(attempts[-1]) if dropped else attempts[-1].scores
+    expected = {"error": critic.error} if critic.role == TRAINED else {}
+    batches = {"again": len(attempts) - 1, "dropped": int(dropped)}
     counted = [
-        {"scorer": name, "role": critic.role, "again": len(attempts) - 1, "dropped": int(dropped), **counts}
+        {"scorer": name, "role": critic.role, **batches, **expected, **counts}
         for counts in _by_model(attempts)
     ]
     unused = attempts if dropped else attempts[:-1]
@@ -125,16 +155,21 @@ def scored(
 
 
 def judged(
-    scores: Scored, hidden: Sequence[Canary], place: Sequence[int], verdict: str, model: str
+    scores: Scored,
+    hidden: Sequence[Canary],
+    place: Sequence[int],
+    verdict: str,
+    model: str,
+    middle: float = MIDDLE,
 ) -> list[CanaryJudgement]:
     """Compare the judgements of the canaries, which are at the indexes `place` of the scores, with what is known of them.
-    `model`: was asked where the scores do not say which one was."""
+    `model`: was asked where the scores do not say which one was. `middle`: the score from which on a solution is called right."""
     judgements = []
     for canary, i in zip(hidden, place, strict=True):
         value = scores.scores[verdict][i]
         right = None
         if value is not None and not (scores.failures and scores.failures[i]):
-            right = (value >= MIDDLE) == (canary.kind is CanaryKind.RIGHT)
+            right = (value >= middle) == (canary.kind is CanaryKind.RIGHT)
         asked_of = (scores.models[i] if scores.models else None) or model
         judgements.append(CanaryJudgement(canary.kind, asked_of, right))
     return judgements
@@ -221,6 +256,7 @@ def _without(scores: Scored, places: set[int]) -> Scored:
         ordinary(scores.failures),
         ordinary(scores.models),
         scores.facts,
+        ordinary(scores.critics),
     )
 
 
@@ -242,6 +278,7 @@ def _dropped(attempt: _Attempt) -> Scored:
         critiques=None if scores.critiques is None else [None] * count,
         wrong_steps={name: [None] * count for name in scores.wrong_steps},
         failures=failures,
+        critics=[],
     )
 
 
@@ -280,6 +317,8 @@ def totals(facts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         start = {"scorer": name[0], "role": name[1], "model": name[2], "batches": 0, "asked": {}, "right": {}}
         entry = sums.setdefault(name, start | dict.fromkeys(_COUNTS, 0))
         entry["batches"] += 1
+        if "error" in record:
+            entry["error"] = record["error"]
         for count in _COUNTS:
             entry[count] += record[count]
         for by_kind in ("asked", "right"):

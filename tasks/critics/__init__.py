@@ -71,7 +71,7 @@ class CriticOpinion:
     consists of, by name; None and empty where the critic does not judge questions. `first_wrong`: the first wrong step, from 0, None if it
     names none. `words`: why, in words. `step_scores`: per step how sure the critic is that it is right, from 0 to 1, empty where it
     judges no steps. `failure`: why there is no opinion although there should be one. `asked`: the completion of the model that was
-    asked, for those who count costs.
+    asked, for those who count costs; `also_asked`: the one about the solution without what it says to its reader, where there was one.
     """
 
     answer: float | None
@@ -83,6 +83,7 @@ class CriticOpinion:
     step_scores: tuple[float, ...] = ()
     failure: Unjudged | None = None
     asked: Any = None
+    also_asked: Any = None
 
 
 class SolutionCritic(Protocol):

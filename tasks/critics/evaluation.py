@@ -337,7 +337,7 @@ def threshold_for(right: Floats, labels: Mask, stated: float) -> PrecisionThresh
 
 
 def by_part(solutions: Sequence[LabelledSolution], name: str) -> dict[str, Mask]:
-    """Return the solutions of each value of `source`, `subdomain` or `kind` as a mask, largest first. Solutions without a value are in no
+    """Return the solutions of each value of `source`, `by`, `subdomain` or `kind` as a mask, largest first. Solutions without a value are in no
     part; kinds are of wrong solutions only."""
     values = [getattr(one, name) for one in solutions]
     names = sorted({value for value in values if value}, key=lambda value: (-values.count(value), value))

@@ -44,7 +44,7 @@ from tasks.seeding import seed_of
 from tasks.text.cleaning import LANGUAGE_NAMES, language_of
 
 NEAR = DedupSettings()
-HUMAN, ANSWER, PLANTED, VOTES = "human", "answer", "planted", "votes"
+HUMAN, ANSWER, PLANTED, VOTES, STRONG = "human", "answer", "planted", "votes", "strong"
 LONGEST = 200_000  # characters of a record's solution that are read
 # A question of fewer words consists of symbols, which the normalisation removes: it is equal to its own text only.
 FEWEST_WORDS = 3
@@ -63,8 +63,8 @@ class LabelledSolution:
     `first_error` is the place of the first wrong step, counted from 0; None for a right solution, and where only the
     solution as a whole is known to be wrong. `reference` is the trusted answer of the question. `kind` is the kind of error where
     the file names it. `source` is the set it is from. `by` says who gave the label: "human" (a person judged the steps),
-    "answer" (the final answer was compared), "planted" (a known error was put into a right solution) or "votes" (of a
-    published version). `strong` is the score from 0 to 1 that a strong model gave; None where none was asked. `group` is the
+    "answer" (the final answer was compared), "planted" (a known error was put into a right solution), "votes" (of a
+    published version) or "strong" (a strong model's answer and score). `strong` is the score from 0 to 1 that a strong model gave; None where none was asked. `group` is the
     question's identity: solutions of equal groups belong into the same part of a split.
     """
 

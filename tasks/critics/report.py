@@ -11,10 +11,11 @@ import numpy as np
 
 from storage.counting import counted
 from storage.markdown import code, fenced, inline
-from tasks.arrays import Floats
+from tasks.arrays import Floats, Mask
 from tasks.critics import baselines
 from tasks.critics.evaluation import (
     BINS,
+    NOT_NAMED,
     RESAMPLES,
     CriticMeasures,
     Estimate,
@@ -39,7 +40,7 @@ TITLES = {
     "f1": "F1",
     "agreement": "agrees with strong model",
 }
-PARTS = {"source": "set", "subdomain": "subdomain", "kind": "kind of error"}
+PARTS = {"source": "set", "by": "origin of the label", "subdomain": "subdomain", "kind": "kind of error"}
 FEWEST = 10  # solutions of a part that has a line of its own
 
 
@@ -96,16 +97,17 @@ def evaluate(
         "parts": {},
     }
     if covered.any() and not covered.all():
-        part = truth.take(covered)
-        some = [
-            measure(part, one.take(covered), resamples=resamples, seed=seed) for one in (opinion, *beside)
-        ]
-        other = measure(part, agreement.take(covered), resamples=resamples, seed=seed)
-        record["with_samples"] = {
-            "solutions": int(covered.sum()),
-            "critics": [_line(one) for one in (*some, other)],
-            "differences": [line for one in some for line in _differences(one, [other])],
-        }
+        record["with_samples"] = _on_part(
+            truth, covered, (opinion, *beside), agreement, seed=seed, resamples=resamples
+        )
+    judged = ~np.isnan(truth.strong)
+    if len({*truth.right[judged].tolist()}) == 2:
+        strong = Opinion(
+            "strong model", np.where(judged, truth.strong, 0.5), np.full(len(truth), NOT_NAMED, np.int64)
+        )
+        record["with_strong"] = _on_part(
+            truth, judged, (opinion, *beside), strong, seed=seed, resamples=resamples
+        )
     if precise is not None:
         accepted = opinion.right >= precise
         hits = int((accepted & truth.right).sum())
@@ -118,6 +120,20 @@ def evaluate(
     for name in PARTS:
         record["parts"][name] = _by_part(solutions, truth, opinion, others, name, seed)
     return record
+
+
+def _on_part(
+    truth: Truth, rows: Mask, own: Sequence[Opinion], other: Opinion, *, seed: int, resamples: int
+) -> dict[str, Any]:
+    """Return the measures of critics on a part of the solutions beside another opinion that has something to say on these only."""
+    part = truth.take(rows)
+    critics = [measure(part, one.take(rows), resamples=resamples, seed=seed) for one in own]
+    beside = measure(part, other.take(rows), resamples=resamples, seed=seed)
+    return {
+        "solutions": int(rows.sum()),
+        "critics": [_line(one) for one in (*critics, beside)],
+        "differences": [line for one in critics for line in _differences(one, [beside])],
+    }
 
 
 def _by_part(
@@ -231,6 +247,16 @@ def to_markdown(record: Mapping[str, Any], plot: str = "") -> str:
             *_difference_table(part["differences"]),
             "",
         ]
+    if "with_strong" in measures:
+        part = measures["with_strong"]
+        lines += [
+            f"{counted(part['solutions'], 'solution')} have a score by a strong model. On these alone:",
+            "",
+            *_table(part["critics"]),
+            "",
+            *_difference_table(part["differences"]),
+            "",
+        ]
     if measures.get("precise"):
         one = measures["precise"]
         interval = one["interval"]
@@ -255,12 +281,38 @@ def to_markdown(record: Mapping[str, Any], plot: str = "") -> str:
         f"| {one['probability']:.3f} | {one['right']:.3f} | {one['count']:,} |"
         for one in measures["reliability"]
     ]
+    if record.get("gain"):
+        lines += ["", "## Planted errors", "", *_gain_lines(record["gain"])]
     for name, title in PARTS.items():
-        if measures["parts"][name]:
+        if measures["parts"].get(name):
             lines += ["", f"## By {title}", "", *_part_table(measures["parts"][name], title)]
     lines += ["", "## Data", "", "| file | SHA-256 |", "|---|---|"]
     lines += [f"| {inline(one['file'])} | {code(one['sha256'][:16])} |" for one in record["data"]]
     return "\n".join(lines) + "\n"
+
+
+def _gain_lines(gain: Mapping[str, Any]) -> list[str]:
+    """Return the lines about critics with and without planted errors (tasks/critics/gain.py)."""
+    titles = {
+        "real": "Solutions of other questions as they are",
+        "planted": "The right ones of them, and the same with an error planted into each",
+    }
+    lines: list[str] = []
+    for name, part in gain["parts"].items():
+        lines += [f"{titles[name]} ({part['solutions']:,}, of which {part['right']:,} are right):", ""]
+        lines += [*_table(part["critics"]), ""]
+        if part["differences"]:
+            shown_ones = [f"{TITLES[one['measure']]} {shown(one)}" for one in part["differences"]]
+            lines += [f"Gained by planted errors: {'; '.join(shown_ones)}.", ""]
+    names = [one["name"] for one in gain["kinds"][0]["critics"]] if gain["kinds"] else []
+    if names:
+        heads = [f"{inline(name)}, called wrong | step named" for name in names]
+        lines += [f"| kind of planted error | errors | {' | '.join(heads)} |"]
+        lines += ["|---|--:|" + "--:|--:|" * len(names)]
+        for one in gain["kinds"]:
+            cells = [f"{critic['called_wrong']:.3f} | {critic['named']:.3f}" for critic in one["critics"]]
+            lines.append(f"| {inline(one['kind'])} | {one['solutions']:,} | {' | '.join(cells)} |")
+    return lines
 
 
 def _table(critics: Sequence[Mapping[str, Any]]) -> list[str]:

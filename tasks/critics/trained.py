@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -44,14 +45,17 @@ from tasks.critics.kinds import (
     settings_of,
     trained_kind,
 )
-from tasks.critics.labelled import LabelledSolution, split
+from tasks.critics.labelled import PLANTED, LabelledSolution, split
 from tasks.critics.planting import planted
 
 RECORD, HEADS, QUESTIONS, READER = "critic.json", "heads.npz", "questions.jsonl", "reader"
 FOLDER = "critics"  # of the home, with the critics that were trained there
-FORMAT = 2
+FORMAT = 3
 NAME, NAME_WITH_SAMPLES = "trained critic", "trained critic with samples"
 TEXT, SAMPLES = "head", "head_with_samples"  # the names of the two heads
+FEWEST_CALIBRATING = (
+    20  # wrong solutions that calibrate a probability, with planted ones where they are allowed
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ class CriticTraining:
 
     `kind`: a module of tasks/critics/kinds, `own` its settings. `held_out`: the share of the questions that calibrate it. `precision`: the
     precision of the solutions that its threshold `precise` accepts. `planted`: the share of the right training solutions that get an error
-    (tasks/critics/planting.py); nothing is planted into those that calibrate.
+    (tasks/critics/planting.py); into those that calibrate only where they have fewer than FEWEST_CALIBRATING wrong ones.
     """
 
     kind: str = "trees"
@@ -100,6 +104,16 @@ class TrainedCritic:
     def precise(self) -> float:
         """The probability from which on the stated share of the accepted solutions was right; above 1 if there is none."""
         return float(self.record["thresholds"]["precise"]["value"])
+
+    @property
+    def error(self) -> float:
+        """The share of solutions that it misjudges, both labels counted alike: the upper 95 % limit of that on the calibrating questions."""
+        return float(self.record["error"])
+
+    @property
+    def asks(self) -> bool:
+        """Whether its judgements are calls of a model, which cost."""
+        return self.reader.asks
 
     def opinion(self, solutions: Sequence[WorkedSolution]) -> Opinion:
         """Return the probabilities, and the first wrong steps of the solutions below `threshold`."""
@@ -273,12 +287,15 @@ def train(
     """
     kind, settings = trained_kind(training.kind), settings_of(training.kind, training.own)
     fitted, held = split(solutions, training.held_out, training.seed, "calibrate")
+    held = [*held, *_lacking(held, training)]
+    fitted = [*fitted, *planted(fitted, training.planted, training.seed)]
     for name, part in (("training", fitted), ("calibrating", held)):
         if len({one.correct for one in part}) < 2:
             raise CriticError(
-                f"{name}: all solutions are right, or all are wrong. Fix: give more labelled solutions"
+                f"{name}: all solutions are right, or all are wrong. Fix: give more labelled solutions, or plant errors (planted)"
             )
-    fitted = [*fitted, *planted(fitted, training.planted, training.seed)]
+    if calibrating := sum(one.by == PLANTED and not one.correct for one in held):
+        log(f"probabilities are calibrated on {counted(calibrating, 'planted error')} among others")
     log(f"train on {counted(len(fitted), 'solution')}, calibrate on {len(held):,}")
     reader = kind.fit(fitted, settings, encoder, tools, seed=training.seed, log=log)
     signals = reader.read([unaddressed(one)[0] for one in held])
@@ -309,12 +326,33 @@ def train(
             "with_samples": best_threshold(_head(heads, SAMPLES, more), labels),
             "precise": {name: getattr(precise, name) for name in precise.__dataclass_fields__},
         },
+        "error": _error(right >= best_threshold(right, labels), labels),
         "data": list(data),
         "counts": {"training": _counts(fitted), "calibrating": _counts(held)},
         "code": code(),
         "questions": sorted({(one.language, one.question) for one in solutions}),
     }
     return TrainedCritic(record, heads, reader)
+
+
+def _error(says_right: Mask, labels: Mask) -> float:
+    """Return the upper 95 % limit of the mean of both labels' shares of misjudged solutions, at most a half, which is guessing."""
+    shares = [float((says_right != labels)[labels == label].mean()) for label in (False, True)]
+    spread = sum(
+        share * (1 - share) / int((labels == label).sum())
+        for share, label in zip(shares, (False, True), strict=True)
+    )
+    return float(round(min(0.5, sum(shares) / 2 + 1.96 * spread**0.5 / 2), 4))
+
+
+def _lacking(held: Sequence[LabelledSolution], training: CriticTraining) -> list[LabelledSolution]:
+    """Return planted errors for calibrating solutions of which too few are wrong, such as those of a night, which keeps what is right. Their
+    share of wrong solutions is then not that of what the critic will judge, so its probabilities are too low there."""
+    right = sum(one.correct for one in held)
+    missing = FEWEST_CALIBRATING - (len(held) - right)
+    if not training.planted or missing <= 0 or not right:
+        return []
+    return planted(held, min(1.0, 2 * missing / right), training.seed)
 
 
 def _sha256(path: Path) -> str:
@@ -330,15 +368,15 @@ def _spread(scores: Floats, kept: Sequence[int], steps: int) -> Floats:
 
 
 def _counts(solutions: Sequence[LabelledSolution]) -> dict[str, Any]:
-    sources: dict[str, int] = {}
-    for one in solutions:
-        sources[one.source] = sources.get(one.source, 0) + 1
+    sources = Counter(one.source for one in solutions)
+    labels = Counter(one.by for one in solutions)
     return {
         "solutions": len(solutions),
         "right": sum(one.correct for one in solutions),
         "places": sum(one.first_error is not None for one in solutions),
         "questions": len({one.group for one in solutions}),
         "sources": dict(sorted(sources.items())),
+        "labels": dict(sorted(labels.items())),
     }
 
 

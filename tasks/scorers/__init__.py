@@ -31,7 +31,8 @@ class Scored:
     `scores`: 0..1 by the name of the score, None for a row that the scorer has no opinion on. `critiques`: texts for
     readers. `wrong_steps`: by the name of the score that rates a solution, the number of its first wrong line, counted from 1;
     None where none was found. `failures`: why a row could not be scored. `models`: the model that was asked about each row,
-    None for a row that no model was asked about; empty where the scorer does not say. `facts`: counts for the report.
+    None for a row that no model was asked about; empty where the scorer does not say. `facts`: counts for the report. `critics`: the
+    identity of the trained critic that judged each row, which becomes the verdict JUDGED_BY of the row; empty where none did.
     """
 
     scores: dict[str, list[float | None]]
@@ -40,13 +41,14 @@ class Scored:
     failures: list[Unscored | None] = field(default_factory=list)
     models: list[str | None] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    critics: list[str | None] = field(default_factory=list)
 
 
 class Scorer(Protocol):
     """The contract of a module of this folder.
 
-    A module whose scores have other names than the module lists them as `scores`, a tuple of names. A module that asks a model
-    to judge solutions names the score that rates a solution as `verdict`, and has a function `rows_to_ask(rows: pa.Table) ->
+    A module whose scores have other names than the module lists them as `scores`, a tuple of names. A module whose judge is
+    examined, a model that is asked or a trained critic, names the score that rates a solution as `verdict`, and has a function `rows_to_ask(rows: pa.Table) ->
     list[int]` that returns the rows that it asks about: canaries (tasks/canaries) are hidden among them.
     """
 

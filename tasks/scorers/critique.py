@@ -51,6 +51,8 @@ def score(rows: pa.Table, *, critic: Engine, tick: Tick) -> Scored:
     ]
     for i, opinion in zip(chosen, PromptedCritic(critic).opinions(shown), strict=True):
         costs.add(opinion.asked)
+        if opinion.also_asked is not None:
+            costs.add(opinion.also_asked)
         models[i] = critic.asked_of(opinion.asked).model
         tick(1)
         if opinion.failure is not None:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from pydantic import Field, field_validator
 
 from storage.reasons import Code, Reason, reason
-from storage.rows import SOLUTION_BY, WRONG_STEP, column, reject, replace
+from storage.rows import JUDGED_BY, SOLUTION_BY, WRONG_STEP, column, reject, replace
 from tasks.canaries.batch import scored
 from tasks.plugins import checked, module, names, scores_of
 from tasks.scorers import Scored
@@ -122,7 +122,7 @@ def cut(
 ) -> pa.Table:
     """Return the rows with the scores added, and rejected where one is below its threshold. `trusted`: as in `score`.
 
-    A row that could not be scored has failed. A wrong step becomes the verdict WRONG_STEP.
+    A row that could not be scored has failed. A wrong step becomes the verdict WRONG_STEP, a trained critic the verdict JUDGED_BY.
     """
     maps = [dict(pairs or ()) for pairs in column(rows, "scores")]
     reasons: list[Reason | None] = [None] * rows.num_rows
@@ -149,8 +149,11 @@ def cut(
                     else reason(stage, Code.WRONG_STEP, **below, step=step)
                 )
     table = replace(rows, scores=maps)
-    if steps:
+    if steps or scored.critics:
         verdicts = [dict(pairs or ()) for pairs in column(rows, "verdicts")]
+        for i, critic in enumerate(scored.critics):
+            if critic is not None:
+                verdicts[i][JUDGED_BY] = critic
         for lines in steps.values():
             for i, step in enumerate(lines):
                 if step is not None:

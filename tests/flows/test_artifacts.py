@@ -366,12 +366,18 @@ def test_a_critic(text: str) -> None:
         some = {"solutions": 9, "critics": judged, "differences": [against]}
         precise = {"threshold": 0.5, "accepted": 3, "precision": 0.5, "interval": [0.1, 0.9]}
         counts = {key: {"solutions": 5} for key in ("training", "calibrating")}
+        seen = {"name": value, "called_wrong": 0.5, "named": 0.5}
+        kinds = {"kind": value, "solutions": 9, "critics": [seen]}
         return critic(
             {
                 "command": value,
                 "left_out": 1,
                 "critic": {"identity": value, "precision": 0.9} | counts,
-                "measures": whole | tables | {"with_samples": some, "precise": precise},
+                "measures": whole | tables | {"with_samples": some, "with_strong": some, "precise": precise},
+                "gain": {
+                    "parts": {"real": {"right": 4} | some, "planted": {"right": 4} | some},
+                    "kinds": [kinds],
+                },
                 "data": [{"file": value, "sha256": "0" * 64}],
             }
         )

@@ -59,8 +59,10 @@ class Signals:
 
 
 class SolutionReader(Protocol):
-    """A trained kind, fitted or loaded. `digest` is the SHA-256 of all that its signals depend on."""
+    """A trained kind, fitted or loaded. `digest` is the SHA-256 of all that its signals depend on. `asks`: whether it calls a model."""
 
+    @property
+    def asks(self) -> bool: ...
     @property
     def digest(self) -> str: ...
     def read(self, solutions: Sequence[WorkedSolution]) -> Signals: ...

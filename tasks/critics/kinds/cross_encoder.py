@@ -89,6 +89,8 @@ def padded(model: Any, tokens: Any, rows: Any) -> dict[str, Any]:
 class CrossEncoderReader:
     """Reads the log odds of a pair, with the step checker's features beside."""
 
+    asks = False
+
     def __init__(self, model: Any) -> None:
         self._model = model
         self._scorer = PairScorer(model)

@@ -40,6 +40,8 @@ own_settings = GenerativeSettings
 class GenerativeReader:
     """Reads what a model writes about a solution; a solution that it fails to judge has a failure."""
 
+    asks = True
+
     def __init__(self, model: str, tools: CriticTools) -> None:
         if tools.engine is None:
             raise CriticError(

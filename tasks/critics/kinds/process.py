@@ -112,6 +112,8 @@ def table_of(solutions: Sequence[WorkedSolution]) -> tuple[Floats, list[Checked]
 class ProcessReader:
     """Reads the hazard of every step. `scale`: mean and spread of the features by program, float64 (2, features)."""
 
+    asks = False
+
     def __init__(self, encoder: Any, head: Any, tokenizer: Any, scale: Floats, tokens: int) -> None:
         import torch
 

@@ -1,6 +1,9 @@
 """A model that is asked: the role critic reads question and solution by the prompt `critique` and says how good each is, where the solution
 goes wrong, and why.
 
+About a solution that addresses its reader (tasks/critics/addressed.py) it is asked twice: as the solution is, and without what it says to its
+reader. The lower score counts, so that nothing that is recognised as addressed raises one; a canary still shows whether the model obeys.
+
 Two scores after the instruction/response scoring of DEITA (arXiv:2312.15685): `instruction` (is the question well posed: the lower of its
 parts `clarity` and `solvability`; its `value` to a learner is a part of its own) and `answer` (is the solution right and well reasoned). It
 is shown the trusted answer where there is one.
@@ -9,10 +12,12 @@ is shown the trusted answer where there is one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import prompts
 from prompts.schemas.critique import Assessment
 from tasks.critics import CriticOpinion, Unjudged, WorkedSolution
+from tasks.critics.addressed import unaddressed
 from tasks.critics.kinds import CriticError, CriticTools
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
@@ -40,9 +45,16 @@ class PromptedCritic:
 
     def opinions(self, solutions: Sequence[WorkedSolution]) -> Iterator[CriticOpinion]:
         """Yield the opinion on each solution, in their order, as soon as it is known."""
-        requests = _requests(solutions, self._engine.endpoint)
-        for one, completion in zip(solutions, self._engine.run(requests, check_by(critique)), strict=True):
-            yield _opinion(one, completion)
+        cleaned = [unaddressed(one) for one in solutions]
+        asked: list[WorkedSolution] = []
+        for one, (other, _) in zip(solutions, cleaned, strict=True):
+            asked += [one] if other is one else [one, other]
+        completions = self._engine.run(_requests(asked, self._engine.endpoint), check_by(critique))
+        for one, (other, kept) in zip(solutions, cleaned, strict=True):
+            opinion = _opinion(one, next(completions))
+            if other is not one:
+                opinion = _lower(opinion, _opinion(other, next(completions)), kept)
+            yield opinion
 
 
 def critic(tools: CriticTools) -> PromptedCritic:
@@ -69,6 +81,20 @@ def _opinion(solution: WorkedSolution, completion: Completion) -> CriticOpinion:
         first_wrong=None if line is None else step_of_line(solution, line),
         words=judgement.critique,
         asked=completion,
+    )
+
+
+def _lower(whole: CriticOpinion, cleaned: CriticOpinion, kept: Sequence[int]) -> CriticOpinion:
+    """Return the opinion on a solution that addresses its reader: the one with the lower score, with both completions, and with the failure if
+    one has failed. `kept`: the steps of the whole solution that the cleaned one has."""
+    if whole.failure or cleaned.failure or (whole.answer or 0.0) <= (cleaned.answer or 0.0):
+        return replace(whole, failure=whole.failure or cleaned.failure, also_asked=cleaned.asked)
+    place = cleaned.first_wrong
+    return replace(
+        cleaned,
+        first_wrong=None if place is None else kept[place],
+        asked=whole.asked,
+        also_asked=cleaned.asked,
     )
 
 

@@ -36,6 +36,8 @@ own_settings = RewardSettings
 class RewardReader:
     """Reads the reward of a solution. `folder`: of the checkpoint."""
 
+    asks = False
+
     def __init__(self, folder: Path) -> None:
         from tasks.training.reward import RewardModel
 

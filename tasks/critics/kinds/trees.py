@@ -60,6 +60,8 @@ own_settings = TreesSettings
 class TreesReader:
     """Reads the hazards of steps by boosted trees. `encode` must be the encoder of the training."""
 
+    asks = False
+
     def __init__(self, arrays: Mapping[str, npt.NDArray[Any]], encode: EncodeTexts) -> None:
         self._arrays, self._encode = dict(arrays), encode
         self._trees = Trees.from_arrays(
