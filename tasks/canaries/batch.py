@@ -121,7 +121,10 @@ def scored(
     batch = content_id(name, *column(rows, "id"))
     critic = examined(tools.values())
     count = max(count, critic.least)
-    hidden = canaries(rows, asked, count, batch)
+    # a trained critic is shown solutions in words only, and all of them
+    among, places = (rows.take(pa.array(asked)), range(len(asked))) if critic.least else (rows, asked)
+    own = places if critic.least else ()
+    hidden = canaries(among, places, count, batch, known=own)
     if not hidden:
         return score(rows, tick=tick, **tools)
 
@@ -134,7 +137,7 @@ def scored(
     attempts = [attempt(hidden, up_to(rows.num_rows, tick), tools)]
     if attempts[0].fails:
         reseeded = {key: Reseeded(tool) if isinstance(tool, Engine) else tool for key, tool in tools.items()}
-        again = canaries(rows, asked, count, batch, RESEEDED)
+        again = canaries(among, places, count, batch, RESEEDED, known=own)
         attempts.append(attempt(again, lambda rows: None, reseeded))
     dropped = len(attempts) > 1 and attempts[-1].fails
     used = _dropped(attempts[-1]) if dropped else attempts[-1].scores

@@ -89,14 +89,18 @@ class _Solution:
     right: str | None
 
 
-def canaries(rows: pa.Table, asked: Sequence[int], count: int, *parts: object) -> list[Canary]:
+def canaries(
+    rows: pa.Table, asked: Sequence[int], count: int, *parts: object, known: Sequence[int] = ()
+) -> list[Canary]:
     """Return at most `count` canaries for the rows that a critic is asked about, `asked`, as many as there are such rows.
 
     rows: a table of storage.rows.SCHEMA after the stage verify. Equal rows and `parts` give equal canaries. Each has the
-    language of one of the asked rows, and its format and subdomain where there is such a solution.
+    language of one of the asked rows, and its format and subdomain where there is such a solution. known: asked rows whose solutions may be
+    canaries as well, as where every row is asked about.
     """
     records = rows.select(COLUMNS).to_pylist()
-    right, wrong = _known(records, set(asked), True), _known(records, set(asked), False)
+    others = set(asked) - set(known)
+    right, wrong = _known(records, others, True), _known(records, others, False)
     hidden: list[Canary] = []
     for number in range(min(count, len(asked))):
         rng = rng_of("canaries", *parts, number)

@@ -168,8 +168,8 @@ def test_planted_errors_train_a_critic_where_hardly_anything_is_wrong() -> None:
     without = train(fitting, CriticTraining(own=settings.own), "words", TOOLS)
     record = gain(reporting, critic, without, seed=0, resamples=200)
     spoilt = record["parts"]["planted"]
-    found = {one["measure"]: one for one in spoilt["differences"]}
-    assert found["balanced_accuracy"]["low"] > 0
+    gained = {one["measure"]: one for one in spoilt["differences"]}
+    assert gained["balanced_accuracy"]["low"] > 0
     assert {one["name"] for one in record["kinds"][0]["critics"]} == {WITH, WITHOUT}
     labels = critic.record["counts"]["calibrating"]["labels"]
     assert labels[PLANTED] >= 10
