@@ -13,6 +13,7 @@ from storage.reasons import Code
 from storage.rows import JUDGED_BY, column, reasons_of, to_table
 from tasks.canaries.batch import FREE, TRAINED
 from tasks.critics.error_injection import inject_error
+from tasks.critics.kinds import CriticTools
 from tasks.critics.labelled import LabelledSolution, grouped
 from tasks.critics.steps import split_steps
 from tasks.critics.trained import SAMPLES, TEXT, CriticTraining, TrainedCritic, train
@@ -64,10 +65,12 @@ def constant(critic: TrainedCritic) -> TrainedCritic:
     return TrainedCritic(critic.record, {**critic.heads, **weights}, critic.reader)
 
 
-def flipped(solutions: list[LabelledSolution]) -> TrainedCritic:
+def flipped(
+    solutions: list[LabelledSolution], encoder: str = "words", tools: CriticTools = TOOLS
+) -> TrainedCritic:
     """Return a critic that learned from labels that are all the opposite, as far as it knows a good one."""
     wrong_labels = [replace(one, correct=not one.correct, first_error=None) for one in solutions]
-    return train(wrong_labels, SETTINGS, "words", TOOLS)
+    return train(wrong_labels, SETTINGS, encoder, tools)
 
 
 def judged(critic: TrainedCritic, canaries: int = 2) -> Outcome:
