@@ -64,7 +64,7 @@ def gathered(
     data += [{"file": str(one), "sha256": one.digest} for one in versions]
     own = of_versions(tools.store, versions, tools.judge().equal, config.sure)
     log(
-        f"{counted(len(own.labelled), 'labelled solution')} of versions, and {len(own.unsure):,} of which nothing is sure"
+        f"versions: {counted(len(own.labelled), 'labelled solution')}; of {len(own.unsure):,} nothing is sure"
     )
     listed = [*labelled.solutions, *own.labelled]
     if isinstance(config, TrainCritic) and config.strong:

@@ -81,7 +81,7 @@ def assert_no_score_is_raised(critic: SolutionCritic, one: Shown) -> None:
 
 
 def assert_the_model_alone_is_moved(critic: TrainedCritic, one: Shown) -> None:
-    """Without the guard the signals of the model depend on what it is told."""
+    """Without the guard the signals of the model depend on such text."""
     injected = [variants(one, text)[1] for text in TEXTS]
     read = critic.reader.read([one, *injected]).inputs
     assert (np.abs(read[1:] - read[0]).max(axis=1) > 1e-6).mean() > 0.5
