@@ -159,6 +159,31 @@ def test_a_phone_scrolls_in_one_direction(browser_page: Page, scheme: str) -> No
         browser_page.emulate_media(color_scheme="light")
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("viewport", [DESK, PHONE])
+def test_each_page_of_many_rows_answers_and_fits(browser_page: Page, viewport: dict[str, int]) -> None:
+    browser_page.set_viewport_size(viewport)  # type: ignore[arg-type]
+    base = f"/versions/{VERSION}"
+    try:
+        for path in (
+            "/", "/versions", base, f"{base}/figures", f"{base}/rows", f"{base}/rows?view=table&sort=-score.critique", f"{base}/rows?q=223+boxes",
+            f"{base}/rows?wrong=yes&score.critique.min=0.7", f"{base}/dropped", f"{base}/dropped?q=boxes&code=near", f"{base}/review", "/review",
+            "/compare", f"/compare?a={VERSION}&b={VERSION}", "/trends", "/costs", "/evaluations", "/runs", "/sql",
+        ):  # fmt: skip
+            answer = browser_page.goto(path)
+            browser_page.wait_for_load_state("load")
+            assert answer is not None
+            assert answer.status == 200, path
+            assert browser_page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], path
+        row = browser_page.goto(f"{base}/rows")
+        assert row is not None
+        address = browser_page.locator("article.row").first.get_attribute("data-href")
+        browser_page.goto(str(address))
+        assert "Life of the row" in browser_page.locator("main").inner_text()
+    finally:
+        browser_page.set_viewport_size(DESK)  # type: ignore[arg-type]
+
+
 @pytest.mark.slow
 def test_a_second_page_and_an_open_address_are_refused(served: tuple[str, Path]) -> None:
     _, home = served
