@@ -30,6 +30,7 @@ _SENTENCE = re.compile(
 
 
 # how a solution closes that gives the value of an option: (letter, option)
+_LEADS = re.compile(r"\n[^\n]{1,60}[:：]\s*\Z")  # a last line that only leads to what was in the box
 _CLOSING = {"en": "This is option {}: {}.", "zh": "这是选项 {}：{}。"}
 
 
@@ -78,13 +79,14 @@ def as_letters(choices: Sequence[Choice], judge: Judge) -> list[str | None]:
 
 def closed_with_letter(solution: str, letter: str, options: Sequence[str], language: str) -> str:
     """Return a solution that ends with the letter of its option in a box. One that states a letter already is returned unchanged; of
-    another one the value leaves its box, and a sentence says which option it is."""
+    another one the value leaves its box, with the line that led to it ("So we get:"), and a sentence says which option it is."""
     extraction = extract(solution, language)
     if extraction is not None and letter_stated(extraction.answer, options) == letter:
         return solution
     option = options[ord(letter) - 65].rstrip(".。")
     closing = _CLOSING[language].format(letter, option)
-    return "\n".join([without_last_box(solution).rstrip(), closing, rf"\boxed{{{letter}}}"])
+    argued = _LEADS.sub("", without_last_box(solution).rstrip())
+    return "\n".join([argued.rstrip(), closing, rf"\boxed{{{letter}}}"])
 
 
 def are_letters(reference: str, options: Sequence[str]) -> bool:

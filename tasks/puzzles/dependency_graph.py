@@ -127,7 +127,7 @@ TEMPLATES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "fewer": ("{place}的{thing}数量比{x}少{n}", "从{x}里减去{n}，就是{place}的{thing}数量"),
         "times": ("{place}的{thing}数量是{x}的{n}倍", "把{x}乘以{n}，就得到{place}的{thing}数量"),
         "part": (
-            "{place}的{thing}数量是{x}的{n}分之一",
+            "{place}的{thing}数量是{x}的{nth}分之一",
             "把{x}平均分成{n}份，每一份等于{place}的{thing}数量",
         ),
         "sum": ("{place}的{thing}数量等于{x}与{y}之和", "{x}加上{y}，就是{place}的{thing}数量"),
@@ -170,6 +170,7 @@ STEPS: Final = {
     "zh": ("{what}：{result}。", "{what}为 {result}。", "由此{what}是 {result}。"),
 }
 ORDINALS: Final = {2: "half", 3: "third", 4: "quarter", 5: "fifth"}
+PARTS_ZH: Final = {2: "二", 3: "三", 4: "四", 5: "五"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,7 +393,8 @@ def _sentence(
     theme, (place, thing) = THEMES[graph.theme], node
     others = dict(zip("xy", (phrase(graph, one, language) for one in definition.of), strict=False))
     number = definition.number
-    nth = ORDINALS.get(number, "") if definition.kind == "part" else ""
+    ordinals = PARTS_ZH if language == "zh" else ORDINALS
+    nth = ordinals.get(number, "") if definition.kind == "part" else ""
     text = rng.choice(TEMPLATES[language][definition.kind]).format(
         place=theme.places[language][place or 0],
         thing=theme.things[language][thing or 0],
@@ -402,7 +404,7 @@ def _sentence(
         nth=nth,
         **others,
     )
-    return text.replace("one half of", "half of").replace("的2分之一", "的一半")
+    return text.replace("one half of", "half of").replace("的二分之一", "的一半")
 
 
 def _computation(graph: Graph, node: Countable, shown: Mapping[Countable, str]) -> str:

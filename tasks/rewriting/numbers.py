@@ -237,6 +237,6 @@ def hidden(question: str, *seed: object) -> MaskedQuestion | None:
 
 
 def stated(answer: str) -> str:
-    """Return an answer as it is written in a sentence: between dollars if it is LaTeX."""
+    """Return an answer as it is written in a sentence: between dollars if it is LaTeX or an equation."""
     text = answer.strip()
-    return f"${text}$" if re.search(r"[\\^_]", text) and "$" not in text else text
+    return f"${text}$" if re.search(r"[\\^_=]", text) and "$" not in text else text

@@ -14,6 +14,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from tasks.problems.machinery.family import Worked, recognise
+from tasks.problems.machinery.notation import fraction
 from tasks.problems.machinery.typesetting import typeset
 from tasks.rewriting.numbers import hideable
 from tasks.teacher.comparing import same_answer
@@ -109,7 +110,7 @@ def _carried_on(compound: Compound, first: Worked, value: Fraction) -> Worked | 
     total = f"({product})" if product.denominator != 1 else str(product)
     steps = f"{shown} * {factor} = {product}", f"{total} + {addend} = {result}"
     step = f"{steps[0]}，{steps[1]}。" if zh else f"{steps[0]}, and {steps[1]}."
-    return _with(first, step, str(result), f"print(Fraction(str(first())) * {factor} + {addend})")
+    return _with(first, step, fraction(result), f"print(Fraction(str(first())) * {factor} + {addend})")
 
 
 _REPLACED = re.compile(r"\(A ([+-]) (\d{1,9})\)")
@@ -154,7 +155,7 @@ def _joined(compound: Compound, first: Worked, value: Fraction) -> Worked | None
             else f"Of {value} and {other}, the larger one is {result}."
         )
         program = f"{programs}\nprint(max(Fraction(str(first())), Fraction(str(second()))))"
-    return Worked(str(result), (*first.steps, *second.steps, step), program)
+    return Worked(fraction(result), (*first.steps, *second.steps, step), program)
 
 
 def _summed(compound: Compound) -> Worked | None:
@@ -170,7 +171,7 @@ def _summed(compound: Compound) -> Worked | None:
     step = f"{' + '.join(shown)} = {result}{'。' if compound.language == 'zh' else '.'}"
     terms = " + ".join(f"Fraction(str({name}()))" for name in worked)
     steps = [line for part in worked.values() for line in part.steps]
-    return Worked(str(result), (*steps, step), f"{_functions(**worked)}\nprint({terms})")
+    return Worked(fraction(result), (*steps, step), f"{_functions(**worked)}\nprint({terms})")
 
 
 def _by_trial(compound: Compound) -> Worked | None:
@@ -191,10 +192,11 @@ def _by_trial(compound: Compound) -> Worked | None:
             if zh
             else f"Whole numbers from {TRIED[0]} on are put in place of {letter}, up to {letter} = {tried}."
         )
+        shown = f"${stated}$" if "\\" in stated else stated
         step = (
-            f"结果是 {stated}，与已知相符，所以 {letter} = {tried}。"
+            f"这与已知的结果 {shown} 相符，所以 {letter} = {tried}。"
             if zh
-            else f"The result is {stated}, as it is known to be, so {letter} = {tried}."
+            else f"This agrees with the known result {shown}, so {letter} = {tried}."
         )
         other = worked_question(place.sub(str(tried + 1), text), language)
         program = _search(worked, other, letter, tried, number(stated))

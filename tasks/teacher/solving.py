@@ -64,8 +64,10 @@ _CLOSINGS = {
 }
 _ORDER = {
     "en": ("First", "Next", "Then", "After that", "Finally"),
-    "zh": ("首先", "接着", "然后", "再", "最后"),
+    "zh": ("首先", "接着", "然后", "随后", "最后"),
 }
+# a step that begins with one of these says its place itself
+_CONCLUDES = re.compile(r"(?:So|Therefore|Thus|Hence|Then)\b|所以|因此|于是|故|从而|得")
 
 
 def laid_out_words(worked: Worked, language: str, rng: random.Random) -> str:
@@ -84,9 +86,9 @@ def _laid_out(steps: tuple[str, ...], answer: str, language: str, rng: random.Ra
     elif manner == 2:
         lines = [f"{i}. {step}" for i, step in enumerate(steps, 1)]
     elif manner == 3:
-        lines = [_ordered(i, len(steps), step, language) for i, step in enumerate(steps)]
+        lines = [ordered(i, len(steps), step, language) for i, step in enumerate(steps)]
     if rng.random() < 0.4:
-        lines.append(rng.choice(_CLOSINGS[language]))
+        lines.append(closing_line(language, rng))
     if boxed:
         lines.append(rf"\boxed{{{answer}}}")
     elif rng.random() < 0.5:
@@ -96,16 +98,24 @@ def _laid_out(steps: tuple[str, ...], answer: str, language: str, rng: random.Ra
     return "\n".join(lines)
 
 
-def _ordered(index: int, count: int, step: str, language: str) -> str:
-    words = _ORDER[language]
-    word = words[-1] if index == count - 1 and count > 1 else words[min(index, len(words) - 2)]
+def closing_line(language: str, rng: random.Random) -> str:
+    """Return a line that leads to the answer."""
+    return rng.choice(_CLOSINGS[language])
+
+
+def ordered(index: int, count: int, step: str, language: str) -> str:
+    """Return step `index` of `count`, from 0, behind a word of order, unless it is a conclusion ("So x = 4.")."""
+    if index and _CONCLUDES.match(step):
+        return step
+    first, *between, last = _ORDER[language]
+    word = first if not index else last if index == count - 1 else between[(index - 1) % len(between)]
     return f"{word}，{step}" if language == "zh" else f"{word}: {step}"
 
 
 @functools.lru_cache(maxsize=4096)
 def laid_out_program(code: str, layout: int) -> str:
     """Return the program in one of LAYOUTS layouts: unchanged, with a name for the answer, with a comment, or in a function."""
-    body = code.strip()
+    body = re.sub(r"\n{3,}", "\n\n", code.strip()) if layout == 3 else code.strip()
     head, _, last = body.rpartition("\n")
     shown = _printed(last)
     if layout == 0 or shown is None:
@@ -117,6 +127,8 @@ def laid_out_program(code: str, layout: int) -> str:
     lines = head.split("\n") if head else []
     imports = [line for line in lines if line.startswith(("from ", "import "))]
     inner = [line for line in lines if line not in imports]
+    while inner and not inner[0]:
+        inner.pop(0)
     indented = [f"    {line}" if line else line for line in [*inner, f"return {shown}"]]
     return "\n".join([*imports, "", "", "def solve_it():", *indented, "", "", "print(solve_it())"]).lstrip(
         "\n"

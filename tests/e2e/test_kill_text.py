@@ -1,4 +1,4 @@
-"""kill -9 in the middle of documents, of a corpus and of a method on documents: the same command continues, publishes the same version
+"""kill -9 in the middle of documents, of a corpus and of a method that runs alone: the same command continues, publishes the same version
 once, and pays twice at most for what was in flight."""
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from storage.datasets.store import Store
+from storage.rows import to_table
 from tests.e2e.processes import Home, Teacher, end, wait_for
 from tests.e2e.test_corpus import chunk, passage, publish
+from tests.e2e.test_every_method import calls_of
 from tests.e2e.test_kill import IN_FLIGHT, pointed_at
 from tests.e2e.test_make import QUICK, with_passages
+from tests.tasks.methods.test_compose import KNOWN, of_families
 
 pytestmark = [pytest.mark.e2e, pytest.mark.soak]
 
@@ -68,25 +71,52 @@ def test_a_corpus(home: Callable[..., Home], tmp_path: Path) -> None:
     killed_and_continued(home, prepare, words, 4)
 
 
-@pytest.mark.parametrize("method", ["textbook_qa", "refine", "web_qa"])
-def test_a_method_on_documents(
-    home: Callable[..., Home], teacher: Callable[..., Teacher], method: str
+def with_programs(one: Home) -> None:
+    """Publish problems with verified programs in the home, whose functions compose and whose templates lift."""
+    Store(one.path).publish("programs", [to_table(of_families(30, *KNOWN))], lineage={})
+
+
+def with_few_passages(one: Home) -> None:
+    with_passages(one, 12)
+
+
+@pytest.mark.parametrize(
+    ("method", "tag", "prepare"),
+    [
+        *((name, name, with_few_passages) for name in ("textbook_qa", "refine", "web_qa")),
+        ("concepts", "extract_concepts", with_few_passages),
+        ("compose", "compose", with_programs),
+        ("lift", "solve", with_programs),
+    ],
+)
+def test_a_method(
+    home: Callable[..., Home],
+    teacher: Callable[..., Teacher],
+    method: str,
+    tag: str,
+    prepare: Callable[[Home], None],
 ) -> None:
-    words = ("make", method, "books", "--dataset", "made", *QUICK, "--set", "verify.known=0")
+    """Killed at half of its calls of one kind: questions, concepts of texts, or solutions."""
     whole_server, server = teacher(), teacher()
     whole, one = pointed_at(home, whole_server), pointed_at(home, server)
     for each in (whole, one):
-        with_passages(each, 12)
+        prepare(each)
+    (material,) = Store(whole.path).datasets()
+    count = ("--target", "12") if method == "concepts" else ()
+    words = ("make", method, material, "--dataset", "made", *QUICK, *count, "--set", "verify.known=0")
     whole.run(*words)
     expected, counted = Store(whole.path).resolve("made"), whole_server.stats()
+    calls = calls_of(whole, tag)
+    assert calls > 4
     process = one.start(*words)
-    half = counted["calls"] // 2
-    wait_for(lambda: server.stats()["calls"] >= half, 240, f"{half} calls", process, every=0.02)
+    wait_for(lambda: calls_of(one, tag) >= calls // 2, 240, f"half of {calls} calls", process, every=0.01)
     end(process, signal.SIGKILL)
-    assert Store(one.path).datasets() == ["books"]
+    assert Store(one.path).datasets() == [material]
+    assert calls_of(one, tag) < calls
     one.run(*words)
     (version,) = Store(one.path).versions("made")
     assert (version.rows, version.digest) == (expected.rows, expected.digest)
     again = server.stats()
     assert again["distinct_requests"] == counted["distinct_requests"]
     assert again["repeated_requests"] <= IN_FLIGHT
+    assert calls_of(one, tag) == calls

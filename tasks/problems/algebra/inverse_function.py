@@ -10,7 +10,14 @@ import random
 from fractions import Fraction
 
 from tasks.problems.machinery.family import Steps, Values, Worked, nonzero
-from tasks.problems.machinery.notation import coefficients, fraction, plain, polynomial, require
+from tasks.problems.machinery.notation import (
+    coefficients,
+    fraction,
+    plain,
+    polynomial,
+    python_polynomial,
+    require,
+)
 from tasks.problems.machinery.slots import Number, Polynomial
 
 subdomain = "functions"
@@ -96,7 +103,7 @@ def work(values: Values, language: str) -> Worked:
     steps.say(f"Solving for x: {line}.", f"解得 {line}。")
     program = f"from fractions import Fraction\n{head}print(solve(Eq(Fraction('{a}')*x + Fraction('{b}'), {n}), x)[0])"
     if form == 1:
-        program = f"{head}print(solve(Eq({a}*x + {plain(b)}, {n}), x)[0])"
+        program = f"{head}print(solve(Eq({python_polynomial([a, b])}, {n}), x)[0])"
     return Worked(fraction(x), steps.all(), program)
 
 

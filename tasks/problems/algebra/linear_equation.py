@@ -10,7 +10,7 @@ import random
 from fractions import Fraction
 
 from tasks.problems.machinery.family import Values, Worked, nonzero
-from tasks.problems.machinery.notation import fraction, plain, require, signed
+from tasks.problems.machinery.notation import fraction, plain, python_polynomial, require, signed
 from tasks.problems.machinery.slots import Number, Signed
 
 subdomain = "linear equations"
@@ -89,9 +89,9 @@ def work(values: Values, language: str) -> Worked:
     quotient = f"x = {rest} / {plain(total)} = {x}"
     steps.append(f"两边除以 x 的系数：{quotient}。" if zh else f"Divide by the coefficient of x: {quotient}.")
     sides = {
-        1: f"{a}*x + {plain(b)}, {c}",
-        2: f"{a}*x + {plain(b)}, {c}*x + {plain(d)}",
-        3: f"{a}*(x + {plain(b)}), {c}*(x + {plain(d)}) + {plain(e)}",
+        1: f"{python_polynomial([a, b])}, {c}",
+        2: f"{python_polynomial([a, b])}, {python_polynomial([c, d])}",
+        3: f"{a}*({python_polynomial([1, b])}), {c}*({python_polynomial([1, d])}) {signed(e)}",
     }[form]
     program = f"from sympy import Eq, solve, symbols\nx = symbols('x')\nprint(solve(Eq({sides}), x)[0])"
     return Worked(fraction(x), tuple(steps), program)

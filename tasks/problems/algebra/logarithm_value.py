@@ -12,7 +12,15 @@ from fractions import Fraction
 from math import isqrt
 
 from tasks.problems.machinery.family import Steps, Values, Worked
-from tasks.problems.machinery.notation import Unworkable, exact_root, fraction, plain, polynomial, require
+from tasks.problems.machinery.notation import (
+    Unworkable,
+    exact_root,
+    fraction,
+    plain,
+    polynomial,
+    python_polynomial,
+    require,
+)
 from tasks.problems.machinery.slots import Number, Signed
 
 subdomain = "exponents and logarithms"
@@ -154,7 +162,7 @@ def _equation(values: Values, a: int, steps: Steps) -> Worked:
     )
     program = (
         "from sympy import solve, symbols\nx = symbols('x', real=True)\n"
-        f"roots = solve((x + {plain(c)})*(x + {plain(d)}) - {a}**{k}, x)\n"
-        f"print([r for r in roots if r + {plain(c)} > 0 and r + {plain(d)} > 0][0])"
+        f"roots = solve(({python_polynomial([1, c])})*({python_polynomial([1, d])}) - {a}**{k}, x)\n"
+        f"print([r for r in roots if r > {max(-c, -d)}][0])"
     )
     return Worked(str(x), steps.all(), program)

@@ -68,11 +68,11 @@ def work(values: Values, language: str) -> Worked:
         f"由余数定理，除以 {values['q']} 的余数等于多项式在 x = {a} 处的值。",
     )
     line = f"{substituted(p, a)} = {value}"
-    python = python_polynomial(p)
+    python, divisor = python_polynomial(p), python_polynomial(q)
     head = "from sympy import {}, symbols\nx{} = symbols('x{}')\n"
     if values["form"] == 1:
         steps.say(f"That value is {line}.", f"代入：{line}。")
-        program = head.format("rem", "", "") + f"print(rem({python}, x - {plain(a)}, x))"
+        program = head.format("rem", "", "") + f"print(rem({python}, {divisor}, x))"
         return Worked(str(value), steps.all(), program)
     require(a != 0 and len(p) >= 2 and p[-2] == 0, "k cannot be told from the remainder")
     r = int(values["r"])
@@ -84,6 +84,6 @@ def work(values: Values, language: str) -> Worked:
     )
     program = (
         head.format("rem, solve", ", k", " k")
-        + f"print(solve(rem({python} + k*x, x - {plain(a)}, x) - {plain(r)}, k)[0])"
+        + f"print(solve(rem({python} + k*x, {divisor}, x) - {plain(r)}, k)[0])"
     )
     return Worked(fraction(k), steps.all(), program)

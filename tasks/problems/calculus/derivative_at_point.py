@@ -84,7 +84,10 @@ def work(values: Values, language: str) -> Worked:
         f"Differentiate both parts: {'; '.join(text.values())}.", f"分别求导：{'；'.join(text.values())}。"
     )
     at = {name: evaluate(side, a) for name, side in sides.items()}
-    lines = [f"{name}: {substituted(side, a)} = {at[name]}" for name, side in sides.items()]
+    lines = [
+        f"{name}: {substituted(side, a)} = {at[name]}" if len(side) > 1 else f"{name}: {at[name]}"
+        for name, side in sides.items()
+    ]
     steps.say(f"At x = {a}, {'; '.join(lines)}.", f"在 x = {a} 处，{'；'.join(lines)}。")
     u, v, du, dv = (plain(at[name]) for name in ("u", "v", "u'", "v'"))
     if form == 2:

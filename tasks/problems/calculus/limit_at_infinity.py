@@ -74,7 +74,9 @@ def work(values: Values, language: str) -> Worked:
             f"(1 + g/x)^x 趋于 e^g；指数与 {polynomial([a, 0])} 同阶，所以 e 的指数为 {plain(gap)} * {plain(a)} = {gap * a}。",
         )
         answer = f"e^{{{gap * a}}}" if gap * a != 1 else "e"
-        python = f"((x + {plain(b)})/(x + {plain(c)}))**({a}*x + {plain(d)})"
+        python = (
+            f"(({python_polynomial([1, b])})/({python_polynomial([1, c])}))**({python_polynomial([a, d])})"
+        )
         return Worked(
             answer, steps.all(), f"{head.replace('sqrt, ', '')}print(latex(limit({python}, x, oo)))"
         )

@@ -84,7 +84,7 @@ def work(values: Values, language: str) -> Worked:
         steps.say(f"Hence {line}.", f"所以 {line}。")
         program = (
             "from sympy import diff, solve, symbols\nx = symbols('x')\n"
-            f"f = {python}\ntangent = f.subs(x, {a}) + diff(f, x).subs(x, {a}) * (x - {plain(a)})\n"
+            f"f = {python}\ntangent = f.subs(x, {a}) + diff(f, x).subs(x, {a}) * ({python_polynomial([1, -a])})\n"
             f"print([r for r in solve(f - tangent, x) if r != {a}][0])"
         )
         return Worked(fraction(x), steps.all(), program)
@@ -102,7 +102,7 @@ def work(values: Values, language: str) -> Worked:
     steps.say(f"The intercept is {line}.", f"截距：{line}。")
     program = (
         "from sympy import diff, expand, latex, symbols\nx = symbols('x')\n"
-        f"f = {python}\ntangent = f.subs(x, {a}) + diff(f, x).subs(x, {a}) * (x - {plain(a)})\n"
+        f"f = {python}\ntangent = f.subs(x, {a}) + diff(f, x).subs(x, {a}) * ({python_polynomial([1, -a])})\n"
         "print('y =', latex(expand(tangent)))"
     )
     return Worked(f"y = {polynomial([m, n])}", steps.all(), program)

@@ -10,7 +10,7 @@ import random
 from fractions import Fraction
 
 from tasks.problems.machinery.family import Steps, Values, Worked, nonzero
-from tasks.problems.machinery.notation import fraction, plain, require
+from tasks.problems.machinery.notation import fraction, plain, python_polynomial, require
 from tasks.problems.machinery.slots import Coefficient, Number, Signed
 
 subdomain = "coordinate geometry"
@@ -107,7 +107,7 @@ def work(values: Values, language: str) -> Worked:
             f"The intercept is {line}; the number {n_old} does not matter.",
             f"截距：{line}，与 {n_old} 无关。",
         )
-        program = f"{head}print('y =', latex(expand(Rational(-1, {old}) * (x - {plain(a)}) + {plain(b)})))"
+        program = f"{head}print('y =', latex(expand(Rational(-1, {old}) * ({python_polynomial([1, -a])}) + {plain(b)})))"
         return Worked(_equation(m, n), steps.all(), program)
     c, d = int(values["c"]), int(values["d"])
     if form == 1:
@@ -115,7 +115,7 @@ def work(values: Values, language: str) -> Worked:
         answer = _equation(m, n)
         steps.say(f"So the line is ${answer}$.", f"所以直线方程为 ${answer}$。")
         slope = f"Rational({d} - {plain(b)}, {c} - {plain(a)})"
-        program = f"{head}print('y =', latex(expand({slope} * (x - {plain(a)}) + {plain(b)})))"
+        program = f"{head}print('y =', latex(expand({slope} * ({python_polynomial([1, -a])}) + {plain(b)})))"
         return Worked(answer, steps.all(), program)
     p, q, r, s = (int(values[name]) for name in "pqrs")
     first = _line((a, b, c, d), steps, "第一条直线，" if steps.zh else "On the first line, the")

@@ -134,7 +134,8 @@ def work(values: Values, language: str) -> Worked:
     outside, inside = square_part(square)
     answer = times_root(Fraction(abs(top), outside * inside), inside)
     if inside > 1:
-        line_top = f"{abs(top)} / ({outside} * {inside}) = {Fraction(abs(top), outside * inside)}"
+        below = f"({outside} * {inside})" if outside > 1 else str(inside)
+        line_top = f"{abs(top)} / {below} = {Fraction(abs(top), outside * inside)}"
         steps.say(
             f"As {square_factor(square)}, rationalise: {line_top} times sqrt({inside}), that is ${answer}$.",
             f"因为 {square_factor(square, language)}，分母有理化：{line_top}，再乘 sqrt({inside})，即 ${answer}$。",

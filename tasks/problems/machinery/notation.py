@@ -165,7 +165,9 @@ def substituted(factors: Sequence[int], at: int) -> str:
     for power, factor in zip(range(len(factors) - 1, -1, -1), factors, strict=True):
         if factor == 0:
             continue
-        term = str(abs(factor)) + (f" * {point}" if power else "") + (f"^{power}" if power > 1 else "")
+        size = "" if power and abs(factor) == 1 else str(abs(factor))
+        value = f"{point}^{power}" if power > 1 else point if power else ""
+        term = f"{size} * {value}" if size and value else size or value
         if text:
             text += f" {'-' if factor < 0 else '+'} {term}"
         else:

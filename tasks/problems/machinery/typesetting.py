@@ -138,6 +138,8 @@ def _is_formula(tokens: list[_Token], language: str) -> bool:
 
 
 _FRACTION = re.compile(r"(?<![\d.^/\w)])(?<!/ )(\d+)/(\d+)(?![\d.^/!\w(])")
+# brackets around a fraction that nothing is next to, which would be taken for a function of it, a power or a mixed number
+_BRACKETED = re.compile(r"(?<![A-Za-z\d)}^])(?<!/ )\((\\frac\{\d+\}\{\d+\})\)(?![\^!])")
 _QUOTIENT = re.compile(r"(?<![\d.^/\w])(\d+)/(\d+)(?=\))")
 
 
@@ -149,6 +151,7 @@ def _in_latex(formula: str) -> str:
     text = re.sub(rf"(?<![A-Za-z\\])({'|'.join(_CONSTANTS)})(?![A-Za-z])", r"\\\1", text)
     text = _FRACTION.sub(r"\\frac{\1}{\2}", text)
     text = _QUOTIENT.sub(r"\\frac{\1}{\2}", text)
+    text = _BRACKETED.sub(r"\1", text)
     text = re.sub(r"\^(\d{2,})", r"^{\1}", text)
     text = re.sub(r" ?\* ?", r" \\cdot ", text)
     return text.replace("°", r"^\circ").replace("<=", r"\le").replace(">=", r"\ge").replace("!=", r"\ne")

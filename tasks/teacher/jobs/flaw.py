@@ -20,6 +20,7 @@ from tasks.teacher.composition import worked_question
 from tasks.teacher.jobs import Prompted, in_chinese, names_key, written
 from tasks.teacher.judging import examine
 from tasks.teacher.reading import PromptRequest, known, undressed
+from tasks.teacher.solving import closing_line, ordered
 
 _NUMBER = re.compile(r"^\s*\[(\d{1,6})\] ?")
 _TRIES = 12
@@ -30,9 +31,9 @@ _EXPLANATIONS = {
 }
 # how the layouts of the teacher's solutions begin a step (tasks/teacher/solving.py)
 _HEADED = re.compile(
-    r"(Step \d+: |第 \d+ 步：|\d+\. )|(?:First|Next|Then|After that|Finally): |(?:首先|接着|然后|再|最后)，"
+    r"(?:Step \d+: |第 \d+ 步：|\d+\. )|(?P<order>(?:First|Next|Then|After that|Finally): |(?:首先|接着|然后|再|随后|最后)，)"
 )
-_ANEW = {"en": "We have: ", "zh": "于是有："}
+_LEADING = (":", "：")  # ends of a line that only leads to the answer
 _NOTHING = {"en": "I find no wrong line.", "zh": "我没有找到错误的行。"}
 
 
@@ -109,8 +110,13 @@ def _inserted(requested: FlawRequest, language: str, rng: random.Random) -> dict
         return _record_inserted(None, "", _NOTHING[language], "other", "")
     _, place, wrong, value = best
     explanation = _explained(language, place + 1, wrong[place], steps[place])
-    flawed = _joined(wrong[place:], value)
-    corrected = _joined(_anew(list(steps[place:]), language), stated)
+    # both sides in the same words, and in other ones than the solution, of which the corrected one would be a copy
+    closing = closing_line(language, rng) if not steps[-1].endswith(_LEADING) else None
+    sides = [[line for line in side[place:] if not line.endswith(_LEADING)] for side in (wrong, list(steps))]
+    flawed, corrected = (
+        _joined([*side, closing] if closing else side, ending)
+        for side, ending in zip(sides, (value, stated), strict=True)
+    )
     return _record_inserted(place + 1, flawed, explanation, "arithmetic", corrected)
 
 
@@ -138,8 +144,9 @@ def _corrected(requested: FlawRequest, language: str, worked: Worked | None) -> 
     wrong = requested.lines[place - 1]
     before = "\n".join(requested.lines[: place - 1])
     own = next((i for i, step in enumerate(worked.steps) if step not in before), len(worked.steps))
-    steps = _anew(list(worked.steps[own:]), language)
-    corrected = _joined(steps, worked.answer)
+    steps = _laid_out_like(requested.lines, place, list(worked.steps[own:]), language)
+    closing = [line for line in requested.lines[place:][-2:] if line.endswith(_LEADING)]
+    corrected = _joined([*steps, *closing[:1]], worked.answer)
     right = (worked.steps[own:] or (worked.answer,))[0]
     explanation = _explained(language, place, wrong, right)
     return _record_corrected(explanation, "arithmetic", place, corrected)
@@ -179,13 +186,14 @@ def _apart(text: str) -> tuple[tuple[str, ...], str]:
     return tuple(steps), stated.answer if stated else ""
 
 
-def _anew(steps: list[str], language: str) -> list[str]:
-    """Return steps as a correction begins: behind the number of the first one, or in place of its word of order."""
-    if not steps:
-        return []
-    head = _HEADED.match(steps[0])
-    number, rest = ("", steps[0]) if head is None else (head[1] or "", steps[0][head.end() :])
-    return [f"{number}{_ANEW[language]}{rest}", *steps[1:]]
+def _laid_out_like(lines: tuple[str, ...], place: int, steps: list[str], language: str) -> list[str]:
+    """Return steps that take the place of line `place` and of those after it, behind words of order if the lines before or there have some.
+    Numbers are continued where the reply is read."""
+    heads = [_HEADED.match(line) for line in lines]
+    if not any(head["order"] for head in heads[:place] if head):
+        return steps
+    before = place - 1
+    return [ordered(before + index, before + len(steps), step, language) for index, step in enumerate(steps)]
 
 
 def _joined(lines: list[str], value: str) -> str:

@@ -76,7 +76,8 @@ def _remainders(level: int, zh: bool, vague: bool, rng: random.Random) -> Draft:
     if zh:
         stated = "，".join(f"除以 {divisor} 余 {rest}" for divisor, rest in parts)
         return f"一个正整数不超过 {bound}，{stated}。求这个数。", program
-    stated = ", ".join(f"a remainder of {rest} when divided by {divisor}" for divisor, rest in parts)
+    *firsts, last = (f"a remainder of {rest} when divided by {divisor}" for divisor, rest in parts)
+    stated = f"{', '.join(firsts)} and {last}" if firsts else last
     return f"A positive integer that is at most {bound} leaves {stated}. Find this integer.", program
 
 
@@ -130,7 +131,7 @@ def _squares(level: int, zh: bool, vague: bool, rng: random.Random) -> Draft:
         return f"两个不同的正整数的和是 {total}{more}。较大的数比较小的数大多少？", program
     more = "" if vague else f" and the product {product}"
     return (
-        f"Two different positive integers have the sum {total}{more}. By how much is the larger one larger?",
+        f"Two different positive integers have the sum {total}{more}. By how much does the larger one exceed the smaller one?",
         program,
     )
 

@@ -240,5 +240,8 @@ def test_the_embedded_teacher_numbers_a_corrected_line_once(
     rows = kept(outcome.rows)
     assert rows.num_rows > 3
     for solution in column(rows, "solution"):
-        assert solution.replace("We have: ", "") == written
-        assert [line.split()[0] for line in solution.splitlines()[:3]] == ["1.", "2.", "3."]
+        *steps, closing, box = solution.splitlines()
+        assert "\n".join([*steps, box]) == written
+        assert closing.endswith(":")
+    for params in column(rows, "params"):
+        assert orjson.loads(params)["flaw"]["solution"].splitlines()[-2].endswith(":")

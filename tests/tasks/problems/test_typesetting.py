@@ -51,6 +51,16 @@ def test_dollars_of_money_are_no_latex(question: str, latex: bool) -> None:
         ),
         ("So (-x)^2 = x^2 and 3-y = 2.", "en", "So $(-x)^2 = x^2$ and $3-y = 2$."),
         (r"That is $22\sqrt{3}$, and y = 2.", "en", r"That is $22\sqrt{3}$, and $y = 2$."),
+        (
+            "The curve is -x^2 + 9x - 14 there, L-shaped.",
+            "en",
+            "The curve is $-x^2 + 9x - 14$ there, L-shaped.",
+        ),
+        (
+            "Take 5 - (5/4) + (-1/3)(1/2) = (1/2)^2.",
+            "en",
+            r"Take $5 - \frac{5}{4} + (-\frac{1}{3})(\frac{1}{2}) = (\frac{1}{2})^2$.",
+        ),
     ],
 )
 def test_formulas_stand_between_dollar_signs(plain: str, language: str, set_: str) -> None:

@@ -33,6 +33,9 @@ def phrases_of(theme: Theme, language: str) -> dict[str, Quantity]:
     return {phrase.lower(): (place.lower(), thing.lower()) for phrase, (place, thing) in phrases.items()}
 
 
+NTHS = {"half": 2, "third": 3, "quarter": 4, "fifth": 5, "二": 2, "三": 3, "四": 4, "五": 5}
+
+
 def solved(question: str, language: str) -> tuple[int, dict[Quantity, Fraction], dict[str, Quantity]]:
     """Return the answer, and the value of every quantity, from the words of the question alone."""
     theme, opening = next(
@@ -44,7 +47,7 @@ def solved(question: str, language: str) -> tuple[int, dict[Quantity, Fraction],
     phrases = phrases_of(theme, language)
     named = any_of(phrases)
     slots = {
-        "x": named, "y": named, "n": r"\d+", "nth": "third|quarter|fifth", "unit": theme.unit, "at": theme.at,
+        "x": named, "y": named, "n": r"\d+", "nth": "third|quarter|fifth|二|三|四|五", "unit": theme.unit, "at": theme.at,
         "place": any_of(theme.places[language]), "thing": any_of(theme.things[language]),
     }  # fmt: skip
     body = question[len(opening) :].strip()
@@ -52,11 +55,11 @@ def solved(question: str, language: str) -> tuple[int, dict[Quantity, Fraction],
     *sentences, asked = body.split(end) if language == "en" else body.removesuffix("。").split(end)
     equations: dict[Quantity, tuple[str, dict[str, str]]] = {}
     for sentence in sentences:
-        text = sentence.replace("is half of", "is one half of").replace("的一半", "的2分之一").strip()
+        text = sentence.replace("is half of", "is one half of").replace("的一半", "的二分之一").strip()
         readings = [
             (kind, values)
             for kind, templates in TEMPLATES[language].items()
-            for _, values in read(text, templates, slots | {"nth": "half|third|quarter|fifth"})
+            for _, values in read(text, templates, slots | {"nth": "half|third|quarter|fifth|二|三|四|五"})
         ]
         assert len(readings) == 1, (sentence, readings)
         kind, values = readings[0]
@@ -76,7 +79,7 @@ def solved(question: str, language: str) -> tuple[int, dict[Quantity, Fraction],
     while len(known) < len(equations):
         before = len(known)
         for place, (kind, values) in equations.items():
-            number = Fraction(int(values.get("n") or {"half": 2, "third": 3, "quarter": 4, "fifth": 5}.get(values.get("nth", ""), 0)))  # fmt: skip
+            number = Fraction(int(values.get("n") or NTHS.get(values.get("nth", ""), 0)))  # fmt: skip
             x, y = (
                 value(phrases[values[name].lower()]) if name in values else Fraction() for name in ("x", "y")
             )

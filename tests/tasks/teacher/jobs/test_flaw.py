@@ -62,5 +62,5 @@ def test_wrong_solutions_of_compound_questions_are_corrected(language: str, mann
     assert stated is not None
     assert same_answer(stated.answer, worked.answer)
     assert not re.search(
-        r"“(?:First|Next|Then|After that|Finally|Step \d+):|“(?:首先|接着|然后|再|最后)，", str(why)
+        r"“(?:First|Next|Then|After that|Finally|Step \d+):|“(?:首先|接着|然后|随后|最后)，", str(why)
     )
