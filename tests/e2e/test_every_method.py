@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import re
 import signal
 import sqlite3
@@ -12,6 +13,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import orjson
 import pytest
@@ -23,11 +25,12 @@ from tasks.plugins import names
 from tasks.problems.machinery.family import recognise
 from tests.e2e.processes import Home, Teacher, balanced, end, wait_for
 from tests.tasks.methods.derived_rows import drawn
+from tests.tasks.methods.test_compose import KNOWN, of_families
 
 pytestmark = pytest.mark.e2e
 
-TARGET = 240
-LONG_S = 1_800
+LONG_S = 3_600
+MOST_NEAR = 0.01  # near pairs per question of a large night, at most
 KILLED = (
     "tree_search"  # the method in whose middle the night is killed: its conversations have the most calls
 )
@@ -38,10 +41,10 @@ def every_method() -> list[str]:
     return [name for name in names(PLUGINS) if method(name).takes == "rows" and method(name).makes != "texts"]
 
 
-def night() -> tuple[str, ...]:
+def night(target: int) -> tuple[str, ...]:
     methods = orjson.dumps(dict.fromkeys(every_method(), 1)).decode()
     return (
-        *("nightly", "--target", str(TARGET), "--set", f"generate.methods={methods}"),
+        *("nightly", "--target", str(target), "--set", f"generate.methods={methods}"),
         *("--set", "material.versions=[problems]", "--set", "shard_rows=64"),
     )
 
@@ -100,9 +103,19 @@ def near_pairs(questions: list[str]) -> list[tuple[str, str]]:
     ]
 
 
+def to_the_end(home: Home, words: tuple[str, ...]) -> dict[str, Any]:
+    """Run a night that may take longer than other commands of the tests, and return its version."""
+    process = home.start(*words, "--json")
+    out, complaints = process.communicate(timeout=LONG_S)
+    assert process.returncode == 0, complaints[-3000:]
+    version: dict[str, Any] = json.loads(out)
+    return version
+
+
 @pytest.mark.soak
+@pytest.mark.parametrize("target", [240, 2_000])
 def test_every_method_in_one_night_that_is_killed_in_the_middle_of_one(
-    home: Callable[..., Home], teacher: Callable[[], Teacher]
+    home: Callable[..., Home], teacher: Callable[[], Teacher], target: int
 ) -> None:
     def prepared() -> Home:
         """A home with problems that the embedded teacher knows, some with their programs, which methods on single problems work on."""
@@ -114,21 +127,23 @@ def test_every_method_in_one_night_that_is_killed_in_the_middle_of_one(
             for row in drawn("programs", every=3)
             if (known := recognise(row.question, row.language))
         ]
-        rows = [*drawn("every method"), *solved]
+        more = [row for number in range(target // 1_000) for row in drawn(f"every method {number}")]
+        rows = [*drawn("every method"), *more, *solved, *of_families(30, *KNOWN)]
         Store(one.path).publish("problems", [to_table(rows)], lineage={})
         return one
 
     whole_home, killed_home = prepared(), prepared()
-    whole = whole_home.json(*night())
+    words = night(target)
+    whole = to_the_end(whole_home, words)
     calls = calls_of(whole_home, KILLED)
     assert calls > 40
 
-    process = killed_home.start(*night(), to=subprocess.DEVNULL)
+    process = killed_home.start(*words, to=subprocess.DEVNULL)
     wait_for(lambda: calls_of(killed_home, KILLED) >= calls // 4, LONG_S, f"calls of {KILLED}", process, 0.02)
     end(process, signal.SIGKILL)
     assert calls_of(killed_home, KILLED) < calls
     assert Store(killed_home.path).datasets() == ["problems"]
-    resumed = killed_home.json(*night())
+    resumed = to_the_end(killed_home, words)
     assert resumed["digest"] == whole["digest"]
     assert calls_of(killed_home, KILLED) <= calls + IN_FLIGHT
 
@@ -140,4 +155,6 @@ def test_every_method_in_one_night_that_is_killed_in_the_middle_of_one(
     rows = store.read(store.resolve("math-sft")).to_pylist()
     questions = {row["problem_id"]: row["question"] for row in rows}
     assert len({" ".join(text.casefold().split()) for text in questions.values()}) == len(questions)
-    assert near_pairs(list(questions.values())) == []
+    assert len(near_pairs(list(questions.values()))) <= (MOST_NEAR * len(questions) if target > 1_000 else 0)
+    masked = {re.sub(r"\d+", "#", text) for text in questions.values()}
+    assert len(masked) > 0.8 * len(questions)
