@@ -9,7 +9,7 @@ from tasks.critics import Shown, SolutionCritic
 from tasks.critics.addressed import addresses, unaddressed
 from tasks.critics.kinds.steps import StepCritic
 from tasks.critics.trained import CriticTraining, train
-from tests.tasks.critics.test_trained import TOOLS, made
+from tests.tasks.critics.test_trained import TOOLS, labelled
 
 ENGLISH = [
     *INJECTIONS["en"],
@@ -48,7 +48,7 @@ STEPS = (
 @pytest.fixture(scope="module")
 def critics() -> list[SolutionCritic]:
     training = CriticTraining(own={"components": 8, "rounds": 30})
-    return [StepCritic(), train(made(), training, "words", TOOLS)]
+    return [StepCritic(), train(labelled(), training, "words", TOOLS)]
 
 
 def shown(*steps: str) -> Shown:

@@ -14,7 +14,8 @@ from tasks.critics.labelled import LabelledSolution, grouped
 from tasks.critics.trained import CriticTraining, TrainedCritic, load, train
 from tasks.llm.engine import Engine
 from tasks.training.reward import RewardModel
-from tests.tasks.critics.test_trained import TOOLS, made
+from tests.tasks.critics.test_trained import TOOLS
+from tests.tasks.critics.test_trained import labelled as solutions_of_critic
 from tests.tasks.scorers.test_scorers import solved
 from tests.tasks.training.conftest import student
 
@@ -35,7 +36,7 @@ def test_a_reward_model_is_a_critic(student: Path, tmp_path: Path) -> None:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     training = CriticTraining(kind="reward", own={"checkpoint": str(folder)})
-    solutions = made(80)
+    solutions = solutions_of_critic(80)
     critic = train(solutions, training, "words", TOOLS)
     inputs = critic.signals(solutions[:3]).inputs
     asked = [[{"role": "user", "content": one.question}] for one in solutions[:3]]
@@ -50,7 +51,7 @@ def test_a_reward_model_is_a_critic(student: Path, tmp_path: Path) -> None:
 
 def test_a_reward_model_has_to_be_named() -> None:
     with pytest.raises(CriticError, match=r"own.checkpoint: .* Fix: "):
-        train(made(60), CriticTraining(kind="reward"), "words", TOOLS)
+        train(solutions_of_critic(60), CriticTraining(kind="reward"), "words", TOOLS)
 
 
 def labelled() -> list[LabelledSolution]:

@@ -21,7 +21,7 @@ from tasks.scorers import Scored
 from tasks.seeding import rng_of
 from tasks.stages.outcome import balance
 from tasks.stages.score import cut, score
-from tests.tasks.critics.test_trained import SETTINGS, TOOLS, made
+from tests.tasks.critics.test_trained import SETTINGS, TOOLS, labelled
 
 
 def solved(count: int, *, wrong: bool) -> list[Row]:
@@ -159,7 +159,7 @@ def test_a_solution_that_calls_itself_a_guess_is_dropped(solution: str, kept: bo
 def test_a_scorer_takes_a_shard_without_rows(name: str, engine: Callable[..., Engine]) -> None:
     every: dict[str, Callable[[], Any]] = {
         "critic": lambda: engine("critic"),
-        "trained_critic": lambda: train(made(60), SETTINGS, "words", TOOLS),
+        "trained_critic": lambda: train(labelled(60), SETTINGS, "words", TOOLS),
     }
     tools = {need: every[need]() for need in module("tasks.scorers", name).needs}
     outcome = score(to_table([]), name=name, thresholds={}, tick=lambda n: None, **tools)

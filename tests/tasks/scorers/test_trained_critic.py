@@ -10,7 +10,7 @@ from storage.reasons import Code
 from storage.rows import WRONG_STEP, Row, column, reasons_of, to_table
 from tasks.critics.trained import FOLDER, TrainedCritic, critic_folder, load, train
 from tasks.stages.score import score
-from tests.tasks.critics.test_trained import SETTINGS, TOOLS, made
+from tests.tasks.critics.test_trained import SETTINGS, TOOLS, labelled
 
 QUESTION = "Problem 9999: what is the sum of 31, 52, 77, 20?"
 RIGHT = "Add the next one: 31 + 52 = 83.\n\nAdd the next one: 83 + 77 = 160.\nAdd the next one: 160 + 20 = 180.\nThe answer is 180."
@@ -20,7 +20,7 @@ WRONG = "Add the next one: 31 + 52 = 83.\n\nAdd the next one: 83 + 1544 = 1627.\
 @pytest.fixture(scope="module")
 def critic(tmp_path_factory: pytest.TempPathFactory) -> TrainedCritic:
     folder = tmp_path_factory.mktemp("critics") / "c"
-    train(made(), SETTINGS, "words", TOOLS).save(folder)
+    train(labelled(), SETTINGS, "words", TOOLS).save(folder)
     return load(folder, TOOLS)
 
 
