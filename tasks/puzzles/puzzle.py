@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from tasks.seeding import rng_of, seed_of
 from tasks.settings import Section
 
 ENDS: Final = {"en": ".", "zh": "。"}
-_NUMBER: Final = re.compile(r"-?\d+(?:[./]\d+)?")
 CLOSINGS: Final = {
     "en": ("The answer is $\\boxed{{{}}}$.", "So the answer is $\\boxed{{{}}}$.", "Answer: $\\boxed{{{}}}$"),
     "zh": ("答案是 $\\boxed{{{}}}$。", "所以答案是 $\\boxed{{{}}}$。", "答：$\\boxed{{{}}}$"),
@@ -101,9 +99,7 @@ def _item(
 ) -> Item:
     puzzle = make(rng, ask.variables, ask.language)
     program = puzzle.program if puzzle.program and rng.random() < 0.5 else None
-    # words in a formula are set as words: as letters they would be a product
-    boxed = puzzle.answer if _NUMBER.fullmatch(puzzle.answer) else rf"\text{{{puzzle.answer}}}"
-    closing = rng.choice(CLOSINGS[ask.language]).format(boxed)
+    closing = rng.choice(CLOSINGS[ask.language]).format(puzzle.answer)
     return Item(
         puzzle.question,
         solution=program or "\n".join([*puzzle.steps, closing]),
