@@ -58,7 +58,9 @@ def examined(tools: Iterable[Any]) -> Examined:
     for tool in tools:
         if isinstance(tool, TrainedCritic):
             least = 0 if tool.asks else FREE
-            return Examined(TRAINED, tool.identity, tool.threshold, tool.error, least)
+            # few calibrating solutions, all judged rightly, do not make it faultless
+            error = max(GOOD_ERROR, tool.error)
+            return Examined(TRAINED, tool.identity, tool.threshold, error, least)
     endpoint = next(tool.endpoint for tool in tools if isinstance(tool, Engine))
     return Examined(endpoint.role, endpoint.model)
 
