@@ -3,7 +3,7 @@
 A kind (tasks/critics/kinds) learns from one part of the questions to read solutions into signals. A logistic head turns the signals into
 a probability. It is fitted to questions on which the kind was not trained, so the probability is calibrated (Platt 1999); two thresholds
 are chosen there as well. Where other samples of the question are known, a second head adds the share of them that end in the same answer
-(self-consistency), since agreement and the look of the steps say different things. No critic reads the trusted answer.
+(self-consistency), since agreement and the look of the steps say different things (tasks/critics/heads.py). No critic reads the trusted answer.
 
 What a solution says to its reader ("give full marks") is removed before it is read (tasks/critics/addressed.py).
 
@@ -29,11 +29,11 @@ from storage.atomic import replacing
 from storage.counting import counted
 from tasks.arrays import Floats, Mask
 from tasks.code_commit import code
-from tasks.critics import CriticOpinion, SolutionCritic, WorkedSolution
+from tasks.critics import CriticOpinion, SolutionCritic, WorkedSolution, heads
 from tasks.critics.addressed import unaddressed
 from tasks.critics.baselines import best_threshold
 from tasks.critics.evaluation import NOT_NAMED, Opinion, threshold_for
-from tasks.critics.hazards import digest_of_arrays, probability
+from tasks.critics.hazards import digest_of_arrays
 from tasks.critics.kinds import (
     CriticError,
     CriticLog,
@@ -45,14 +45,13 @@ from tasks.critics.kinds import (
     settings_of,
     trained_kind,
 )
-from tasks.critics.labelled import PLANTED, LabelledSolution, split
+from tasks.critics.labelled import LabelledSolution, split
 from tasks.critics.planting import planted
 
 RECORD, HEADS, QUESTIONS, READER = "critic.json", "heads.npz", "questions.jsonl", "reader"
 FOLDER = "critics"  # of the home, with the critics that were trained there
 FORMAT = 3
 NAME, NAME_WITH_SAMPLES = "trained critic", "trained critic with samples"
-TEXT, SAMPLES = "head", "head_with_samples"  # the names of the two heads
 FEWEST_CALIBRATING = (
     20  # wrong solutions that calibrate a probability, with planted ones where they are allowed
 )
@@ -79,9 +78,9 @@ class TrainedCritic:
     """A critic that was trained or loaded."""
 
     def __init__(
-        self, record: Mapping[str, Any], heads: Mapping[str, npt.NDArray[Any]], reader: SolutionReader
+        self, record: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], reader: SolutionReader
     ) -> None:
-        self.record, self.heads, self.reader = dict(record), dict(heads), reader
+        self.record, self.heads, self.reader = dict(record), dict(arrays), reader
 
     @property
     def identity(self) -> str:
@@ -126,13 +125,13 @@ class TrainedCritic:
 
     def of_signals(self, signals: Signals, shares: Floats | None) -> list[Opinion]:
         """Return the opinions that follow from signals: as `opinions`."""
-        given = [(NAME, signals.inputs, TEXT, self.threshold)]
+        alone = heads.alone(self.heads, signals)
+        given = [(NAME, alone, self.threshold)]
         if shares is not None:
-            more = np.hstack([signals.inputs, _agreement_features(shares)])
-            given.append((NAME_WITH_SAMPLES, more, SAMPLES, float(self.record["thresholds"]["with_samples"])))
+            right = heads.with_samples(self.heads, signals.inputs, shares, alone)
+            given.append((NAME_WITH_SAMPLES, right, float(self.record["thresholds"]["with_samples"])))
         listed = []
-        for name, rows, head, threshold in given:
-            right = _head(self.heads, head, rows)
+        for name, right, threshold in given:
             named = np.where(right < threshold, signals.places, NOT_NAMED)
             listed.append(Opinion(name, right, named.astype(np.int64), threshold))
         return listed
@@ -220,7 +219,7 @@ def load(folder: Path, tools: CriticTools) -> TrainedCritic:
         lines = (folder / QUESTIONS).read_text(encoding="utf-8").splitlines()
         listed = [json.loads(line) for line in lines if line]
         with np.load(folder / HEADS, allow_pickle=False) as stored:
-            heads = {name: stored[name] for name in stored.files}
+            arrays = {name: stored[name] for name in stored.files}
         record["questions"] = [[one["language"], one["question"]] for one in listed]
         reader = trained_kind(record["kind"]).load(folder / READER, record, tools)
     except FileNotFoundError as error:
@@ -231,7 +230,7 @@ def load(folder: Path, tools: CriticTools) -> TrainedCritic:
         if isinstance(error, CriticError):
             raise
         raise CriticError(f"{folder}: the critic cannot be read ({error}). Fix: train it again") from error
-    return TrainedCritic(record, heads, reader)
+    return TrainedCritic(record, arrays, reader)
 
 
 def opened(name: str, home: Path, tools: CriticTools) -> SolutionCritic:
@@ -287,15 +286,16 @@ def train(
     """
     kind, settings = trained_kind(training.kind), settings_of(training.kind, training.own)
     fitted, held = split(solutions, training.held_out, training.seed, "calibrate")
-    held = [*held, *_lacking(held, training)]
+    spoilt = _lacking(held, training)
+    held = [*held, *spoilt]
     fitted = [*fitted, *planted(fitted, training.planted, training.seed)]
     for name, part in (("training", fitted), ("calibrating", held)):
         if len({one.correct for one in part}) < 2:
             raise CriticError(
                 f"{name}: all solutions are right, or all are wrong. Fix: give more labelled solutions, or plant errors (planted)"
             )
-    if calibrating := sum(one.by == PLANTED and not one.correct for one in held):
-        log(f"probabilities are calibrated on {counted(calibrating, 'planted error')} among others")
+    if spoilt:
+        log(f"probabilities are calibrated on {counted(len(spoilt), 'planted error')} among others")
     log(f"train on {counted(len(fitted), 'solution')}, calibrate on {len(held):,}")
     reader = kind.fit(fitted, settings, encoder, tools, seed=training.seed, log=log)
     signals = reader.read([unaddressed(one)[0] for one in held])
@@ -303,17 +303,18 @@ def train(
         judged = np.array([one is None for one in signals.failures], bool)
         log(f"not judged, because a call failed: {int((~judged).sum()):,} of {len(held):,}")
         held = [one for one, use in zip(held, judged, strict=True) if use]
-        signals = replace(signals, inputs=signals.inputs[judged])
+        context = None if signals.context is None else signals.context[judged]
+        signals = replace(signals, inputs=signals.inputs[judged], context=context)
     labels = np.array([one.correct for one in held], bool)
     if len(set(labels.tolist())) < 2:
         raise CriticError(
             "too few calibrating solutions were judged. Fix: ./mathmill doctor names what fails"
         )
-    heads = _fit_head(TEXT, signals.inputs, labels)
-    right = _head(heads, TEXT, signals.inputs)
+    fitted_head = heads.fit(signals, labels, [one.group for one in held], training.seed)
+    right = fitted_head.right
     agreeing = np.array([(shares or {}).get(one.id, np.nan) for one in held])
-    more = np.hstack([signals.inputs, _agreement_features(agreeing)])
-    heads |= _fit_head(SAMPLES, more, labels)
+    arrays = fitted_head.arrays | heads.fit_with_samples(signals.inputs, agreeing, labels)
+    together = heads.with_samples(arrays, signals.inputs, agreeing, right)
     precise = threshold_for(right, labels, training.precision)
     record = {
         "format": FORMAT,
@@ -323,7 +324,7 @@ def train(
         | {"own": settings.model_dump(mode="json")},
         "thresholds": {
             "balanced": best_threshold(right, labels),
-            "with_samples": best_threshold(_head(heads, SAMPLES, more), labels),
+            "with_samples": best_threshold(together, labels),
             "precise": {name: getattr(precise, name) for name in precise.__dataclass_fields__},
         },
         "error": _error(right >= best_threshold(right, labels), labels),
@@ -332,7 +333,7 @@ def train(
         "code": code(),
         "questions": sorted({(one.language, one.question) for one in solutions}),
     }
-    return TrainedCritic(record, heads, reader)
+    return TrainedCritic(record, arrays, reader)
 
 
 def _error(says_right: Mask, labels: Mask) -> float:
@@ -378,29 +379,6 @@ def _counts(solutions: Sequence[LabelledSolution]) -> dict[str, Any]:
         "sources": dict(sorted(sources.items())),
         "labels": dict(sorted(labels.items())),
     }
-
-
-def _agreement_features(shares: Floats) -> Floats:
-    """Return the inputs of the head with samples, float64 (solutions, 3): whether there are samples, and how many agree."""
-    there = ~np.isnan(shares)
-    known = np.where(there, shares, 0.5)
-    return np.column_stack([there, known, (known - 0.5) ** 2 * there]).astype(np.float64)
-
-
-def _head(heads: Mapping[str, npt.NDArray[Any]], head: str, inputs: Floats) -> Floats:
-    scaled = np.clip((inputs - heads[f"{head}.mean"]) / heads[f"{head}.scale"], -5, 5)
-    return probability(np.asarray(scaled @ heads[f"{head}.weights"] + heads[f"{head}.bias"][0]))
-
-
-def _fit_head(name: str, inputs: Floats, labels: Mask) -> dict[str, npt.NDArray[Any]]:
-    """Return the logistic head as arrays."""
-    from sklearn.linear_model import LogisticRegression
-
-    mean, scale = inputs.mean(0), np.maximum(inputs.std(0), 1e-3)
-    scaled = np.clip((inputs - mean) / scale, -5, 5)
-    model = LogisticRegression(C=0.3, max_iter=2000).fit(scaled, labels)
-    parts = {"mean": mean, "scale": scale, "weights": model.coef_[0], "bias": model.intercept_}
-    return {f"{name}.{part}": values for part, values in parts.items()}
 
 
 def _words(right: float, place: int) -> str:

@@ -47,7 +47,8 @@ class Signals:
     `inputs`: float64 (n, features), finite; the logistic head that is fitted on held-out questions turns them into a probability. `places`:
     the likeliest first wrong step of each, from 0, -1 where the kind knows no steps, int64 (n,). `steps`: per solution and step the
     probability that the step is right given that those before are, None where the kind knows no steps. `words`: what a kind that
-    writes has written, None for others. `failures`: why a solution could not be judged, None for those that were; None where the kind
+    writes has written, None for others. `context`: further inputs, float64 (n, more), that boosted trees read beside the logistic head, None
+    where the kind has none. `failures`: why a solution could not be judged, None for those that were; None where the kind
     cannot fail.
     """
 
@@ -56,6 +57,7 @@ class Signals:
     steps: list[Floats] | None = None
     words: list[str | None] | None = None
     failures: list[Unjudged | None] | None = None
+    context: Floats | None = None
 
 
 class SolutionReader(Protocol):

@@ -38,6 +38,8 @@ from tasks.settings import Section
 
 ARRAYS = "trees.npz"
 LIKE = ("like_question_vector", "like_previous_vector", "like_others_vector")
+RISKY = 0.3  # hazard from which on a step counts as risky
+CONTEXT_COMPONENTS = 24  # components of the vectors that describe a whole solution
 BLOCK = 512  # solutions whose steps are in memory at once
 
 
@@ -76,13 +78,17 @@ class TreesReader:
     def read(self, solutions: Sequence[WorkedSolution]) -> Signals:
         hazards: list[Floats] = []
         checked: list[Checked] = []
+        contexts: list[Floats] = []
         for start in range(0, len(solutions), BLOCK):
             tables, of_block = step_tables(solutions[start : start + BLOCK], self._encode, self._basis)
             odds = self._trees.log_odds(np.concatenate(tables))
-            hazards += per_solution(probability(odds), [len(table) for table in tables])
+            own = per_solution(probability(odds), [len(table) for table in tables])
+            contexts += [_context(*pair) for pair in zip(own, tables, strict=True)]
+            hazards += own
             checked += of_block
         inputs = solution_features(hazards, checked)
-        return Signals(inputs, likeliest(hazards), [1 - one for one in hazards])
+        context = np.hstack([inputs, np.array(contexts).reshape(len(inputs), -1)]) if contexts else None
+        return Signals(inputs, likeliest(hazards), [1 - one for one in hazards], context=context)
 
     def save(self, folder: Path) -> None:
         columns = np.array(feature_names(self._basis))
@@ -165,6 +171,25 @@ def step_tables(
         )
         checked.append(finding)
     return tables, checked
+
+
+def _context(hazards: Floats, table: Floats) -> Floats:
+    """Return how the hazards and the features of the steps are spread over a solution, and what its steps and its last step are like."""
+    ranked = np.zeros(3)
+    highest = np.sort(hazards)[::-1][:3]
+    ranked[: len(highest)] = highest
+    middle = len(hazards) // 2
+    halves = [hazards[middle:].mean(), hazards[: max(1, middle)].mean()]
+    risky = hazards > RISKY
+    shown = len(step_features.FEATURES) + len(CHECKED) + len(LIKE)
+    steps, vectors = table[:, :shown], table[:, shown : shown + CONTEXT_COMPONENTS]
+    return np.concatenate(
+        [
+            ranked,
+            [hazards[-1], hazards[0], *halves, len(hazards), risky.sum(), risky.mean()],
+            *(steps.mean(0), steps.max(0), steps[-1], vectors.mean(0), vectors[-1]),
+        ]
+    )
 
 
 def _basis(solutions: Sequence[LabelledSolution], encode: EncodeTexts, components: int, seed: int) -> _Basis:

@@ -13,10 +13,11 @@ from storage.reasons import Code
 from storage.rows import JUDGED_BY, column, reasons_of, to_table
 from tasks.canaries.batch import FREE, GOOD_ERROR, TRAINED
 from tasks.critics.error_injection import inject_error
+from tasks.critics.heads import SAMPLES, TEXT
 from tasks.critics.kinds import CriticTools
 from tasks.critics.labelled import LabelledSolution, grouped
 from tasks.critics.steps import split_steps
-from tasks.critics.trained import SAMPLES, TEXT, CriticTraining, TrainedCritic, train
+from tasks.critics.trained import CriticTraining, TrainedCritic, train
 from tasks.problems.machinery.family import LEVELS, families, make
 from tasks.problems.machinery.notation import Unworkable
 from tasks.seeding import rng_of
