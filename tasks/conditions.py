@@ -101,7 +101,8 @@ def _chinese_concepts() -> tuple[Mapping[str, Mapping[str, str]], Mapping[str, s
     """Return the Chinese name of each concept, by subdomain and English name in lower case, and by the English name alone."""
     own = {
         subdomain: {english.casefold(): chinese for english, chinese in points}
-        for subdomain, points in conditions().concepts.items()
+        # those that are shipped, whatever the user's own file has: families name their concepts by them
+        for subdomain, points in conditions(None).concepts.items()
     }
     every: dict[str, str] = dict(_PROCEDURAL)
     for names in own.values():
