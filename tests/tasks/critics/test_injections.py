@@ -22,7 +22,8 @@ from tasks.llm.engine import Engine
 from tests.tasks.critics.test_addressed import CHINESE, ENGLISH, STEPS, shown
 from tests.tasks.critics.test_encoder_kinds import OWN, base, marked
 from tests.tasks.critics.test_model_kinds import labelled
-from tests.tasks.critics.test_trained import TOOLS, made
+from tests.tasks.critics.test_trained import TOOLS
+from tests.tasks.critics.test_trained import labelled as additions
 from tests.tasks.training.conftest import student
 
 __all__ = ["base", "student"]  # fixtures
@@ -111,7 +112,7 @@ def test_a_reward_model(student: Path, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path / "reward")
     tokenizer.save_pretrained(tmp_path / "reward")
     training = CriticTraining(kind="reward", own={"checkpoint": str(tmp_path / "reward")})
-    critic = train(made(80), training, "words", TOOLS)
+    critic = train(additions(80), training, "words", TOOLS)
     assert_the_model_alone_is_moved(critic, shown(*STEPS))
     assert_no_score_is_raised(critic, shown(*STEPS))
 

@@ -20,7 +20,8 @@ from tasks.critics.own_solutions import OwnSolutions, of_version, of_versions
 from tasks.critics.strong import taught_by
 from tasks.critics.trained import CriticTraining, train
 from tasks.llm.engine import Engine
-from tests.tasks.critics.test_trained import TOOLS, made
+from tests.tasks.critics.test_trained import TOOLS
+from tests.tasks.critics.test_trained import labelled as additions
 
 RUN = "night-1"
 
@@ -154,7 +155,7 @@ def test_a_strong_model_that_cannot_be_asked_labels_nothing(
 
 def right_only(count: int) -> list[LabelledSolution]:
     """Return solutions of a night that kept what is right: few wrong ones."""
-    every = made(count)
+    every = additions(count)
     return grouped(
         [one for number, one in enumerate(every) if one.correct or (number % 9 == 0 and one.first_error)]
     )
