@@ -66,8 +66,6 @@ _ORDER = {
     "en": ("First", "Next", "Then", "After that", "Finally"),
     "zh": ("首先", "接着", "然后", "随后", "最后"),
 }
-# a step that begins with one of these says its place itself
-_CONCLUDES = re.compile(r"(?:So|Therefore|Thus|Hence|Then)\b|所以|因此|于是|故|从而|得")
 
 
 def laid_out_words(worked: Worked, language: str, rng: random.Random) -> str:
@@ -104,9 +102,7 @@ def closing_line(language: str, rng: random.Random) -> str:
 
 
 def ordered(index: int, count: int, step: str, language: str) -> str:
-    """Return step `index` of `count`, from 0, behind a word of order, unless it is a conclusion ("So x = 4.")."""
-    if index and _CONCLUDES.match(step):
-        return step
+    """Return step `index` of `count`, from 0, behind a word of order."""
     first, *between, last = _ORDER[language]
     word = first if not index else last if index == count - 1 else between[(index - 1) % len(between)]
     return f"{word}，{step}" if language == "zh" else f"{word}: {step}"
