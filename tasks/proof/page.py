@@ -17,7 +17,7 @@ from storage.errors import ForPeople
 from storage.markdown import code, inline
 from tasks.evaluation.statistics import Paired
 from tasks.proof import plots
-from tasks.proof.claims import DEVIATIONS, EXPLORATORY, Tested, compared, table, verdicts_of
+from tasks.proof.claims import DEVIATIONS, EXPLORATORY, NOTE, Tested, compared, table, verdicts_of
 from tasks.proof.power import components, power
 from tasks.proof.sizes import PILOT, SIZES, WHOLE
 
@@ -115,6 +115,7 @@ def _verdicts(results: Sequence[Tested]) -> Iterator[str]:
             "" if one.paired is None else f" {_difference(one.paired)}, p = {p_value(one.corrected)} (Holm)."
         )
         yield f"- **{one.claim.number}, {one.verdict}.** {one.claim.text}.{figures}"
+    yield from ("", NOTE)
 
 
 def _table(results: Sequence[Tested], plot: str) -> Iterator[str]:
