@@ -1,8 +1,8 @@
 """The flow `corrections`: judgements of reviewers become a new version.
 
 Rows that most of their reviewers call wrong are removed. A row with a corrected text is replaced by one that has the text, after
-the stages that need no model: its program is executed, its answer compared with the one that the reviewer gave, and it is
-compared with the registered benchmarks. A corrected row that does not pass is dropped with the reason; what it was to replace
+the stages that need no model: its program is executed, its answer compared with the one that the reviewer gave, its question with
+the other questions of the version, and it is compared with the registered benchmarks. A corrected row that does not pass is dropped with the reason; what it was to replace
 goes only if the reviewers call it wrong.
 """
 
@@ -18,7 +18,7 @@ from prefect import flow
 from flows.config.corrections import Corrections
 from flows.config.loading import ConfigError
 from flows.config.rebuild import Rebuild
-from flows.nightly import DECONTAMINATE, VERIFY
+from flows.nightly import DECONTAMINATE, DEDUP, VERIFY
 from flows.runner.after_publication import finish
 from flows.runner.decontamination import Decontamination
 from flows.runner.events import on_failure
@@ -38,11 +38,13 @@ from storage.rows import reject
 from storage.stage_cache.shards import Ref, digest_of
 from tasks.llm.costs import total
 from tasks.review.decisions import STAGE, Decision, corrections, decisions
+from tasks.stages.dedup import dedup
 from tasks.stages.verify import VerifySettings, verify_solved
 from tasks.voting import Calibration
 
 TITLE = "Judgements"
 SHARD_ROWS = 512
+COMPARED = ["id", "problem_id", "question", "language"]  # what de-duplication reads of the rows beside
 
 
 @flow(
@@ -65,7 +67,8 @@ def correct(config: Corrections = Corrections()) -> str:
         line = Line(tools, bars)
         rows = tools.store.read(base, filter=pc.field("id").isin(sorted(by_row)))
         table, replaces = corrections(rows if config.edits else rows.slice(0, 0), by_row)
-        kept = line.kept(new) if (new := verified(line, base, table)) else table.slice(0, 0)
+        others = beside(tools.store, base, rows, by_row, table, replaces)
+        kept = line.kept(new) if (new := verified(line, base, table, others)) else table.slice(0, 0)
         replaced = {replaces[row]: row for row in kept.column("id").to_pylist()}
         gone = reasons(rows, by_row, replaced)
         kept = unpublished(kept, base, gone, tools.store)
@@ -98,8 +101,29 @@ def check(config: Corrections, store: Store) -> tuple[Version, dict[str, Decisio
     return base, by_row
 
 
-def verified(line: Line, base: Version, rows: pa.Table) -> list[Ref]:
-    """Send corrected rows through the stages that need no model, and return the shards after the last one.
+def beside(
+    store: Store,
+    base: Version,
+    rows: pa.Table,
+    by_row: dict[str, Decision],
+    corrected: pa.Table,
+    replaces: dict[str, str],
+) -> pa.Table:
+    """Return the questions of the base with which those of corrected rows are compared: of the rows that stay, without the
+    other solutions of a question that was corrected, or that a corrected row answers.
+
+    rows: those of the base that were judged. replaces: corrected row -> row of the base.
+    """
+    leave = {row for row, one in by_row.items() if one.goes} | set(replaces.values())
+    own = rows.filter(pc.is_in(rows.column("id"), value_set=pa.array(sorted(replaces.values()), pa.string())))
+    problems = {*own.column("problem_id").to_pylist(), *corrected.column("problem_id").to_pylist()}
+    stay = ~pc.field("id").isin(sorted(leave)) & ~pc.field("problem_id").isin(sorted(problems))
+    return store.read(base, COMPARED, stay & pc.field("question").is_valid())
+
+
+def verified(line: Line, base: Version, rows: pa.Table, others: pa.Table) -> list[Ref]:
+    """Send corrected rows through the stages that need no model, and return the shards after the last one. others: the questions
+    that no corrected one may repeat.
 
     Raises ConfigError if a stage failed on a row, which says nothing of the row.
     """
@@ -111,6 +135,8 @@ def verified(line: Line, base: Version, rows: pa.Table) -> list[Ref]:
     settings = rules.verify.part(VerifySettings)
     shards = line.shards("corrected", rows, SHARD_ROWS)
     shards = line.run(VERIFY, partial(verify_solved, settings=settings, calibration=calibration), shards)
+    unlike = partial(dedup, settings=rules.similarity.dedup())
+    shards = line.run(DEDUP, unlike, shards, reads={"beside": [line.put("beside", others)]})
     shards = line.run(DECONTAMINATE, against.look(), shards)
     if any(ref.failed for entry in line.funnel for ref in entry.refs):
         raise ConfigError(

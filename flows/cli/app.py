@@ -18,6 +18,7 @@ from typer._click.exceptions import ClickException, NoArgsIsHelpError
 from flows.cli import datasets as data_commands
 from flows.cli import terminal
 from flows.cli import versions as version_commands
+from flows.cli.attribution import attribution
 from flows.cli.corpus import corpus
 from flows.cli.critic import critic
 from flows.cli.dedup import dedup
@@ -67,6 +68,7 @@ app.command()(automations)
 app.command()(version_commands.diff)
 app.command()(drift)
 app.command()(interference)
+app.command()(attribution)
 app.command(cls=SettingsCommand)(evaluate)
 app.command(cls=SettingsCommand)(proof)
 app.command(cls=SettingsCommand)(train)

@@ -48,6 +48,18 @@ def test_corrections_are_a_version_with_lineage(home: Callable[..., Home]) -> No
     one = home()
     store = Store(one.path)
     rows = [program(number) for number in range(8)]
+    story = (
+        "Anna collects shells on the beach every morning before school. On Monday she has {} shells in her basket, and on the way home "
+        "she finds 5 more near the old pier. How many shells does Anna have in her basket when she is at home?"
+    )
+    rows += [
+        Row(
+            question, "en", solution=f"print({answer})\n", solution_format="pot", answer=str(answer), correctness=0.9,
+            subdomain="sums", license="MIT", source="web",
+        )
+        for question, answer in ((story.format(12), 17), ("Which number is ten more than thirty?", 40))
+    ]  # fmt: skip
+    near = rows[9].id
     base = store.publish("d", [to_table(rows)], lineage=LINEAGE)
     assert "nobody has judged a row" in one.run("correct", "d", code=2).stderr
     wrong, tie, fixed, failing, polished = (row.id for row in rows[:5])
@@ -59,21 +71,31 @@ def test_corrections_are_a_version_with_lineage(home: Callable[..., Home]) -> No
             RowJudgement(tie, "ben", RIGHT),
             RowJudgement(fixed, "ada", WRONG, solution="print(3)\n", answer="3"),
             RowJudgement(failing, "ada", WRONG, solution="print(5)\n", answer="4"),
+            # its new question is one that the version has, but for a word
+            RowJudgement(
+                near,
+                "ada",
+                WRONG,
+                question=story.format(12).replace("Anna collects", "Anna gathers"),
+                solution="print(17)\n",
+                answer="17",
+            ),
             RowJudgement(polished, "ada", RIGHT, solution="print(6)\n", answer="5"),
         ],
     )
     printed = one.run("correct", "d").stdout
-    assert "2 rows removed and 1 corrected, on 1 the reviewers disagree" in printed
+    assert "3 rows removed and 1 corrected, on 1 the reviewers disagree" in printed
     version = store.resolve("d")
     kept = {row["id"]: row for row in store.read(version).to_pylist()}
-    assert not {wrong, fixed, failing} & set(kept)
+    assert not {wrong, fixed, failing, near} & set(kept)
+    assert len([row for row in kept.values() if "shells" in row["question"]]) == 1
     assert {tie, polished, rows[7].id} <= set(kept)
     (new,) = [row for row in kept.values() if row["parent_ids"] == [fixed]]
     assert (new["solution"], new["answer"]) == ("print(3)\n", "3")
     assert dict(new["verdicts"])["executed"] == "ok"
     assert version.lineage["base"] == str(base)
     assert version.lineage["judgements"]["corrected"] == {fixed: new["id"]}
-    assert version.rows == len(rows) - 2
+    assert version.rows == len(rows) - 3
     whys = {
         (one["id"], one["code"])
         for one in one.sql("SELECT id, code FROM rejected WHERE run LIKE 'corrections-%'")
@@ -85,6 +107,8 @@ def test_corrections_are_a_version_with_lineage(home: Callable[..., Home]) -> No
         "different",
         "judged_wrong",
         "judged_wrong",
+        "judged_wrong",
+        "near",
     ]
     assert "nothing was published" in one.run("correct", "d").stdout
     assert store.resolve("d") == version
