@@ -58,7 +58,7 @@ class DocumentBlock(TypedDict):
     A hint, an answer or a solution belongs to the nearest exercise or example before it in the passage, a proof to the nearest
     theorem before it: what is printed at the back of a book is moved there, and keeps its own span. An exercise in parts may have
     several of a kind, one per part, which begins with its mark "(a)"; they are in the order of the parts. The text of an exercise
-    has the introduction that it shares with others, which stands before its span.
+    has the introduction that it shares with others, and the formula or table of its section that it refers to, before that of its span.
     """
 
     kind: str

@@ -15,7 +15,7 @@ from typing import Final
 
 from storage.rows import DocumentBlock
 from tasks.documents.document import Document, Element, Heading
-from tasks.documents.matching import heading_path
+from tasks.documents.matching import heading_path, section_of
 
 MAX_TOKENS: Final = 2_048
 SECTION: Final = 2  # a heading of this level or above ends a chunk
@@ -84,7 +84,7 @@ def chunks(
 
     current: tuple[int, ...] | None = None
     for unit in _units(document):
-        own = _section(document, unit[0].heading, section)
+        own = section_of(document, unit[0].heading, section)
         path = heading_path(document, unit[0].heading)
         room = max(max_tokens // 2, max_tokens - sum(count(_line(heading) + BETWEEN) for heading in path))
         for part in _divided(unit, room, count):
@@ -125,22 +125,6 @@ def _units(document: Document) -> list[list[Element]]:
         if element.of is None:
             units.append([element, *attached.get(place, ())])
     return units
-
-
-def _section(document: Document, heading: int | None, deepest: int) -> tuple[int, ...]:
-    """Return the places of the headings, down to the level `deepest`, that a heading is in."""
-    places: list[int] = []
-    level: int | None = None
-    while heading is not None and heading >= 0:
-        one = document.headings[heading]
-        if level is None or one.level < level:
-            level = one.level
-            if level <= deepest:
-                places.append(heading)
-        if level <= 1:
-            break
-        heading -= 1
-    return tuple(places)
 
 
 def _divided(unit: list[Element], most: int, count: Count) -> list[list[Element]]:

@@ -41,9 +41,9 @@ def cleaned(document: Document) -> Document:
         text = repaired(element.text)
         if text:
             places[place] = len(elements)
-            elements.append(
-                replace(element, text=text, label=repaired(element.label) if element.label else None)
-            )
+            label = repaired(element.label) if element.label else None
+            refers = tuple(map(repaired, element.refers))
+            elements.append(replace(element, text=text, label=label, refers=refers))
     for element in elements:
         element.of = None if element.of is None else places.get(element.of)
     headings = [replace(heading, title=repaired(heading.title)) for heading in document.headings]

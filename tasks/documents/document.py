@@ -38,7 +38,8 @@ class Element:
     storage.rows.DocumentBlock.
 
     `heading` is an index into Document.headings, None before the first heading. `of` is the index of the element that a hint,
-    an answer, a solution or a proof belongs to, None where it is not known.
+    an answer, a solution or a proof belongs to, None where it is not known. `refers` names what the text refers to and lacks, in
+    its own words ("equation (3.2)"): without it nobody can answer an exercise.
     """
 
     kind: ElementKind
@@ -50,6 +51,7 @@ class Element:
     start: int | None = None
     end: int | None = None
     of: int | None = None
+    refers: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

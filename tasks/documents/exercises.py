@@ -7,7 +7,7 @@ example before it. An exercise of several parts becomes one exercise per part, e
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -23,13 +23,16 @@ LONGEST_ANSWER: Final = 200  # characters
 @dataclass(slots=True)
 class Exercise:
     """One question that a document asks. `solution` is the worked solution that it prints, `answer` the final answer;
-    None where it prints none. `spans` are those of the blocks it was made of, as in storage.rows.DocumentBlock."""
+    None where it prints none. `spans` are those of the blocks it was made of, as in storage.rows.DocumentBlock. `lacks` and
+    `solution_lacks` name what the question and the solution refer to and is not in them."""
 
     question: str
     label: str | None
     solution: str | None
     answer: str | None
     spans: list[dict[str, Any]]
+    lacks: str | None = None
+    solution_lacks: str | None = None
 
 
 @dataclass(slots=True)
@@ -40,20 +43,34 @@ class _Group:
     solutions: list[tuple[str, str]] = field(default_factory=list)
     answers: list[tuple[str, str]] = field(default_factory=list)
     spans: list[dict[str, Any]] = field(default_factory=list)
+    refers: list[str] = field(default_factory=list)
+    solutions_refer: list[str] = field(default_factory=list)
 
 
-def exercises(blocks: Sequence[DocumentBlock]) -> list[Exercise]:
-    """Return the exercises of a passage in their order, and the worked examples whose solution is a block of its own."""
+def exercises(
+    blocks: Sequence[DocumentBlock], refers: Mapping[str, Sequence[str]] | None = None
+) -> list[Exercise]:
+    """Return the exercises of a passage in their order, and the worked examples whose solution is a block of its own. `refers`
+    names what blocks refer to and lack, by their place: see tasks.documents.document.Element."""
     groups: list[_Group] = []
-    for block in blocks:
+    for number, block in enumerate(blocks):
         kind = block["kind"]
+        lacking = list((refers or {}).get(str(number), ()))
         if kind in ("exercise", "example"):
-            groups.append(_Group(block, spans=[span_of(block)]))
+            groups.append(_Group(block, spans=[span_of(block)], refers=lacking))
         elif kind in ("answer", "solution") and groups:
             group, mark = _owner(groups, block["label"])
             (group.solutions if kind == "solution" else group.answers).append((mark, block["text"]))
             group.spans.append(span_of(block))
-    return [one for group in groups for one in _exercises_of(group)]
+            group.solutions_refer += lacking
+    return [_with_lacks(one, group) for group in groups for one in _exercises_of(group)]
+
+
+def _with_lacks(exercise: Exercise, group: _Group) -> Exercise:
+    """Return the exercise with what it and its solution refer to and lack: of several parts, each has its own."""
+    exercise.lacks = not_given(exercise.question, group.refers)
+    exercise.solution_lacks = not_given(exercise.solution or "", group.solutions_refer)
+    return exercise
 
 
 def explained(blocks: Sequence[DocumentBlock]) -> list[DocumentBlock]:
@@ -70,9 +87,19 @@ def explained(blocks: Sequence[DocumentBlock]) -> list[DocumentBlock]:
     return kept
 
 
-def not_given(text: str) -> str | None:
-    """Return the mark in a text of what its document refers to or shows and the text lacks; None without one."""
-    return next((mark for mark in (UNKNOWN, PICTURE) if mark in text), None)
+def not_given(text: str, refers: Sequence[str] = ()) -> str | None:
+    """Return what a text refers to and lacks, None if nothing: the mark of a picture or an unknown reference, one of `refers`
+    that occurs in it, or a numbered equation that it does not show."""
+    flat = " ".join(text.split())
+    mark = next((one for one in (UNKNOWN, PICTURE, *refers) if one in flat), None)
+    if mark is not None:
+        return mark
+    for match in _EQUATION.finditer(flat):
+        number = match[1] or match[2]
+        shown = rf"\\tag\{{{re.escape(number)}\}}|[(（]{re.escape(number)}[)）]"
+        if len(re.findall(shown, flat)) == 1:
+            return match[0].strip()
+    return None
 
 
 def span_of(block: DocumentBlock) -> dict[str, Any]:
@@ -81,6 +108,12 @@ def span_of(block: DocumentBlock) -> dict[str, Any]:
     return {name: block[name] for name in names if block[name] is not None}  # type: ignore[literal-required]
 
 
+# "equation (3.2)" with nothing after it that could be the equation
+_EQUATION: Final = re.compile(
+    r"\b(?:equations?|eqs?\.|eqns?\.|formulas?|identity|inequality|relation)\s(?:\((\d+(?:\.\d+)*[a-z]?)\))"
+    r"(?=[.,;:?!)]|$|\s[a-z]{2,})|(?:方程|公式|等式|不等式|式)\s?[（(](\d+(?:\.\d+)*)[)）](?=[，。；：？！、]|$|[\u4e00-\u9fff])",
+    re.IGNORECASE,
+)
 _MARK: Final = r"\(([a-z]{1,4}|\d{1,2})\)|([a-z]|\d{1,2})[.)]"
 _PART: Final = re.compile(rf"^(?:{_MARK})[ \t]+", re.MULTILINE)
 _LABEL_PART: Final = re.compile(r"\(([a-z]{1,4}|\d{1,2})\)$|(?<=\d)([a-z])$")
@@ -95,6 +128,7 @@ _RELATIONS: Final = re.compile(
     r"[,;，；]|[.:：。]\s|\\(?:text|mathrm|quad|begin)|\b(?:and|or)\b"
 )  # several equations, not one chain
 _SENTENCE: Final = re.compile(r"(?<=[.!?])\s+(?=[A-Z(])|(?<=[。！？])|(?<=\\\]|\.\))\s+(?=[A-Z])")
+_TAG: Final = re.compile(r"\s*\\tag\*?\{[^{}]*\}")
 _PROOF: Final = re.compile(r"\b(?:prove|show|verify|disprove|explain why)\b|证明|说明", re.IGNORECASE)
 _VALUE: Final = re.compile(r"[^\W_]")
 _BLANK_LINE: Final = re.compile(r"^[ \t]*(?:[_…]{2,}[ \t]*)+$\n?", re.MULTILINE)
@@ -211,6 +245,7 @@ def stated_answer(solution: str, question: str) -> str | None:
 def printed_value(text: str) -> str | None:
     """Return a printed answer without its full stop and the signs of a formula around it, of a calculation its result; None if it
     is no single value."""
+    text = _TAG.sub("", text)
     stated = final_answer(text) or text.strip()
     stated = stated.strip().rstrip(".。").strip()
     for opening, closing in ((r"\(", r"\)"), (r"\[", r"\]"), ("$", "$")):

@@ -78,8 +78,9 @@ def formula(text: str, macros: Macros) -> str:
     return " ".join(_clean(text, macros).split())
 
 
-def displayed(text: str, environment: str, macros: Macros) -> str:
-    r"""Return a displayed formula between \[ and \], with its lines in an environment that is allowed there."""
+def displayed(text: str, environment: str, macros: Macros, tag: str | None = None) -> str:
+    r"""Return a displayed formula between \[ and \], with its lines in an environment that is allowed there. `tag` is the number
+    that stands beside it, with its parentheses, None without one."""
     plain = environment.rstrip("*")
     body = _clean(
         re.sub(r"\A\s*\{[^{}]*\}", "", text) if plain in ("alignat", "IEEEeqnarray") else text, macros
@@ -91,10 +92,16 @@ def displayed(text: str, environment: str, macros: Macros) -> str:
     name = _ALIGNED.get(plain)
     if name == "aligned" and "&" not in body and "\\\\" not in body:
         name = None
+    number = f" {tagged(tag)}" if tag else ""
     if name is None:
-        return rf"\[{body}\]"
+        return rf"\[{body}{number}\]"
     columns = "{rcl}" if name == "array" else ""
-    return f"\\[\\begin{{{name}}}{columns}\n{body}\n\\end{{{name}}}\\]"
+    return f"\\[\\begin{{{name}}}{columns}\n{body}\n\\end{{{name}}}{number}\\]"
+
+
+def tagged(tag: str) -> str:
+    r"""Return the \tag of a number that stands beside a formula: \tag{3} for (3)."""
+    return rf"\tag{{{tag[1:-1]}}}" if tag.startswith("(") and tag.endswith(")") else rf"\tag*{{{tag}}}"
 
 
 def _clean(text: str, macros: Macros) -> str:

@@ -133,6 +133,22 @@ def heading_path(document: Document, index: int | None) -> list[Heading]:
     return path[::-1]
 
 
+def section_of(document: Document, heading: int | None, deepest: int) -> tuple[int, ...]:
+    """Return the places of the headings, down to the level `deepest`, that a heading is in."""
+    places: list[int] = []
+    level: int | None = None
+    while heading is not None and heading >= 0:
+        one = document.headings[heading]
+        if level is None or one.level < level:
+            level = one.level
+            if level <= deepest:
+                places.append(heading)
+        if level <= 1:
+            break
+        heading -= 1
+    return tuple(places)
+
+
 def _number_unnumbered(document: Document) -> None:
     """Number the solutions of a list of solutions that states no numbers: they are of all exercises, or of every other one."""
     alone = [

@@ -19,6 +19,7 @@ _LONGEST_IN_DOLLARS: Final = 400
 _LAYOUT: Final = re.compile(
     r"\\(?:left|right|displaystyle|textstyle|limits|nolimits|quad|qquad|,|;|:|!|>|\s|cancel|big[lrgm]*|Big[lrgm]*)(?![A-Za-z])"
     r"|\\(?:begin|end)\{[a-z]+\*?\}(?:\{[lcr|]*\})?|[\s~&]"
+    r"|\\tag\*?\{[^{}]*\}|\\text\{\(\d+(?:\.\d+)*[a-z]?\)\}"  # the number beside it
 )
 _LINE: Final = re.compile(r"\\\\(?:\[[^\]]*\])?|\\(?:q?quad)(?![A-Za-z])")
 _SAME: Final = (

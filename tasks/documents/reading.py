@@ -329,6 +329,7 @@ def _element(record: Mapping[str, Any], headings: int, elements: int) -> Element
         start=_number(record["start"]),
         end=_number(record["end"]),
         of=_number(record["of"], elements),
+        refers=tuple(_text(one) for one in record["refers"]),
     )
 
 

@@ -56,7 +56,7 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
             "inherited": {name: row[name] for name in ("source", "license", "domain") if row[name]},
         }
         document = orjson.loads(row["params"] or "{}")
-        if inside := exercises(blocks):
+        if inside := exercises(blocks, document.get("refers")):
             variables: dict[str, Any] = {"exercises": [asdict(one) for one in inside], "document": document}
             printed.append(Ask(prompt, "", count=len(inside), variables=variables, **common))
         passage, spans = _passage(row, document)
@@ -89,9 +89,9 @@ def make(ask: Ask) -> list[Item]:
 
 def _printed(entry: dict[str, Any], document: dict[str, Any]) -> Item:
     solution, reference = entry["solution"], entry["answer"]
-    if solution and not_given(solution):  # nobody could follow it
+    if entry["solution_lacks"]:  # nobody could follow it
         solution = None
-    missing = not_given(entry["question"])
+    missing = entry["lacks"]
     return Item(
         entry["question"],
         solution=solution,

@@ -140,6 +140,10 @@ def _row(
         "headings": list(chunk.headings),
         "chunk": number,
     }
+    if refers := {
+        str(place): element.refers for place, element in enumerate(chunk.elements) if element.refers
+    }:
+        params["refers"] = refers  # what blocks refer to and lack, by their place
     place = f"chunk {number} of {origin.name}"
     try:
         text, _ = fit("text", chunk.text, MAX_TEXT)

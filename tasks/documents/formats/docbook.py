@@ -13,8 +13,10 @@ from tasks.documents.assembly import PICTURE, UNKNOWN, indented, letter, roman, 
 from tasks.documents.document import Document, ElementKind
 from tasks.documents.formats import ReadOptions
 from tasks.documents.labelled import LabelledAssembly, without_dollars
+from tasks.documents.latex_math import tagged
 from tasks.documents.matching import match_printed
 from tasks.documents.mathml import latex_of
+from tasks.documents.references import Target, resolve
 from tasks.documents.sections import kind_of_name
 from tasks.documents.tree import TEXT, TreeNode
 from tasks.documents.xml_includes import Includes, included_paths
@@ -39,6 +41,7 @@ _BLOCKS: Final = frozenset({
     "programlisting", "screen", "literallayout", "table", "informaltable", "figure", "informalfigure", "mediaobject", "blockquote",
     "example", "informalexample", "qandaset", "note", "tip", "important", "warning", "caution", "sidebar", "procedure", "abstract",
 })  # fmt: skip
+_MARK = re.compile("\0([^\0]*)\0")  # of a reference, with the id of what it is to
 _ROOTS = re.compile(rb"docbook|<(?:\w+:)?(?:book|chapter|article|sect1)[\s>]", re.IGNORECASE)
 
 
@@ -58,7 +61,7 @@ def read(data: bytes, name: str, options: ReadOptions) -> Document:
     book = Includes(data, name, options)
     reading = _DocBookReading(book.root)
     reading.division(book.root, 1)
-    document = reading.out.document()
+    document = reading.document()
     titles = [_title(book.root), *(_title(one) for one in book.root.elements() if one.tag.endswith("info"))]
     document.title = next(filter(None, titles), "") or document.title or name.rpartition("/")[2]
     document.language = book.root.attributes.get("xml:lang") or book.root.attributes.get("lang")
@@ -77,6 +80,42 @@ class _DocBookReading:
             for name in ("xml:id", "id")
             if (identifier := node.attributes.get(name)) and (title := _title(node))
         }
+        self.targets: dict[str, Target] = {}
+        self.tags: dict[tuple[str | None, int], str] = {}  # of equations that something refers to
+        self._number_equations(root)
+
+    def _number_equations(self, root: TreeNode) -> None:
+        """Number the equations as DocBook's stylesheets do: those without a title within their chapter, in a book with its number."""
+        referred = {node.attributes.get("linkend", "") for node in root.walk() if node.tag == "xref"}
+        chapter = count = 0
+        for node in root.walk():
+            if node.tag == "chapter":
+                chapter, count = chapter + 1, 0
+            if node.tag not in ("equation", "informalequation"):
+                continue
+            numbered = node.tag == "equation" and not _title(node)
+            count += numbered
+            number = node.attributes.get("xreflabel") or (
+                f"{chapter}.{count}" if root.tag == "book" else str(count)
+            )
+            for identifier in (node.attributes.get("xml:id"), node.attributes.get("id")):
+                if identifier is None:
+                    continue
+                if numbered or "xreflabel" in node.attributes:
+                    self.names[identifier] = node.attributes.get("xreflabel") or f"Equation {number}"
+                    if identifier in referred:
+                        self.tags[node.part, node.start] = number if number.startswith("(") else f"({number})"
+                self.targets[identifier] = Target(node.part, node.start, formula=self._block(node))
+
+    def _reference(self, mark: re.Match[str]) -> tuple[str, list[Target]]:
+        shown = self.names.get(mark[1], UNKNOWN)
+        return shown, [self.targets[mark[1]]] if mark[1] in self.targets else []
+
+    def document(self) -> Document:
+        """Return the document, with its references."""
+        document = self.out.document()
+        resolve(document, _MARK, self._reference)
+        return document
 
     def division(self, node: TreeNode, level: int) -> None:
         """Add a heading for a division, if it is one, and its content."""
@@ -179,7 +218,9 @@ class _DocBookReading:
             return rf"\({latex_of(node)}\)"
         if tag in ("inlineequation", "equation", "informalequation"):
             formula = _formula(node)
-            return rf"\({formula}\)" if tag == "inlineequation" else rf"\[{formula}\]"
+            number = self.tags.get((node.part, node.start))
+            beside = f" {tagged(number)}" if number else ""
+            return rf"\({formula}\)" if tag == "inlineequation" else rf"\[{formula}{beside}\]"
         if tag == "mathphrase":
             return rf"\({node.words()}\)"
         if tag in _SILENT:
@@ -219,7 +260,7 @@ class _DocBookReading:
         if tag == "footnote":
             return f" [{self._blocks(node)}]"
         if tag == "xref":
-            return self.names.get(node.attributes.get("linkend", ""), UNKNOWN)
+            return f"\0{node.attributes.get('linkend', '')}\0"
         text = self._blocks(node)
         title = _title(node)
         return f"**{title}.** {text}" if title and tag in _BLOCKS else text

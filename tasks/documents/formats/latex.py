@@ -17,14 +17,16 @@ from typing import Final
 
 from pylatexenc.latex2text import LatexNodes2Text, get_default_latex_context_db
 
-from tasks.documents.assembly import NAMES, PICTURE, UNKNOWN, flat, indented, letter, roman, table
+from tasks.documents.assembly import NAMES, PICTURE, UNKNOWN, flat, indented, letter, roman, table, tidy
 from tasks.documents.document import Document, ElementKind
 from tasks.documents.formats import ReadOptions, UnreadableDocument
 from tasks.documents.includes import resolved
 from tasks.documents.labelled import LabelledAssembly
 from tasks.documents.latex_math import displayed, formula, with_whole_formulas
+from tasks.documents.latex_numbers import DISPLAYS, LatexNumbers
 from tasks.documents.latex_tree import VERBATIM, TexNode, tex_tree
 from tasks.documents.macros import Macros, without_tex_comments
+from tasks.documents.references import Target, resolve
 from tasks.documents.sections import is_cut, kind_below, kind_of_name, number_of
 from tasks.documents.source_text import SourceText
 
@@ -36,21 +38,6 @@ _LEVELS: Final = {
     "part": 1, "chapter": 1, "section": 2, "subsection": 3, "subsubsection": 4, "paragraph": 5, "subparagraph": 6,
     "chapterpage": 1, "eocesolch": 1,
 }  # fmt: skip
-_DISPLAYS: Final = frozenset(
-    name + star
-    for name in (
-        "equation",
-        "align",
-        "alignat",
-        "flalign",
-        "gather",
-        "multline",
-        "eqnarray",
-        "displaymath",
-        "IEEEeqnarray",
-    )
-    for star in ("", "*")
-)
 _TABLES: Final = frozenset({"tabular", "tabular*", "tabularx", "longtable", "tabulary", "array"})
 _LISTS: Final = frozenset({
     "enumerate", "itemize", "description", "parts", "subparts", "subsubparts", "compactenum", "compactitem", "tasks", "inparaenum",
@@ -99,9 +86,9 @@ _REFERENCES: Final = frozenset({"ref", "eqref", "autoref", "cref", "Cref", "name
 _TITLED: Final = frozenset({"qt", "exercisetitle", "tipBoxTitle"})
 _SECTIONS: Final = {"exercisesheader": "Exercises", "reviewexercisesheader": "Review exercises"}
 # \ref in words, and as it is left in formulas
-_REFERENCE = re.compile("\0([^\0]*)\0|" + r"\\(?:eqref|ref|autoref|[cC]ref|vref)\*?\s*\{([^{}]*)\}")
+_REFERENCE = re.compile("\0([A-Za-z]+):([^\0]*)\0|" + r"\\(eqref|ref|autoref|[cC]ref|vref)\*?\s*\{([^{}]*)\}")
 _LABEL = re.compile(r"\\label\s*\{([^{}]*)\}")
-_UNNUMBERED: Final = "…"  # stands for the number of a page, a formula or a theorem, which LaTeX would count
+_UNNUMBERED: Final = "…"  # stands for the number of a page, or another that LaTeX would count
 _THEOREM = re.compile(
     r"\\(?:newtheorem|newtcbtheorem|spnewtheorem)\*?\s*(?:\[[^\[\]]*\]\s*)?\{([^{}]+)\}\s*(?:\[[^\[\]]*\]\s*)?\{([^{}]*)\}"
 )
@@ -180,16 +167,23 @@ class _LatexReading:
         self.inputs: list[str] = []
         self.in_exercise = 0
         self.list_depth = 0
+        self.targets: dict[str, Target] = {}  # by their labels
+        self.trees: dict[str, list[TexNode]] = {}  # by the paths of their files
         source = SourceText(data)
-        for other in [source, *(SourceText(one) for one in options.files.values())]:
-            plain = without_tex_comments(other.text)
-            self.macros.collect(plain)
-            self.titles.update(_THEOREM.findall(plain))
+        texts = [
+            without_tex_comments(one.text)
+            for one in (source, *(SourceText(one) for one in options.files.values()))
+        ]
+        for text in texts:
+            self.macros.collect(text)
+            self.titles.update(_THEOREM.findall(text))
+        self.numbers = LatexNumbers(texts, self.macros)
         self.file = _File(name, None, source)
 
     def document(self) -> Document:
         """Return the document, read from the main file."""
         text = without_tex_comments(self.file.source.text)
+        self._number()
         self._file()
         document = self.out.document
         title = re.search(r"\\title\s*(?:\[[^\[\]]*\])?\s*(?=\{)", text)
@@ -201,25 +195,50 @@ class _LatexReading:
             document.title = first or self.name.rpartition("/")[2]
         language = re.search(r"\\(?:selectlanguage|setdefaultlanguage|setmainlanguage)\s*\{(\w+)\}", text)
         document.language = language[1] if language else None
-        for element in document.elements:
-            if element.kind != "code":
-                element.text = _REFERENCE.sub(self._referred, element.text)
+        resolve(document, _REFERENCE, self._reference)
         for heading in document.headings:
-            heading.title = _REFERENCE.sub(lambda key: self.labels.get(key[1], ""), heading.title)
+            heading.title = _REFERENCE.sub(
+                lambda key: self._shown(key[1] or key[3], key[2] or key[4], ""), heading.title
+            )
         return document
 
-    def _referred(self, match: re.Match[str]) -> str:
-        """Return what a reference to one or several labels is printed as."""
-        keys = [key.strip() for key in (match[1] if match[1] is not None else match[2]).split(",")]
-        return ", ".join(
-            self.labels.get(key) or (_UNNUMBERED if key in self.defined else UNKNOWN) for key in keys
+    def _reference(self, match: re.Match[str]) -> tuple[str, list[Target]]:
+        """Return what a reference to one or several labels is printed as, and what it is to."""
+        macro, labels = (match[1], match[2]) if match[1] is not None else (match[3], match[4])
+        keys = [key.strip() for key in labels.split(",")]
+        shown = ", ".join(
+            self._shown(macro, key, _UNNUMBERED if key in self.defined else UNKNOWN) for key in keys
         )
+        return shown, [self.targets[key] for key in keys if key in self.targets]
+
+    def _shown(self, macro: str, key: str, unknown: str) -> str:
+        return self.numbers.reference(macro, key) or self.labels.get(key) or unknown
+
+    def _tree(self) -> list[TexNode]:
+        """Return the nodes of the current file."""
+        path = self.file.path
+        if path not in self.trees:
+            self.trees[path] = tex_tree(self.file.source.text, path, self.macros)
+        return self.trees[path]
+
+    def _number(self) -> None:
+        """Number the formulas and theorems of the current file and of those that it inputs."""
+        self.numbers.read(self._tree(), self.file.source.text, self._number_input)
+
+    def _number_input(self, node: TexNode) -> None:
+        if node.name not in _INPUTS or not (node.arguments or node.name == "input"):
+            return
+        _, path = self._named_input(node)
+        if path is None or path == self.name or path in self.trees or len(self.trees) > MAX_INPUTS:
+            return
+        before, self.file = self.file, _File(path, path, SourceText(self.options.files[path]))
+        self._number()
+        self.file = before
 
     def _file(self) -> None:
-        text = self.file.source.text
-        self.defined.update(_LABEL.findall(text))
+        self.defined.update(_LABEL.findall(self.file.source.text))
         self.out.part = self.file.part
-        self._walk(tex_tree(text, self.file.path, self.macros))
+        self._walk(self._tree())
         self._flush()
         self.labelled.close()
 
@@ -262,7 +281,7 @@ class _LatexReading:
         elif node.kind == "group":
             self._walk(node.children)
         elif node.kind == "display":
-            self._formula(node, node.text, "")
+            self._formula(node, "")
         elif node.kind == "environment":
             self._environment(node)
         elif node.kind == "verbatim" and node.name in VERBATIM:
@@ -321,9 +340,20 @@ class _LatexReading:
             self.last[kind] = place
         return place
 
-    def _formula(self, node: TexNode, body: str, name: str) -> None:
+    def _formula(self, node: TexNode, name: str) -> None:
         self._flush()
-        self._add("formula", displayed(body, name, self.macros), node)
+        self._add("formula", self._display(node, name), node)
+
+    def _display(self, node: TexNode, name: str) -> str:
+        """Return a displayed formula, with its number where something refers to it."""
+        body, tag = self.numbers.shown(node)
+        text = displayed(body, name, self.macros, tag)
+        for key in self.numbers.labels_of(node):
+            self.targets.setdefault(key, self._target(node, formula=tidy(text)))
+        return text
+
+    def _target(self, node: TexNode, *, formula: str = "", name: str = "") -> Target:
+        return Target(self.file.part, self.file.source.byte(node.start), formula, name)
 
     def _heading(self, title: str, level: int, at: TexNode) -> None:
         self._flush()
@@ -399,11 +429,7 @@ class _LatexReading:
         self.run = run
 
     def _input(self, node: TexNode) -> None:
-        written = "/".join(self._words(one) for one in node.arguments).replace("//", "/")
-        if not node.arguments:
-            match = re.compile(r"\s*([\w./-]+)").match(self.file.source.text, node.end)
-            written = match[1] if match else ""
-        path = resolved(written, self.file.path, self.options.files, ".tex")
+        written, path = self._named_input(node)
         if path is None or path == self.name or path in self.inputs or len(self.inputs) > MAX_INPUTS:
             if written:
                 self.out.missing(written)
@@ -420,6 +446,14 @@ class _LatexReading:
         self.file = before
         self.out.part = before.part
 
+    def _named_input(self, node: TexNode) -> tuple[str, str | None]:
+        """Return (the path that an \\input names, that of the file, None if it is not there)."""
+        written = "/".join(self._words(one) for one in node.arguments).replace("//", "/")
+        if not node.arguments:
+            match = re.compile(r"\s*([\w./-]+)").match(self.file.source.text, node.end)
+            written = match[1] if match else ""
+        return written, resolved(written, self.file.path, self.options.files, ".tex")
+
     def _words(self, node: TexNode) -> str:
         return self.file.source.text[node.start : node.end].strip("{} \n")
 
@@ -427,19 +461,21 @@ class _LatexReading:
         if node.arguments:
             self.labels[self._words(node.arguments[0])] = value
 
-    def _remember(self, node: TexNode, value: str) -> None:
-        """Record what references to the labels in a node are printed as."""
+    def _remember(self, node: TexNode, value: str, target: Target | None = None) -> None:
+        """Record what references to the labels in a node are printed as, and what they are to."""
         text = self.file.source.text[node.start : node.end]
         for key in _LABEL.findall(text):
             if value:
                 self.labels.setdefault(key, value)
+            if target is not None and key not in self.numbers.formulas:
+                self.targets.setdefault(key, target)
 
     # environments
 
     def _environment(self, node: TexNode) -> None:
         name = node.name
-        if name in _DISPLAYS:
-            self._formula(node, node.text, name)
+        if name in DISPLAYS:
+            self._formula(node, name)
         elif name in _SKIPPED:
             self._flush()
         elif name in _LEVELS:
@@ -520,7 +556,9 @@ class _LatexReading:
                 statement = None
         attached = kind in ("hint", "answer", "solution", "proof")
         label = self._labelled(kind, node, title) if not attached else None
-        self._remember(node, number_of(label) or title)
+        counted = self.numbers.theorems.get(id(node)) if kind not in ("exercise", "example") else None
+        target = self._target(node) if label is not None else None
+        self._remember(node, counted or number_of(label) or title, target)
         self.in_exercise += kind in ("exercise", "hint", "answer", "solution")
         if statement is not None:
             place = self._add(
@@ -575,6 +613,8 @@ class _LatexReading:
             if kind == "exercise":
                 self.hint = None
             name = f"{name} {number}"
+        elif id(node) in self.numbers.theorems:
+            name = f"{name} {self.numbers.theorems[id(node)]}"
         return (
             f"{name} ({title})"
             if title and not re.fullmatch(r"[\d.]+", title)
@@ -602,19 +642,23 @@ class _LatexReading:
         self._flush()
         name = "Figure" if "fig" in node.name else "Table"
         self.counts[name] += 1
-        self._remember(node, str(self.counts[name]))
+        number = f"{name} {self.counts[name]}"
+        inside = next(
+            (one for one in _below(node.children) if one.kind == "environment" and one.name in _TABLES), node
+        )
+        self._remember(node, str(self.counts[name]), self._target(inside, name=number))
         before, self.run = self.run, _Run()
         for one in _below(node.children):
             if one.kind == "environment" and one.name in _TABLES:
                 self._add("table", self._table(one), one)
-            elif one.kind == "environment" and one.name in _DISPLAYS:
-                self._add("formula", displayed(one.text, one.name, self.macros), one)
+            elif one.kind == "environment" and one.name in DISPLAYS:
+                self._add("formula", self._display(one, one.name), one)
         pictures = [text for one in _below(node.children) if (text := self._picture(one))]
         for one in _below(node.children):
             if one.kind == "macro" and one.name in ("caption", "captionof") and one.arguments:
                 text = "\n\n".join([self._content(one.arguments[-1].children)[0], *pictures])
                 pictures = []
-                self._add("caption", text, node, label=f"{name} {self.counts[name]}")
+                self._add("caption", text, node, label=number)
         self.run = before
 
     def _list_block(self, node: TexNode) -> None:
@@ -664,7 +708,7 @@ class _LatexReading:
             case "math":
                 return rf"\({formula(node.text, self.macros)}\)" if node.text.strip() else ""
             case "display":
-                return f"\n\n{displayed(node.text, '', self.macros)}\n\n"
+                return f"\n\n{self._display(node, '')}\n\n"
             case "verbatim":
                 if node.name in VERBATIM:
                     return f"\n\n{_fenced(node)}\n\n" if node.name not in _SKIPPED else ""
@@ -676,8 +720,8 @@ class _LatexReading:
 
     def _inner_environment(self, node: TexNode, printed: list[_Printed] | None) -> str:
         name = node.name
-        if name in _DISPLAYS:
-            return f"\n\n{displayed(node.text, name, self.macros)}\n\n"
+        if name in DISPLAYS:
+            return f"\n\n{self._display(node, name)}\n\n"
         if name in _LISTS:
             return f"\n\n{self._list(node, printed)}\n\n"
         if name in _TABLES:
@@ -712,7 +756,7 @@ class _LatexReading:
         if name == "pageref":
             return _UNNUMBERED
         if name in _REFERENCES and node.arguments:
-            return f"\0{self._words(node.arguments[-1])}\0"
+            return f"\0{name}:{self._words(node.arguments[-1])}\0"
         if name in ("footnote", "footnotetext") and node.arguments:
             return f" [{flat(self._inline(node.arguments[-1].children))}]"
         if name == "caption" and node.arguments:

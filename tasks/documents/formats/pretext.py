@@ -9,6 +9,7 @@ a WeBWorK server are read as far as they are written in the document; `Document.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -16,7 +17,9 @@ from typing import Final
 from tasks.documents.assembly import PICTURE, UNKNOWN, Assembly, flat, indented, letter, roman, table
 from tasks.documents.document import Document, ElementKind
 from tasks.documents.formats import ReadOptions
+from tasks.documents.latex_math import tagged
 from tasks.documents.macros import Macros
+from tasks.documents.references import Target, resolve
 from tasks.documents.tree import TEXT, TreeNode
 from tasks.documents.xml_includes import Includes, included_paths
 
@@ -185,17 +188,43 @@ class _Reading:
         self._depth = 0  # how many numbered lists are open
         self.out = Assembly("", "pretext")
         self.labels: dict[str, str] = {}
+        self.targets: dict[str, Target] = {}
         self.numbers: dict[int, int] = {}
+        self.tags = _equation_tags(root)
+        self.formulas = {
+            _place(row): node for node in root.walk() if node.tag in ("md", "mdn") for row in node.all("mrow")
+        }
+        referred = {one for node in root.walk() if node.tag == "xref" for one in _names(node)}
+        self.shown = {_place(node) for node in root.walk() if referred.intersection(_ids(node))}
         for node in root.walk():
             if node.tag == "macros":
                 self.macros.collect(node.words())
             self._number(node)
         for node in root.walk():
-            for attribute in ("xml:id", "label"):
-                if attribute in node.attributes:
-                    self.labels[node.attributes[attribute]] = self._label(node) or node.tag
+            for name in _ids(node):
+                self._name(node, name)
         titles = (self._title(node) for node in [root, *root.elements()])
-        self.out.document.title = next(filter(None, titles), name.rpartition("/")[2])
+        self.out.document.title = _MARK.sub(r"\2", next(filter(None, titles), name.rpartition("/")[2]))
+
+    def _name(self, node: TreeNode, name: str) -> None:
+        """Record what references to a node are printed as, and what they are to."""
+        if tag := self.tags.get(_place(node)):
+            self.labels[name] = tag
+            whole = self.formulas.get(_place(node), node)  # of which it is a row
+            self.targets[name] = Target(node.part, node.start, formula=self._display(whole))
+            return
+        self.labels[name] = _MARK.sub(r"\2", self._label(node) or node.tag)
+        inside = (
+            next((one for one in node.walk() if one.tag == "tabular"), None) if node.tag in _FLOATS else None
+        )
+        if inside is not None:
+            self.targets[name] = Target(inside.part, inside.start, name=self.labels[name])
+        elif node.tag in _FLOATS | _EXERCISES | _EXAMPLES | _THEOREMS | {
+            "definition",
+            "image",
+            "interactive",
+        }:
+            self.targets[name] = Target(node.part, node.start)
 
     def document(self) -> Document:
         """Return the document, read from the root."""
@@ -206,7 +235,15 @@ class _Reading:
         ]
         document.license = licenses[0].first("shortlicense").words() if licenses else None  # type: ignore[union-attr]
         self._division(self.root, 1)
+        resolve(document, _MARK, self._referred)
+        for heading in document.headings:
+            heading.title = _MARK.sub(r"\2", heading.title)
+        for element in document.elements:
+            element.label = _MARK.sub(r"\2", element.label) if element.label else None
         return document
+
+    def _referred(self, mark: re.Match[str]) -> tuple[str, list[Target]]:
+        return mark[2], [self.targets[name] for name in mark[1].split(",") if name in self.targets]
 
     def _number(self, node: TreeNode) -> None:
         """Number the exercises of a division as they are printed, through its groups."""
@@ -336,7 +373,7 @@ class _Reading:
     def _with_printed(self, kind: ElementKind, node: TreeNode, introduction: str) -> None:
         printed: list[tuple[ElementKind, TreeNode, str]] = []
         own, end = self._statement(node, "", printed, 0)
-        label = self._label(node)
+        label = _MARK.sub(r"\2", self._label(node) or "") or None
         if not own:
             if kind == "exercise":
                 source = [one.attributes.get("source", "") for one in node.walk() if one.tag == "webwork"]
@@ -486,12 +523,12 @@ class _Reading:
     def _reference(self, node: TreeNode) -> str:
         """Return the words of a cross-reference: its own, or the labels of what it refers to, or a mark where that is not given."""
         own = self._inline(node)
-        names = [name for name in re.split(r"[\s,]+", node.attributes.get("ref", "")) if name]
+        names = _names(node)
         style = node.attributes.get("text", "")
         if own and (style in ("custom", "") or not names):
             return own
         text = " and ".join(self.labels.get(name, UNKNOWN) for name in names)
-        return f"{text} {own}".strip()
+        return f"\0{','.join(names)}\0{f'{text} {own}'.strip()}\0"
 
     def _formula(self, node: TreeNode) -> str:
         parts: list[str] = []
@@ -512,15 +549,24 @@ class _Reading:
 
     def _display(self, node: TreeNode) -> str:
         mark = "".join(child.text for child in node.all(_PUNCTUATION))
-        rows = [self._row(child) for child in node.elements() if child.tag in ("mrow", "intertext")]
-        if not rows:
-            return f"\\[{self._formula(node)}{mark}\\]"
+        lines = [child for child in node.elements() if child.tag in ("mrow", "intertext")]
+        if not lines:
+            tag = (
+                self.tags.get(_place(node))
+                if _place(node) in self.shown or "tag" in node.attributes
+                else None
+            )
+            return f"\\[{self._formula(node)}{mark}{f' {tagged(tag)}' if tag else ''}\\]"
+        rows = [self._row(child) for child in lines]
         name = "aligned" if any("&" in row for row in rows) else "gathered"
         inner = " \\\\\n".join(rows)
         return f"\\[\\begin{{{name}}}\n{inner}\n\\end{{{name}}}{mark}\\]"
 
     def _row(self, node: TreeNode) -> str:
-        return rf"\text{{{node.words()}}}" if node.tag == "intertext" else self._formula(node)
+        if node.tag == "intertext":
+            return rf"\text{{{node.words()}}}"
+        tag = self.tags.get(_place(node)) if _place(node) in self.shown or "tag" in node.attributes else None
+        return f"{self._formula(node)} \\qquad\\text{{{tag}}}" if tag else self._formula(node)
 
     def _list(self, node: TreeNode) -> str:
         if node.tag == "dl":
@@ -556,6 +602,16 @@ class _Reading:
         return "\n".join([*left, "", *right])
 
 
+Place = tuple[str | None, int]  # the file and the byte where a node begins
+_MARK = re.compile("\0([^\0]*)\0([^\0]*)\0")  # of a reference: ids, and what is printed
+_FLOATS: Final = frozenset({"figure", "table", "listing", "list"})
+_TAG_SIGNS: Final = {
+    name: sign
+    for count, name in ((1, ""), (2, "d"), (3, "t"))
+    for sign, name in (
+        ("*" * count, f"{name}star"), ("†" * count, f"{name}dagger"), ("#" * count, f"{name}hash"), ("✠" * count, f"{name}maltese"),
+    )
+}  # fmt: skip
 _PUNCTUATION: Final = "#punctuation"  # the tag of what is moved into a formula
 _DISPLAYS: Final = frozenset({"me", "men", "md", "mdn"})
 _LABELLED: Final = frozenset({"theorem", "definition", "example", "exercise"})
@@ -604,6 +660,54 @@ def _punctuated(nodes: Sequence[TreeNode]) -> list[TreeNode]:
             node = replace(node, text=node.text[mark.end() :], start=node.start + width)
         moved.append(node)
     return moved
+
+
+def _ids(node: TreeNode) -> list[str]:
+    return [node.attributes[name] for name in ("xml:id", "label") if name in node.attributes]
+
+
+def _names(node: TreeNode) -> list[str]:
+    """Return the ids that a cross-reference names."""
+    return [name for name in re.split(r"[\s,]+", node.attributes.get("ref", "")) if name]
+
+
+def _place(node: TreeNode) -> Place:
+    """Return what names a node, also in a copy that has other children."""
+    return node.part, node.start
+
+
+def _equation_tags(root: TreeNode) -> dict[Place, str]:
+    """Return the numbers that are printed beside displayed formulas and their rows, by the places of their nodes.
+
+    Formulas count within a section of a book and a section of an article; the numbers of chapters and sections that are not in
+    the files are left out.
+    """
+    tags: dict[Place, str] = {}
+    counts = Counter[str]()
+    inside = [node.tag for node in root.walk() if node.tag in ("book", "article")]
+    levels = ("chapter", "section") if "book" in inside else ("section",) if inside else ()
+    for node in root.walk():
+        if node.tag in levels:
+            counts[node.tag] += 1
+            counts["formula"] = 0
+            if node.tag == "chapter":
+                counts["section"] = 0
+        elif node.tag in _DISPLAYS or node.tag == "mrow":
+            numbered = node.tag == "men" or node.attributes.get("number") == "yes"
+            if node.tag == "mrow":
+                numbered = numbered or (_place(node) in tags and node.attributes.get("number") != "no")
+                tags.pop(_place(node), None)
+            elif node.tag in ("md", "mdn"):
+                whole = node.tag == "mdn" or node.attributes.get("number") == "yes"
+                tags |= {_place(row): "" for row in node.all("mrow") if whole}
+                continue
+            if sign := _TAG_SIGNS.get(node.attributes.get("tag", "")):
+                tags[_place(node)] = f"({sign})"
+            elif numbered:
+                counts["formula"] += 1
+                parts = [*(counts[level] for level in levels if counts[level]), counts["formula"]]
+                tags[_place(node)] = f"({'.'.join(map(str, parts))})"
+    return {key: tag for key, tag in tags.items() if tag}
 
 
 def _exercises_of(node: TreeNode) -> Iterable[TreeNode]:

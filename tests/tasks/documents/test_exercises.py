@@ -169,3 +169,7 @@ def test_an_answer_of_several_parts_in_one_line_is_no_single_value() -> None:
     assert printed_value("(i) 4 (ii) 5") is None
     assert printed_value("\\(f(b) = 3\\)") == "f(b) = 3"
     assert printed_value("Observational study") == "Observational study"
+
+
+def test_the_number_beside_a_formula_is_no_part_of_an_answer() -> None:
+    assert printed_value(r"\[x = 5 \tag{3}\]") == "x = 5"

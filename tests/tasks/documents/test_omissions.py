@@ -82,3 +82,9 @@ def test_hostile_texts_are_read_in_linear_time() -> None:
         "ial " * 50_000,
     ):
         assert 0 <= kept_of(text, text[::-1]).share <= 1
+
+
+def test_the_number_beside_a_formula_is_no_part_of_it() -> None:
+    source = "By \\[a + b = c \\tag{3.2}\\] and \\[\\begin{aligned}\nd &= e \\qquad\\text{(4)} \\\\\nf &= g\n\\end{aligned}\\]"
+    kept = kept_of(source, r"Since \(a + b = c\), \(d = e\) and \(f = g\).")
+    assert (kept.count, kept.missing) == (kept.of, ())

@@ -180,6 +180,33 @@ def test_a_question_that_depends_on_what_is_not_given_is_refused(engine: Callabl
     assert textbook_qa.check(item, ask).code == Code.NOT_GIVEN
 
 
+def test_a_question_that_refers_to_an_equation_elsewhere_is_refused(engine: Callable[..., Engine]) -> None:
+    blocks = [
+        block("exercise", "Solve equation (3.2) of the chapter for \\(x\\).", "Exercise 1"),
+        block(
+            "exercise",
+            "By how much does 7 exceed 3, as in (3.2)?\n\n(a) What is 1 + 1?\n\n(b) Use Figure 4.",
+            "Exercise 2",
+        ),
+        block("exercise", "What is 10 + 10?", "Exercise 3"),
+        block("solution", "By (3.2) we add 10 twice. The answer is 20.", "Exercise 3"),
+    ]
+    params = orjson.dumps({"refers": {"1": ["in (3.2)", "Figure 4"], "3": ["By (3.2)"]}}).decode()
+    rows = pairs_of([Row("a", "en", kind=TEXT, blocks=blocks, params=params)], engine("teacher")).to_pylist()
+    kept_row, *refused = [row for row in rows if row["model"] is None]
+    assert [dict(row["reason"]["values"])["text"] for row in refused] == [
+        "equation (3.2)",
+        "in (3.2)",
+        "in (3.2)",
+    ]
+    assert {row["reason"]["code"] for row in refused} == {Code.NOT_GIVEN}
+    assert (kept_row["question"], kept_row["solution"], kept_row["reference_answer"]) == (
+        "What is 10 + 10?",
+        None,
+        "20",
+    )
+
+
 def test_a_passage_of_unknown_structure_is_explanation_as_a_whole() -> None:
     (ask,) = planned([Row(EXPLANATION, "en", kind=TEXT)])
     assert (ask.prompt, ask.variables["passage"]) == ("textbook_qa", EXPLANATION)

@@ -75,13 +75,13 @@ def test_what_is_read(document: Document) -> None:
     ]
     assert document.missing == ["missing"]
     assert [(e.kind, e.label, e.text) for e in document.elements] == [
-        ("text", None, r"Es sei \(x\in\mathbb{R}\) mit Zahl *7* und $5. [Klein.] Siehe Satz Gauß und ."),
+        ("text", None, r"Es sei \(x\in\mathbb{R}\) mit Zahl *7* und $5. [Klein.] Siehe Satz 1.1 und ."),
         ("formula", None, r"\[\lVert x\rVert_{2} = \lVert x\rVert_{1}\]"),
         ("text", None, "Danach"),
         ("formula", None, "\\[\\begin{aligned}\na &= b \\\\ c &= d\n\\end{aligned}\\]"),
         (
             "theorem",
-            "Theorem (Gauß)",
+            "Theorem 1.1 (Gauß)",
             "Jedes \\(\\operatorname{rank} A\\) ist endlich.\n\n(i) eins\n(ii) zwei",
         ),
         ("proof", None, "Klar."),
@@ -98,7 +98,7 @@ def test_what_is_read(document: Document) -> None:
             "Löse\n\n(a) \\(x=1\\)\n(b) \\(x=2\\)\n\n    i. gleich",
         ),
         ("solution", "Exercise 2", "(a) eins"),
-        ("exercise", "Exercise 3", "Zeige den Satz Gauß."),
+        ("exercise", "Exercise 3", "Zeige den Satz 1.1."),
         ("solution", "Exercise 1", "Erstens."),
         ("solution", "Exercise 3", r"Drittens mit \(y\)."),
     ]
@@ -107,7 +107,7 @@ def test_what_is_read(document: Document) -> None:
 def test_what_is_printed_belongs_to_its_exercise(document: Document) -> None:
     labels = {place: element.label for place, element in enumerate(document.elements)}
     assert [(e.kind, labels[e.of]) for e in document.elements if e.of is not None] == [
-        ("proof", "Theorem (Gauß)"),
+        ("proof", "Theorem 1.1 (Gauß)"),
         ("solution", "Example 1"),
         ("hint", "Exercise 1"),
         ("solution", "Exercise 2"),
@@ -224,8 +224,8 @@ See Chapter~\ref{ch:one}.
 \end{document}"""
     document = read(source, "a.tex", ReadOptions())
     texts = "\n".join(one.text for one in document.elements)
-    assert "See Euler." in texts
-    assert "By … and …, [??], as in [??]:" in texts
+    assert "See 2." in texts
+    assert "By 1 and 1, [??], as in [??]:" in texts
     assert "\\text{ by [??]}" in texts
     assert "See Chapter “One”." in texts
     assert "\\ref{sec_x}" in texts  # of code nothing is changed

@@ -100,7 +100,10 @@ def test_spans_hold_the_words_of_their_elements(chapter: tuple[Path, Document]) 
     odd = 0
     for one in document.elements:
         own = span(folder, one)
-        plain = re.sub(r"\\(?:begin|end)\{\w+\}|\\[A-Za-z]+|\[Figure", " ", one.text)
+        text = re.sub(
+            r"\A(?:\*\*(?:Figure|Table) \d+\.\*\*\n\n(?:\|.*\n)+)+", "", one.text
+        )  # what it refers to
+        plain = re.sub(r"\\(?:begin|end)\{\w+\}|\\[A-Za-z]+|\[Figure", " ", text)
         unknown = [word for word in re.findall(r"[A-Za-z]{3,}", plain) if word not in own]
         # the label of what is referred to, and the text of a macro that the chapter defines, are elsewhere
         odd += bool(unknown) and not re.search(r"\\ref|\\[a-z]*(?:question|fashion)", own)
@@ -117,3 +120,23 @@ def test_no_macro_is_left_in_words(chapter: tuple[Path, Document]) -> None:
 def span(folder: Path, element: Element) -> str:
     path = folder / Path(element.part or f"{folder.name}.tex").name
     return path.read_bytes()[element.start : element.end].decode()
+
+
+def test_exercises_have_the_tables_they_refer_to_and_lack_no_other(chapter: tuple[Path, Document]) -> None:
+    folder, document = chapter
+    text = "\n".join(source(path) for path in sorted(folder.glob("*.tex")))
+    tabular = set()  # the labels of figures and tables that are made of text
+    for name, body in re.findall(r"\\begin\{(figure|table)\}(.*?)\\end\{\1\}", text, re.DOTALL):
+        tabular.update(
+            re.findall(r"\\label\{([^{}]*)\}", body) if name and "\\begin{tabular}" in body else []
+        )
+    for one in document.elements:
+        if one.kind != "exercise":
+            continue
+        own = span(folder, one)
+        keys = re.findall(r"\\v?ref\{([^{}]*)\}", own)
+        shown = {key for key in keys if key in tabular}
+        if re.match(r"\*\*(?:Figure|Table) \d+\.\*\*", one.text):
+            assert shown, one
+        elif not one.refers:
+            assert not shown or "\\begin{tabular}" in own, one
