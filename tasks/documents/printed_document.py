@@ -12,15 +12,16 @@ import itertools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final
 
-from tasks.documents.assembly import flat
+from tasks.documents.assembly import flat, table
 from tasks.documents.document import Document
 from tasks.documents.labelled_passages import ITEM, Passage, labelled_document
 from tasks.documents.printed_labels import item_number, label_of
 from tasks.documents.printed_lines import PrintedLine
+from tasks.documents.printed_tables import is_in_columns
 
 _ZONE: Final = (
     0.2  # part of the height of a page, at its top and bottom, that has running heads and page numbers
@@ -93,6 +94,7 @@ def document_of_pages(
     lines = [line for page in kept for line in page.lines if not _CONTENTS.search(line.text)]
     if not lines:
         return Document(title, format)
+    lines = _with_rows_apart(lines)
     body = _body_size(lines)
     paragraphs = _paragraphs(lines, body)
     _mark_headings(paragraphs, body, bookmarks)
@@ -113,6 +115,44 @@ def document_of_pages(
         if one.level >= 0
     ]
     return labelled_document(passages, title, format)
+
+
+def _with_rows_apart(lines: Sequence[PrintedLine]) -> list[PrintedLine]:
+    """Return the lines, with the rows of a table that are lines of their own put to it: a head between rules, and the last rows,
+    which are too few to be a table on the next page."""
+    result: list[PrintedLine] = []
+    last: PrintedLine | None = None  # the table to which rows may still come
+    for line in lines:
+        above = result[-1] if result else None
+        if line.table:
+            last = replace(line)
+            if above is not None and _is_own_head(above, line):
+                rows = [row for row in line.text.splitlines() if not _BETWEEN.fullmatch(row)]
+                last.text = "\n".join([table([[text for _, _, text in above.cells]]), *rows])
+                result.pop()
+            result.append(last)
+        elif last and line.page == last.page + 1 and (places := _places(line, last)):
+            row = [""] * len(last.cells)
+            for place, (_, _, text) in zip(places, line.cells, strict=True):
+                row[place] = text
+            written = table([row]).splitlines()[0]
+            if written != last.text.splitlines()[0]:  # the head, repeated
+                last.text += f"\n{written}"
+        else:
+            result.append(line)
+            last = None
+    return result
+
+
+def _places(line: PrintedLine, above: PrintedLine) -> list[int] | None:
+    """Return in which columns of a table the cells of a line stand, None if it is no row of it."""
+    return is_in_columns([(x0, x1) for x0, x1, _ in line.cells], [(x0, x1) for x0, x1, _ in above.cells])
+
+
+def _is_own_head(line: PrintedLine, below: PrintedLine) -> bool:
+    """Return whether a line is the head of the table below it: it stands close to it, and a cell over each of its columns."""
+    near = line.page == below.page and 0 < line.baseline - below.baseline < 2.5 * line.size
+    return not line.table and near and _places(line, below) == list(range(len(below.cells)))
 
 
 def _cut_repeated(pages: list[PrintedPage]) -> None:
@@ -249,7 +289,9 @@ def _whole(last: _Paragraph, one: _Paragraph) -> str | None:
     if last.table and one.table:
         rows, more = last.text.splitlines(), one.text.splitlines()
         same = rows[0] == more[0]
-        places = abs(before.x0 - line.x0) < 1 and abs(before.x1 - line.x1) < 1
+        places = (abs(before.x0 - line.x0) < 1 and abs(before.x1 - line.x1) < 1) or (
+            _places(line, before) == list(range(len(before.cells)))
+        )
         if over and (same or places) and rows[1] == more[1]:
             return "\n".join([*rows, *(more[2:] if same else [more[0], *more[2:]])])
         return None

@@ -18,7 +18,15 @@ from typing import Final, Literal
 from tasks.documents.glyphs import Rule
 from tasks.documents.printed_displays import aligned, begins_with_relation, common_sign, is_below
 from tasks.documents.printed_math import FUNCTIONS, Box, composed, formula, runs_of
-from tasks.documents.printed_tables import PrintedTable, ruled_parts, table_of, unruled_tables
+from tasks.documents.printed_tables import (
+    LEAST_ROWS,
+    PrintedTable,
+    cells_of,
+    ruled_parts,
+    sides,
+    table_of,
+    unruled_tables,
+)
 
 _WORD_GAP: Final = 0.15  # in sizes of the font
 _BLANK: Final = 0.22  # the least blank after a comma of a sentence; in a formula it is smaller
@@ -41,7 +49,8 @@ class PrintedLine:
 
     text: with formulas between \\( and \\). latex: the whole line as a formula. share: the part of its width that is formulas.
     tag: the number of an equation at its right end. lead: the words at its beginning that are printed in another style than the rest.
-    left, right: the edges of its column. table: it is a table, and its text is Markdown.
+    left, right: the edges of its column. table: it is a table, and its text is Markdown. cells: left side, right side and text of
+    what stands apart in one of the first lines of a column; of a table the sides of its columns.
     """
 
     text: str
@@ -61,6 +70,7 @@ class PrintedLine:
     bold: bool = False
     italic: bool = False
     table: bool = False
+    cells: Sequence[tuple[float, float, str]] = ()
 
 
 def lines_of(boxes: list[Box], rules: Sequence[Rule], page: int) -> list[PrintedLine]:
@@ -89,6 +99,10 @@ def _lines(rows: list[list[Box]], page: int, left: float, right: float) -> list[
     """Return rows from top to bottom as lines; those of a table, or of one display, as one."""
     lines: list[PrintedLine] = []
     single = [_line(row, page, left, right) for row in rows]
+    for line, row in zip(single[:LEAST_ROWS], rows, strict=False):  # they may be the last rows of a table
+        cells = cells_of(row)
+        if len(cells) > 1:
+            line.cells = [(*sides(cell), _line(cell, page, left, right).text) for cell in cells]
     tables = {first: (stop, one) for first, stop, one in unruled_tables(rows)}
     number = 0
     while number < len(rows):
@@ -153,6 +167,7 @@ def _table(table: PrintedTable, page: int, left: float, right: float) -> Printed
     return PrintedLine(
         text, min(box.x0 for box in boxes), max(box.x1 for box in boxes), min(box.y0 for box in boxes),
         max(box.y1 for box in boxes), _baseline(table.rows[0]), _size(boxes), page, left, right, table=True,
+        cells=[(*column, "") for column in table.columns],
     )  # fmt: skip
 
 

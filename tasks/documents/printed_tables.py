@@ -4,7 +4,7 @@ A ruled table is what stands between the first and the last of two rules or more
 without rules is three rows or more, of the same number of cells, whose columns share their left sides, their middles or their
 right sides; numbered items, numbered lines of a program and notes beside running text are none. A cell that spans columns stands in
 the first of them. A cell of several lines becomes several rows. The parts of a table on two pages are joined in
-tasks.documents.printed_document, unless the part on the second page has fewer than three rows and no rules.
+tasks.documents.printed_document; one or two rows without rules are a part if their cells stand in the columns of the table before.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CELL_GAP: Final = 0.8  # the least space between two cells, in sizes of the fon
 _SAME_EDGE: Final = 2.0  # points
 _LEAST_WIDTH: Final = 30.0  # points, of a ruled table
 _MOST: Final = 50  # parts of a page that are looked at as ruled tables
-_LEAST_ROWS: Final = 3  # of a table without rules
+LEAST_ROWS: Final = 3  # of a table without rules
 _WIDEST: Final = 0.55  # part of the width of the page's text that a cell of it has at most
 _MARK: Final = re.compile(r"[•●▪◦–*]|[(\[]?\w{1,3}[.)\]]")  # of an item of a list
 
@@ -35,6 +35,15 @@ class PrintedTable:
 
     rows: list[BoxRow]
     cells: list[list[BoxRow]]
+
+    @property
+    def columns(self) -> list[tuple[float, float]]:
+        """The left and right side of each column."""
+        return [
+            (min(box.x0 for box in boxes), max(box.x1 for box in boxes)) if boxes else (0.0, 0.0)
+            for column in zip(*self.cells, strict=True)
+            for boxes in [[box for cell in column for box in cell]]
+        ]
 
     def markdown(self, text_of: Callable[[BoxRow], str]) -> str:
         """Return the table as Markdown. `text_of` is given the boxes of a cell."""
@@ -89,7 +98,7 @@ def _separates(rule: Rule, boxes: Sequence[Box], whole: Rule) -> bool:
 
 def table_of(rows: list[BoxRow]) -> PrintedTable | None:
     """Return the rows between two rules as a table, None if they are not of several cells."""
-    cells = [_cells(row) for row in rows]
+    cells = [cells_of(row) for row in rows]
     most = max((len(row) for row in cells), default=0)
     if len(rows) < 2 or most < 2:
         return None
@@ -99,7 +108,7 @@ def table_of(rows: list[BoxRow]) -> PrintedTable | None:
 
 def unruled_tables(rows: list[BoxRow]) -> list[tuple[int, int, PrintedTable]]:
     """Return (first row, row after the last, table) of the tables without rules among the rows of a column."""
-    cells = [_cells(row) for row in rows]
+    cells = [cells_of(row) for row in rows]
     width = max((row[-1].x1 for row in rows), default=0.0) - min((row[0].x0 for row in rows), default=0.0)
     tables: list[tuple[int, int, PrintedTable]] = []
     first = 0
@@ -112,7 +121,7 @@ def unruled_tables(rows: list[BoxRow]) -> list[tuple[int, int, PrintedTable]]:
             and _have_columns(cells[first : stop + 1])
         ):
             stop += 1
-        if stop - first >= _LEAST_ROWS and not _is_list(cells[first:stop], width):
+        if stop - first >= LEAST_ROWS and not _is_list(cells[first:stop], width):
             tables.append((first, stop, PrintedTable(rows[first:stop], cells[first:stop])))
         first = stop
     return tables
@@ -143,7 +152,31 @@ def _have_columns(rows: Sequence[Sequence[BoxRow]]) -> bool:
     return True
 
 
-def _cells(row: BoxRow) -> list[BoxRow]:
+def sides(cell: BoxRow) -> tuple[float, float]:
+    """Return the left and right side of a cell."""
+    return cell[0].x0, max(box.x1 for box in cell)
+
+
+def is_in_columns(
+    cells: Sequence[tuple[float, float]], columns: Sequence[tuple[float, float]]
+) -> list[int] | None:
+    """Return in which column each of two cells or more stands; None if one shares neither a side nor the middle with a column, or
+    two are in one. Both are given by their sides."""
+    places: list[int] = []
+    for x0, x1 in cells:
+        same = [
+            place
+            for place, (left, right) in enumerate(columns)
+            if min(abs(x0 - left), abs(x1 - right), abs(x0 + x1 - left - right) / 2) < _SAME_EDGE
+        ]
+        if not same or (places and same[0] <= places[-1]):
+            return None
+        places.append(same[0])
+    return places if len(places) > 1 else None
+
+
+def cells_of(row: BoxRow) -> list[BoxRow]:
+    """Return the parts of a row that stand apart."""
     cells: list[BoxRow] = []
     for box in row:
         if cells and box.x0 - max(one.x1 for one in cells[-1]) < _CELL_GAP * box.size:

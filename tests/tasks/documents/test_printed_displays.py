@@ -161,3 +161,25 @@ Nothing follows it.\end{{document}}"""
     cells = [f"| {n} | {n * n} | {n**3} |" for n in range(1, 46)]
     assert table.splitlines() == ["| Number | Square | Cube |", "| --- | --- | --- |", *cells]
     assert document.elements[-1].text == "Nothing follows it."
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+@pytest.mark.parametrize("rules", [True, False])
+@pytest.mark.parametrize("head", [True, False])
+def test_the_last_rows_of_a_table_on_the_next_page_are_joined_to_it(
+    rows: int, rules: bool, head: bool, tmp_path: Path
+) -> None:
+    rule = r"\hline" if rules else ""
+    again = r"\endhead" if head else ""
+    # \pagebreak between two rows of a longtable puts the last ones on the next page
+    body = [rf"{n} & item {n} & {n * n}" for n in range(1, 9)]
+    written = r" \\ ".join(body[:-rows]) + r" \\ \pagebreak " + r" \\ ".join(body[-rows:])
+    source = rf"""\documentclass{{article}}\usepackage{{longtable}}\begin{{document}}\section{{Values}}
+A long table follows behind these words, and it ends on the next page.
+\begin{{longtable}}{{rlr}} {rule} Number & Name & Square \\ {rule} {again} {written} \\ {rule} \end{{longtable}}
+Words follow it. The value at 2 is 4, and no more than that.\end{{document}}"""
+    document = reader("pdf").read(pdflatex(source, tmp_path), "a.pdf", ReadOptions())
+    (table,) = [one.text for one in document.elements if one.kind == "table"]
+    cells = [f"| {n} | item {n} | {n * n} |" for n in range(1, 9)]
+    assert table.splitlines() == ["| Number | Name | Square |", "| --- | --- | --- |", *cells]
+    assert document.elements[-1].text == "Words follow it. The value at 2 is 4, and no more than that."
