@@ -17,14 +17,44 @@ from typing import Final
 
 from pylatexenc.latex2text import LatexNodes2Text, get_default_latex_context_db
 
-from tasks.documents.assembly import NAMES, PICTURE, UNKNOWN, flat, indented, letter, roman, table, tidy
+from tasks.documents.assembly import NAMES, PICTURE, UNKNOWN, flat, indented, table, tidy
 from tasks.documents.document import Document, ElementKind
 from tasks.documents.formats import ReadOptions, UnreadableDocument
 from tasks.documents.includes import resolved
 from tasks.documents.labelled import LabelledAssembly
-from tasks.documents.latex_math import displayed, formula, with_whole_formulas
+from tasks.documents.latex_layout import (
+    after_arguments,
+    all_below,
+    content_end,
+    ends_bare,
+    fenced,
+    items_of,
+    mark_of,
+    plain_text,
+    statement_span,
+    unwrapped,
+)
+from tasks.documents.latex_math import displayed, formula
 from tasks.documents.latex_numbers import DISPLAYS, LatexNumbers
 from tasks.documents.latex_tree import VERBATIM, TexNode, tex_tree
+from tasks.documents.latex_vocabulary import (
+    BARE,
+    CODE,
+    FLOATS,
+    INPUTS,
+    LEVELS,
+    LISTS,
+    PICTURES,
+    PLAIN_LISTS,
+    REFERENCES,
+    SECTIONS,
+    SIGNS,
+    SILENT,
+    SKIPPED,
+    STYLES,
+    TABLES,
+    TITLED,
+)
 from tasks.documents.macros import Macros, without_tex_comments
 from tasks.documents.references import Target, resolve
 from tasks.documents.sections import is_cut, kind_below, kind_of_name, number_of
@@ -34,57 +64,6 @@ suffixes = (".tex", ".ltx", ".latex")
 MAX_INPUTS: Final = 2_000
 MAX_EXPANSIONS: Final = 50_000  # of the document's macros, in text
 
-_LEVELS: Final = {
-    "part": 1, "chapter": 1, "section": 2, "subsection": 3, "subsubsection": 4, "paragraph": 5, "subparagraph": 6,
-    "chapterpage": 1, "eocesolch": 1,
-}  # fmt: skip
-_TABLES: Final = frozenset({"tabular", "tabular*", "tabularx", "longtable", "tabulary", "array"})
-_LISTS: Final = frozenset({
-    "enumerate", "itemize", "description", "parts", "subparts", "subsubparts", "compactenum", "compactitem", "tasks", "inparaenum",
-    "enumeratea", "enumeratei",
-})  # fmt: skip
-_PLAIN_LISTS: Final = frozenset({"itemize", "description", "compactitem"})
-_FLOATS: Final = frozenset(
-    {"figure", "figure*", "table", "table*", "wrapfigure", "marginfigure", "sidewaystable", "longtable"}
-)
-_PICTURES: Final = frozenset({"tikzpicture", "pgfpicture", "picture", "asy", "pspicture", "tikzcd", "axis"})
-_SKIPPED: Final = frozenset({
-    "comment", "filecontents", "filecontents*", "thebibliography", "theindex", "titlepage", "tocpage",
-})  # fmt: skip
-_CODE: Final = frozenset(
-    {"verbatim", "verbatim*", "lstlisting", "minted", "Verbatim", "alltt", "Sinput", "Soutput"}
-)
-_INPUTS: Final = frozenset({"input", "include", "subfile", "import", "subimport", "subincludefrom"})
-_SILENT: Final = frozenset({
-    "label", "index", "vspace", "hspace", "vskip", "hskip", "setlength", "addtolength", "newcommand", "renewcommand",
-    "providecommand", "newenvironment", "renewenvironment", "newtheorem", "theoremstyle", "usepackage", "RequirePackage",
-    "documentclass", "pagestyle", "thispagestyle", "bibliography", "bibliographystyle", "cite", "citep", "citet", "citealp", "color",
-    "footfullcite", "footcite", "nocite", "includeonly", "hypersetup", "geometry", "graphicspath", "DeclareMathOperator", "cline",
-    "cmidrule", "setcounter", "addtocounter", "fontsize", "rule", "phantom", "vphantom", "hphantom", "pagecolor", "definecolor",
-    "newcounter", "stepcounter", "refstepcounter", "addcontentsline", "title", "author", "date", "printindex", "tableofcontents",
-    "listoffigures", "maketitle", "chaptersection", "footnotemark", "newtcbtheorem", "declaretheorem", "hyphenation", "nolinkurl",
-    "markboth", "markright", "enlargethispage", "columnbreak", "newlength", "settowidth", "tikzset", "pgfplotsset", "chaptertitle",
-    "setkeys", "setlist", "lstset", "newif", "bibitem", "glossary", "nomenclature", "printbibliography", "tag", "notag",
-    "nonumber", "marginpar", "marginnote", "todo", "looseness", "linespread", "arraystretch", "AtBeginDocument", "makeindex",
-})  # fmt: skip
-_STYLES: Final = {
-    "emph": "*", "textit": "*", "textsl": "*", "term": "**", "textbf": "**", "termsub": "**", "texttt": "`", "defn": "**",
-    "underline": "", "data": "", "key": "**", "keyword": "**",
-}  # fmt: skip
-_SIGNS: Final = {
-    "$": "$", "%": "%", "&": "&", "_": "_", "#": "#", "{": "{", "}": "}", " ": " ", ",": " ", ";": " ", ":": " ", "!": "", "/": "",
-    "\\": "\n", "newline": "\n", "par": "\n\n", "linebreak": "\n", "-": "", "@": "", "quad": " ", "qquad": " ", "enspace": " ",
-    "thinspace": " ", "us": "_", "textbackslash": "\\", "ldots": "…", "dots": "…", "textellipsis": "…", "bigskip": "\n\n",
-    "medskip": "\n\n", "smallskip": "\n\n", "LaTeX": "LaTeX", "TeX": "TeX", "textasciitilde": "~", "textasciicircum": "^",
-    "hfill": " ", "tabularnewline": "\n", "checkmark": "✓", "slash": "/", "pounds": "£",
-}  # fmt: skip
-_SPECIALS: Final = {"~": " ", "``": "“", "''": "”", "--": "–", "---": "—", "!`": "¡", "?`": "¿", "`": "‘"}
-_BARE: Final = frozenset(
-    {"question", "problem", "exercise", "ex", "Exercise", "Problem", "Question", "bonusquestion"}
-)
-_REFERENCES: Final = frozenset({"ref", "eqref", "autoref", "cref", "Cref", "nameref", "vref", "hyperref"})
-_TITLED: Final = frozenset({"qt", "exercisetitle", "tipBoxTitle"})
-_SECTIONS: Final = {"exercisesheader": "Exercises", "reviewexercisesheader": "Review exercises"}
 # \ref in words, and as it is left in formulas
 _REFERENCE = re.compile("\0([A-Za-z]+):([^\0]*)\0|" + r"\\(eqref|ref|autoref|[cC]ref|vref)\*?\s*\{([^{}]*)\}")
 _LABEL = re.compile(r"\\label\s*\{([^{}]*)\}")
@@ -226,7 +205,7 @@ class _LatexReading:
         self.numbers.read(self._tree(), self.file.source.text, self._number_input)
 
     def _number_input(self, node: TexNode) -> None:
-        if node.name not in _INPUTS or not (node.arguments or node.name == "input"):
+        if node.name not in INPUTS or not (node.arguments or node.name == "input"):
             return
         _, path = self._named_input(node)
         if path is None or path == self.name or path in self.trees or len(self.trees) > MAX_INPUTS:
@@ -250,14 +229,9 @@ class _LatexReading:
         while place < len(nodes):
             node = nodes[place]
             place += 1
-            if (
-                node.kind == "macro"
-                and node.name in _BARE
-                and not node.arguments
-                and self._begins_paragraph()
-            ):
+            if node.kind == "macro" and node.name in BARE and not node.arguments and self._begins_paragraph():
                 end = place
-                while end < len(nodes) and not _ends_bare(nodes[end], node.name):
+                while end < len(nodes) and not ends_bare(nodes[end], node.name):
                     end += 1
                 body = nodes[place:end]
                 if any(one.kind != "text" or one.text.strip() for one in body):
@@ -286,8 +260,8 @@ class _LatexReading:
             self._environment(node)
         elif node.kind == "verbatim" and node.name in VERBATIM:
             self._flush()
-            if node.name not in _SKIPPED:
-                self._add("code", _fenced(node), node)
+            if node.name not in SKIPPED:
+                self._add("code", fenced(node), node)
         elif node.kind == "macro" and self._macro(node):
             return
         else:
@@ -304,7 +278,7 @@ class _LatexReading:
             if re.fullmatch(r"\n[ \t\r]*\n\s*", part):
                 self._flush()
             elif part:
-                self._append(_plain(part), TexNode("text", place, place + len(part)))
+                self._append(plain_text(part), TexNode("text", place, place + len(part)))
             place += len(part)
 
     def _append(self, text: str, node: TexNode) -> None:
@@ -321,7 +295,7 @@ class _LatexReading:
     def _flush(self) -> None:
         """End the paragraph."""
         run, self.run = self.run, _Run()
-        text = _unwrapped("".join(run.pieces))
+        text = unwrapped("".join(run.pieces))
         if text and run.start is not None:
             self._add("text", text, TexNode("text", run.start, run.end))
 
@@ -378,11 +352,11 @@ class _LatexReading:
     def _macro(self, node: TexNode) -> bool:
         """Read a macro that is more than text, and return whether it is."""
         name = node.name
-        if name in _LEVELS and node.arguments:
-            self._heading(self._inline(node.arguments[-1].children), _LEVELS[name], node)
-        elif name in _SECTIONS:
-            self._heading(_SECTIONS[name], 3, node)
-        elif name in _INPUTS and (node.arguments or name == "input"):
+        if name in LEVELS and node.arguments:
+            self._heading(self._inline(node.arguments[-1].children), LEVELS[name], node)
+        elif name in SECTIONS:
+            self._heading(SECTIONS[name], 3, node)
+        elif name in INPUTS and (node.arguments or name == "input"):
             self._input(node)
         elif name == "label":
             self._label(node, self.last_label)
@@ -412,7 +386,7 @@ class _LatexReading:
 
     def _is_element(self, node: TexNode) -> bool:
         """Return whether a macro is an exercise or the like: its name says so, it begins a paragraph, and has a text."""
-        if not node.arguments or not self._begins_paragraph() or node.name in _SILENT or node.name in _STYLES:
+        if not node.arguments or not self._begins_paragraph() or node.name in SILENT or node.name in STYLES:
             return False
         inner = self.file.source.text[node.arguments[0].start : node.arguments[0].end]
         return kind_of_name(node.name) is not None and len(inner.split()) > 2
@@ -476,27 +450,27 @@ class _LatexReading:
         name = node.name
         if name in DISPLAYS:
             self._formula(node, name)
-        elif name in _SKIPPED:
+        elif name in SKIPPED:
             self._flush()
-        elif name in _LEVELS:
+        elif name in LEVELS:
             group = next((one for one in node.children if one.kind == "group"), None)
             if group is not None:
-                self._heading(self._inline(group.children), _LEVELS[name], node)
+                self._heading(self._inline(group.children), LEVELS[name], node)
             self._remember(node, self.last_label)
-        elif name in _CODE:
+        elif name in CODE:
             self._flush()
-            self._add("code", _fenced(node), node)
-        elif name in _FLOATS and name != "longtable":
+            self._add("code", fenced(node), node)
+        elif name in FLOATS and name != "longtable":
             self._float(node)
-        elif name in _TABLES:
+        elif name in TABLES:
             self._flush()
             self._add("table", self._table(node), node)
-        elif name in _LISTS:
+        elif name in LISTS:
             self._list_block(node)
         elif name in ("quote", "quotation", "verse"):
             self._flush()
             self._add("text", "> " + self._content(node.children)[0].replace("\n", "\n> "), node)
-        elif name in _PICTURES:
+        elif name in PICTURES:
             self._append(PICTURE, node)
         elif name == "document":
             # what stands before it defines macros, and is no text
@@ -511,18 +485,18 @@ class _LatexReading:
             text = self._content(body)[0]
             self._add("text", f"**{title}.** {text}" if title and text else text or title, node)
         else:
-            self._walk(_after_arguments(node))
+            self._walk(after_arguments(node))
 
     def _kind(self, node: TexNode) -> ElementKind | None:
         """Return what an environment is, None for one that only holds others."""
         kind = kind_of_name(self.titles.get(node.name, node.name))
         if kind is None or any(
             one.kind == "environment" and kind_of_name(self.titles.get(one.name, one.name)) == kind
-            for one in _below(node.children)
+            for one in all_below(node.children)
         ):
             return None
         holds = node.name.lower().endswith("s") and any(
-            one.kind == "macro" and (one.name == "item" or one.name in _BARE) for one in node.children
+            one.kind == "macro" and (one.name == "item" or one.name in BARE) for one in node.children
         )
         return None if holds and kind == "exercise" else kind
 
@@ -562,7 +536,7 @@ class _LatexReading:
         self.in_exercise += kind in ("exercise", "hint", "answer", "solution")
         if statement is not None:
             place = self._add(
-                kind, self._inline_content(statement.children), _statement_span(node, statement), label=label
+                kind, self._inline_content(statement.children), statement_span(node, statement), label=label
             )
             text, printed = self._content(children)
             begins = [
@@ -570,7 +544,7 @@ class _LatexReading:
                 for one in children
                 if one.name != "label" and (one.kind != "text" or one.text.strip())
             ]
-            rest = TexNode("group", min(begins), _content_end(node, self.file.source.text))
+            rest = TexNode("group", min(begins), content_end(node, self.file.source.text))
             self._add("solution", text, rest, label=label, of=place)
         else:
             text, printed = self._content(children)
@@ -644,17 +618,18 @@ class _LatexReading:
         self.counts[name] += 1
         number = f"{name} {self.counts[name]}"
         inside = next(
-            (one for one in _below(node.children) if one.kind == "environment" and one.name in _TABLES), node
+            (one for one in all_below(node.children) if one.kind == "environment" and one.name in TABLES),
+            node,
         )
         self._remember(node, str(self.counts[name]), self._target(inside, name=number))
         before, self.run = self.run, _Run()
-        for one in _below(node.children):
-            if one.kind == "environment" and one.name in _TABLES:
+        for one in all_below(node.children):
+            if one.kind == "environment" and one.name in TABLES:
                 self._add("table", self._table(one), one)
             elif one.kind == "environment" and one.name in DISPLAYS:
                 self._add("formula", self._display(one, one.name), one)
-        pictures = [text for one in _below(node.children) if (text := self._picture(one))]
-        for one in _below(node.children):
+        pictures = [text for one in all_below(node.children) if (text := self._picture(one))]
+        for one in all_below(node.children):
             if one.kind == "macro" and one.name in ("caption", "captionof") and one.arguments:
                 text = "\n\n".join([self._content(one.arguments[-1].children)[0], *pictures])
                 pictures = []
@@ -663,7 +638,7 @@ class _LatexReading:
 
     def _list_block(self, node: TexNode) -> None:
         """Add a list: a part of a paragraph, or, below a heading of exercises or answers, exercises or answers."""
-        if self.below is None or node.name in _PLAIN_LISTS - {"description"}:
+        if self.below is None or node.name in PLAIN_LISTS - {"description"}:
             if self.run.start is not None:
                 self.run.pieces.append("\n\n")
             self._append(self._list(node), node)
@@ -672,7 +647,7 @@ class _LatexReading:
             self._flush()
             return
         self._flush()
-        for number, (mark, body, start, end) in enumerate(_items(node), 1):
+        for number, (mark, body, start, end) in enumerate(items_of(node), 1):
             given = number_of(self._inline(mark.children)) if mark is not None else None
             name = f"Exercise {given or self.hint or number}"
             self.hint = None
@@ -689,7 +664,7 @@ class _LatexReading:
         """Return (Markdown of the content of an element, what is printed to it inside)."""
         printed: list[_Printed] = []
         text = self._joined(nodes, printed)
-        return _unwrapped(text), printed
+        return unwrapped(text), printed
 
     def _joined(self, nodes: Sequence[TexNode], printed: list[_Printed] | None) -> str:
         return "".join(self._piece(node, printed) for node in nodes)
@@ -702,7 +677,7 @@ class _LatexReading:
             case "comment":
                 return ""
             case "text":
-                return _plain(node.text)
+                return plain_text(node.text)
             case "group":
                 return self._joined(node.children, printed)
             case "math":
@@ -711,7 +686,7 @@ class _LatexReading:
                 return f"\n\n{self._display(node, '')}\n\n"
             case "verbatim":
                 if node.name in VERBATIM:
-                    return f"\n\n{_fenced(node)}\n\n" if node.name not in _SKIPPED else ""
+                    return f"\n\n{fenced(node)}\n\n" if node.name not in SKIPPED else ""
                 return f"`{node.text}`"
             case "environment":
                 return self._inner_environment(node, printed)
@@ -722,40 +697,40 @@ class _LatexReading:
         name = node.name
         if name in DISPLAYS:
             return f"\n\n{self._display(node, name)}\n\n"
-        if name in _LISTS:
+        if name in LISTS:
             return f"\n\n{self._list(node, printed)}\n\n"
-        if name in _TABLES:
+        if name in TABLES:
             return f"\n\n{self._table(node)}\n\n"
-        if name in _CODE:
-            return f"\n\n{_fenced(node)}\n\n"
-        if name in _SKIPPED:
+        if name in CODE:
+            return f"\n\n{fenced(node)}\n\n"
+        if name in SKIPPED:
             return ""
-        if name in _PICTURES:
+        if name in PICTURES:
             return " [Figure] "
         kind = kind_of_name(self.titles.get(name, name))
         if printed is not None and kind in ("hint", "answer", "solution"):
             printed.append(_Printed(kind, node))
             return ""
-        return f"\n\n{self._joined(_after_arguments(node), printed)}\n\n"
+        return f"\n\n{self._joined(after_arguments(node), printed)}\n\n"
 
     def _inner_macro(self, node: TexNode, printed: list[_Printed] | None) -> str:
         name = node.name
         if name in self.macros.known:
             return self._expanded(node)
-        if name in _SIGNS:
-            return _SIGNS[name]
-        if name in _SILENT:
+        if name in SIGNS:
+            return SIGNS[name]
+        if name in SILENT:
             return ""
-        if name in _STYLES and node.arguments:
+        if name in STYLES and node.arguments:
             text = self._joined(node.arguments[0].children, printed)
             bare = text.strip()
-            mark = _STYLES[name]
+            mark = STYLES[name]
             return text.replace(bare, f"{mark}{bare}{mark}", 1) if bare and "\n\n" not in bare else text
-        if name in _TITLED and node.arguments:
+        if name in TITLED and node.arguments:
             return f"**{flat(self._inline(node.arguments[0].children)).rstrip('.')}.** "
         if name == "pageref":
             return _UNNUMBERED
-        if name in _REFERENCES and node.arguments:
+        if name in REFERENCES and node.arguments:
             return f"\0{name}:{self._words(node.arguments[-1])}\0"
         if name in ("footnote", "footnotetext") and node.arguments:
             return f" [{flat(self._inline(node.arguments[-1].children))}]"
@@ -765,9 +740,9 @@ class _LatexReading:
             return self._inline(node.arguments[1].children)
         if name in ("url", "path"):
             return self._words(node.arguments[0]) if node.arguments else ""
-        if name in _LEVELS and node.arguments:
+        if name in LEVELS and node.arguments:
             return f"\n\n**{flat(self._inline(node.arguments[-1].children))}**\n\n"
-        if name in _INPUTS:
+        if name in INPUTS:
             return ""
         if name == "part" or name == "item":
             return "\n"
@@ -794,7 +769,7 @@ class _LatexReading:
 
     def _picture(self, node: TexNode) -> str | None:
         """Return what stands for a picture, with its alternative text; None for another node."""
-        if node.kind == "environment" and node.name in _PICTURES:
+        if node.kind == "environment" and node.name in PICTURES:
             return PICTURE
         if node.kind != "macro" or not re.search(
             r"graphics|^figures?|figurefullpath|^image", node.name, re.IGNORECASE
@@ -832,18 +807,18 @@ class _LatexReading:
         return str(LatexNodes2Text().latex_to_text(text, tolerant_parsing=True)).strip("\n")
 
     def _list(self, node: TexNode, printed: list[_Printed] | None = None) -> str:
-        numbered = node.name not in _PLAIN_LISTS
+        numbered = node.name not in PLAIN_LISTS
         self.list_depth += numbered
         style = self._words(node.optional)[1:-1] if node.optional is not None else ""
         depth = self.list_depth + (self.in_exercise > 0)
         lines = []
-        for number, (mark, body, _, _) in enumerate(_items(node), 1):
-            text = _unwrapped(self._joined(body, printed))
+        for number, (mark, body, _, _) in enumerate(items_of(node), 1):
+            text = unwrapped(self._joined(body, printed))
             given = flat(self._inline(mark.children)) if mark is not None else None
             if given is not None:
                 sign = f"- **{given}**" if node.name == "description" else given
             else:
-                sign = _sign(style, number, depth) if numbered else "-"
+                sign = mark_of(style, number, depth) if numbered else "-"
             if text or sign != "-":
                 lines.append(f"{sign} {indented(text, 4 if numbered else 2)}".strip())
         self.list_depth -= numbered
@@ -851,7 +826,7 @@ class _LatexReading:
 
     def _table(self, node: TexNode) -> str:
         rows: list[list[str]] = [[""]]
-        for one in _after_arguments(node):
+        for one in after_arguments(node):
             if one.kind == "macro" and one.name in ("\\", "tabularnewline", "cr"):
                 rows.append([""])
             elif one.kind == "macro" and one.name in (
@@ -871,135 +846,8 @@ class _LatexReading:
                     rows[-1] += [""] * min(int(width) - 1, 50)
             elif one.kind == "text" and "&" in one.text:
                 first, *others = one.text.split("&")
-                rows[-1][-1] += _plain(first)
-                rows[-1] += [_plain(other) for other in others]
+                rows[-1][-1] += plain_text(first)
+                rows[-1] += [plain_text(other) for other in others]
             else:
                 rows[-1][-1] += self._piece(one, None)
         return table([row for row in rows if any(cell.strip() for cell in row)])
-
-
-def _fenced(node: TexNode) -> str:
-    return "```\n" + node.text.strip("\r\n") + "\n```"
-
-
-def _statement_span(node: TexNode, statement: TexNode) -> TexNode:
-    """Return the beginning of an environment up to the end of the argument that states the example."""
-    return TexNode("group", node.start, statement.end)
-
-
-def _content_end(node: TexNode, text: str) -> int:
-    closing = text.rfind("\\end", node.start, node.end)
-    return closing if closing > 0 else node.end
-
-
-def _below(nodes: Sequence[TexNode]) -> list[TexNode]:
-    """Return the nodes and all that is in them, in order."""
-    result: list[TexNode] = []
-    stack = list(reversed(nodes))
-    while stack:
-        node = stack.pop()
-        result.append(node)
-        stack += reversed([*node.arguments, *node.children])
-    return result
-
-
-def _after_arguments(node: TexNode) -> list[TexNode]:
-    """Return the content of an environment without the arguments of layout at its beginning, such as {2} or {lcr}."""
-    children = list(node.children)
-    while (
-        children
-        and children[0].kind == "group"
-        and node.name
-        in (
-            "adjustwidth",
-            "minipage",
-            "multicols",
-            "tabularx",
-            "tabular*",
-            "tasks",
-            "parts",
-            "longtable",
-            "wrapfigure",
-            "spacing",
-            "columns",
-            "column",
-            "adjustbox",
-        )
-    ):
-        children.pop(0)
-    return children
-
-
-def _ends_bare(node: TexNode, name: str) -> bool:
-    if node.kind == "macro":
-        return node.name == name or node.name in _LEVELS or node.name in _BARE
-    return False
-
-
-def _items(node: TexNode) -> list[tuple[TexNode | None, list[TexNode], int, int]]:
-    """Return (mark, content, start, end) of each item of a list."""
-    items: list[tuple[TexNode | None, list[TexNode], int, int]] = []
-    for one in node.children:
-        if one.kind == "macro" and one.name in ("item", "part", "subpart", "subsubpart", "task", "question"):
-            items.append((one.optional, [], one.start, one.end))
-        elif items:
-            mark, body, start, end = items[-1]
-            body.append(one)
-            end = one.end if one.kind != "text" or one.text.strip() else end
-            items[-1] = (mark, body, start, end)
-    return items
-
-
-def _sign(style: str, number: int, depth: int) -> str:
-    """Return the mark of an item, from the option of its list, such as (a) or label=\\roman*., or from its depth."""
-    named = re.search(r"\\(alph|Alph|roman|Roman|arabic)\b\s*\*?", style)
-    short = re.search(r"(?<![\\\w])[aAiI1](?!\w)", style) if named is None else None
-    if named is None and short is None:
-        value = (f"{number}.", f"({letter(number)})", f"{roman(number)}.", f"{letter(number).upper()}.")
-        return value[(depth - 1) & 3]
-    match = named or short
-    assert match is not None
-    how = (
-        match[1] if named else {"a": "alph", "A": "Alph", "i": "roman", "I": "Roman", "1": "arabic"}[match[0]]
-    )
-    values = {
-        "alph": letter(number), "Alph": letter(number).upper(), "roman": roman(number), "Roman": roman(number).upper(),
-        "arabic": str(number),
-    }  # fmt: skip
-    before = re.search(r"[(\[]?$", re.sub(r"\\\w+\*?|[{}]|label\s*=", "", style[: match.start()]))
-    after = re.match(r"\s*[).\]:]*", re.sub(r"[{}]", "", style[match.end() :]))
-    return (
-        f"{before[0] if before else ''}{values[how]}{after[0].strip() if after else ''}"
-        if after and after[0].strip()
-        else f"{values[how]}."
-    )
-
-
-def _plain(text: str) -> str:
-    """Return a text without the indentation of its lines: that of the result nests lists."""
-    bare = re.sub(r"\n[ \t]+", "\n", text)
-    return _SPECIALS.get(bare, bare.replace("``", "“").replace("''", "”"))
-
-
-def _unwrapped(text: str) -> str:
-    """Return a text whose lines are joined within paragraphs, except those of lists, tables and formulas."""
-    paragraphs: list[str] = []
-    for paragraph in re.split(r"\n(?:[ \t\r]*\n)+", text.strip("\n")):
-        pieces: list[str] = []  # lines, each after the first with what joins it to the one before
-        inside = False  # an environment of a formula
-        for line in paragraph.split("\n"):
-            kept = re.match(r"\s*(?:[-|>]|\(?\w{1,4}[.)]\s|```|\\\[|\\\]|\\begin|\\end|&)|\s{4}", line) or (
-                pieces and pieces[-1].endswith(("\\\\", "\\["))
-            )
-            if not pieces:
-                first = line.rstrip() if re.match(r"\s{2,}", line) and paragraphs else line.strip()
-                pieces += [first] if first else []
-            elif kept or inside:
-                pieces.append("\n" + line.rstrip())
-            else:
-                pieces.append(" " + line.strip())
-            if "\\begin{" in line or "\\end{" in line:
-                inside = line.rfind("\\begin{") > line.rfind("\\end{")
-        if pieces and any(piece.strip() for piece in pieces):
-            paragraphs.append("".join(pieces))
-    return with_whole_formulas("\n\n".join(paragraphs))

@@ -9,152 +9,51 @@ a WeBWorK server are read as far as they are written in the document; `Document.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import Final
+from collections.abc import Sequence
 
-from tasks.documents.assembly import PICTURE, UNKNOWN, Assembly, flat, indented, letter, roman, table
+from tasks.documents.assembly import UNKNOWN, Assembly, flat, indented, letter, roman, table
 from tasks.documents.document import Document, ElementKind
 from tasks.documents.formats import ReadOptions
 from tasks.documents.latex_math import tagged
 from tasks.documents.macros import Macros
+from tasks.documents.pretext_nodes import (
+    PUNCTUATION,
+    code_parts,
+    equation_tags,
+    exercises_of,
+    ids_of,
+    marker,
+    picture_of,
+    place_of,
+    punctuated,
+    referred_names,
+)
+from tasks.documents.pretext_vocabulary import (
+    ATTACHED,
+    BLOCK,
+    CHARACTERS,
+    CUT,
+    DISPLAYS,
+    EXAMPLES,
+    EXERCISES,
+    FLOATS,
+    INLINE,
+    LABELLED,
+    LEFT_OUT,
+    LEVELS,
+    MARKS,
+    PROOFS,
+    REMARKS,
+    SPECIAL,
+    THEOREMS,
+    TRANSPARENT,
+)
 from tasks.documents.references import Target, resolve
 from tasks.documents.tree import TEXT, TreeNode
 from tasks.documents.xml_includes import Includes, included_paths
 
 suffixes = (".ptx",)
 
-_LEVELS: Final = {
-    "part": 1, "chapter": 1, "appendix": 1, "preface": 1, "section": 2, "subsection": 3, "subsubsection": 4, "paragraphs": 5,
-}  # fmt: skip
-_SPECIAL: Final = {
-    "exercises": "Exercises", "reading-questions": "Reading Questions", "worksheet": "Worksheet", "handout": "Handout",
-    "glossary": "Glossary", "acknowledgement": "Acknowledgements", "solutions": "Solutions",
-}  # fmt: skip
-_CUT: Final = frozenset(
-    {"references", "index", "index-part", "biography", "colophon", "titlepage", "docinfo"}
-)
-_THEOREMS: Final = frozenset(
-    [
-        "theorem",
-        "lemma",
-        "corollary",
-        "proposition",
-        "algorithm",
-        "claim",
-        "fact",
-        "identity",
-        "axiom",
-        "conjecture",
-        "principle",
-        "heuristic",
-        "hypothesis",
-        "assumption",
-    ]
-)
-_EXAMPLES: Final = frozenset({"example", "question", "problem"})
-_EXERCISES: Final = frozenset({"exercise", "project", "activity", "exploration", "investigation"})
-_PROOFS: Final = frozenset({"proof", "argument", "justification", "reasoning", "explanation", "case"})
-_REMARKS: Final = frozenset(
-    [
-        "remark",
-        "convention",
-        "note",
-        "observation",
-        "warning",
-        "insight",
-        "computation",
-        "technology",
-        "data",
-        "assemblage",
-        "aside",
-        "biographical",
-        "historical",
-        "objectives",
-        "outcomes",
-    ]
-)
-_ATTACHED: Final[dict[str, ElementKind]] = {"hint": "hint", "answer": "answer", "solution": "solution"}
-# they hold blocks, and have no look of their own
-_TRANSPARENT: Final = frozenset(
-    [
-        "book",
-        "article",
-        "pretext",
-        "mathbook",
-        "frontmatter",
-        "backmatter",
-        "mainmatter",
-        "introduction",
-        "conclusion",
-        "statement",
-        "sidebyside",
-        "sbsgroup",
-        "stack",
-        "figure",
-        "table",
-        "listing",
-        "list",
-        "subexercises",
-        "prelude",
-        "postlude",
-        "poem",
-        "webwork",
-        "page",
-        "interactive",
-        "prefigure",
-        "instructions",
-    ]
-)
-_LEFT_OUT: Final = frozenset(
-    [
-        "idx",
-        "notation",
-        "title",
-        "shorttitle",
-        "plaintitle",
-        "subtitle",
-        "creator",
-        "pg-code",
-        "setup",
-        "latex-image",
-        "asymptote",
-        "sageplot",
-        "caption",
-        "description",
-        "shortdescription",
-        "feedback",
-        "slate",
-        "condition",
-        "usage",
-        "macros",
-        "clearpage",
-        "pagebreak",
-        "tags",
-        "video",
-        "audio",
-    ]
-)
-_CHARACTERS: Final = {
-    "nbsp": " ", "ndash": "–", "mdash": "—", "ellipsis": "…", "midpoint": "·", "swungdash": "~", "permille": "‰",
-    "pilcrow": "¶", "section-mark": "§", "minus": "−", "times": "×", "solidus": "/", "obelus": "÷", "plusminus": "±",
-    "copyright": "©", "registered": "®", "trademark": "™", "phonomark": "℗", "copyleft": "🄯", "degree": "°", "prime": "′",
-    "dblprime": "″", "eighthnote": "♪", "flat": "♭", "doubleflat": "𝄫", "sharp": "♯", "doublesharp": "𝄪", "natural": "♮",
-    "lsq": "‘", "rsq": "’", "lq": "“", "rq": "”", "langle": "⟨", "rangle": "⟩", "lbrace": "{", "rbrace": "}",
-    "lbracket": "[", "rbracket": "]", "ad": "AD", "am": "AM", "bc": "BC", "ca": "ca.", "eg": "e.g.", "etal": "et al.",
-    "etc": "etc.", "ie": "i.e.", "nb": "n.b.", "pm": "PM", "ps": "P.S.", "vs": "vs.", "viz": "viz.", "tex": "TeX",
-    "latex": "LaTeX", "pretext": "PreTeXt", "webwork": "WeBWorK",
-}  # fmt: skip
-_MARKS: Final = {
-    "em": "*",
-    "term": "**",
-    "alert": "**",
-    "pubtitle": "*",
-    "foreign": "*",
-    "articletitle": "*",
-    "taxon": "*",
-}
 _ROOTS = re.compile(rb"<(?:pretext|mathbook)[\s>]")
 
 
@@ -190,36 +89,39 @@ class _Reading:
         self.labels: dict[str, str] = {}
         self.targets: dict[str, Target] = {}
         self.numbers: dict[int, int] = {}
-        self.tags = _equation_tags(root)
+        self.tags = equation_tags(root)
         self.formulas = {
-            _place(row): node for node in root.walk() if node.tag in ("md", "mdn") for row in node.all("mrow")
+            place_of(row): node
+            for node in root.walk()
+            if node.tag in ("md", "mdn")
+            for row in node.all("mrow")
         }
-        referred = {one for node in root.walk() if node.tag == "xref" for one in _names(node)}
-        self.shown = {_place(node) for node in root.walk() if referred.intersection(_ids(node))}
+        referred = {one for node in root.walk() if node.tag == "xref" for one in referred_names(node)}
+        self.shown = {place_of(node) for node in root.walk() if referred.intersection(ids_of(node))}
         for node in root.walk():
             if node.tag == "macros":
                 self.macros.collect(node.words())
             self._number(node)
         for node in root.walk():
-            for name in _ids(node):
+            for name in ids_of(node):
                 self._name(node, name)
         titles = (self._title(node) for node in [root, *root.elements()])
         self.out.document.title = _MARK.sub(r"\2", next(filter(None, titles), name.rpartition("/")[2]))
 
     def _name(self, node: TreeNode, name: str) -> None:
         """Record what references to a node are printed as, and what they are to."""
-        if tag := self.tags.get(_place(node)):
+        if tag := self.tags.get(place_of(node)):
             self.labels[name] = tag
-            whole = self.formulas.get(_place(node), node)  # of which it is a row
+            whole = self.formulas.get(place_of(node), node)  # of which it is a row
             self.targets[name] = Target(node.part, node.start, formula=self._display(whole))
             return
         self.labels[name] = _MARK.sub(r"\2", self._label(node) or node.tag)
         inside = (
-            next((one for one in node.walk() if one.tag == "tabular"), None) if node.tag in _FLOATS else None
+            next((one for one in node.walk() if one.tag == "tabular"), None) if node.tag in FLOATS else None
         )
         if inside is not None:
             self.targets[name] = Target(inside.part, inside.start, name=self.labels[name])
-        elif node.tag in _FLOATS | _EXERCISES | _EXAMPLES | _THEOREMS | {
+        elif node.tag in FLOATS | EXERCISES | EXAMPLES | THEOREMS | {
             "definition",
             "image",
             "interactive",
@@ -247,10 +149,10 @@ class _Reading:
 
     def _number(self, node: TreeNode) -> None:
         """Number the exercises of a division as they are printed, through its groups."""
-        if node.tag not in _SPECIAL:
+        if node.tag not in SPECIAL:
             return
         count = 0
-        for inner in _exercises_of(node):
+        for inner in exercises_of(node):
             count = (
                 int(inner.attributes["number"]) if inner.attributes.get("number", "").isdigit() else count + 1
             )
@@ -258,8 +160,8 @@ class _Reading:
 
     def _label(self, node: TreeNode) -> str | None:
         title = self._title(node)
-        if node.tag in _LEVELS or node.tag in _SPECIAL:
-            return title or _SPECIAL.get(node.tag)
+        if node.tag in LEVELS or node.tag in SPECIAL:
+            return title or SPECIAL.get(node.tag)
         name = node.tag.capitalize()
         if id(node) in self.numbers:
             name = f"{name} {self.numbers[id(node)]}"
@@ -271,34 +173,34 @@ class _Reading:
         """Add a heading for a division, if it is one, and its content."""
         last_theorem: int | None = None
         inner = level
-        if node.tag in _LEVELS or node.tag in _SPECIAL:
-            own = _LEVELS.get(node.tag, level)
-            title = self._title(node) or _SPECIAL.get(node.tag, "")
+        if node.tag in LEVELS or node.tag in SPECIAL:
+            own = LEVELS.get(node.tag, level)
+            title = self._title(node) or SPECIAL.get(node.tag, "")
             if title:
                 self.out.heading(title, own, node.attributes.get("number"))
             inner = own + 1
         for child in node.children:
-            if child.tag in _THEOREMS:
+            if child.tag in THEOREMS:
                 last_theorem = self._theorem(child)
-            elif child.tag in _PROOFS:
+            elif child.tag in PROOFS:
                 self._add("proof", child, self._blocks(child), of=last_theorem)
             else:
                 self._top(child, inner)
 
     def _top(self, node: TreeNode, level: int) -> None:
         tag = node.tag
-        if tag == TEXT or tag in _CUT or tag in _LEFT_OUT:
+        if tag == TEXT or tag in CUT or tag in LEFT_OUT:
             if tag == "caption":
                 self._add("caption", node, self._inline(node))
-        elif tag in _LEVELS or tag in _SPECIAL or tag in _TRANSPARENT:
+        elif tag in LEVELS or tag in SPECIAL or tag in TRANSPARENT:
             self._division(node, level)
         elif tag in ("subexercises", "exercisegroup"):
             self._group(node)
         elif tag == "definition":
             self._add("definition", node, self._blocks(node))
-        elif tag in _EXAMPLES:
+        elif tag in EXAMPLES:
             self._exercise("example", node)
-        elif tag in _EXERCISES:
+        elif tag in EXERCISES:
             self._exercise("exercise", node)
         elif tag == "p":
             self._paragraph(node)
@@ -306,7 +208,7 @@ class _Reading:
             self._add("table", node, self._block(node))
         elif tag in ("program", "pre", "cd", "console", "sage", "code"):
             self._add("code", node, self._block(node))
-        elif tag in _REMARKS:
+        elif tag in REMARKS:
             title = self._title(node)
             text = self._blocks(node)
             self._add("text", node, f"**{title}.** {text}" if title else text)
@@ -317,7 +219,7 @@ class _Reading:
         self, kind: ElementKind, node: TreeNode, text: str, *, label: str | None = None, of: int | None = None,
         end: int | None = None,
     ) -> int | None:  # fmt: skip
-        named = label if label is not None else self._label(node) if kind in _LABELLED else None
+        named = label if label is not None else self._label(node) if kind in LABELLED else None
         return self.out.add(
             kind,
             text,
@@ -331,9 +233,9 @@ class _Reading:
     def _paragraph(self, node: TreeNode) -> None:
         """Add a paragraph, with its displayed formulas and tables as elements of their own."""
         run: list[TreeNode] = []
-        children = _punctuated(node.children)
+        children = punctuated(node.children)
         for child in [*children, None]:
-            if child is not None and child.tag not in _DISPLAYS and child.tag != "tabular":
+            if child is not None and child.tag not in DISPLAYS and child.tag != "tabular":
                 run.append(child)
                 continue
             if text := self._joined(run):
@@ -343,8 +245,8 @@ class _Reading:
                 self._add("table" if child.tag == "tabular" else "formula", child, self._block(child))
 
     def _theorem(self, node: TreeNode) -> int | None:
-        proofs = [child for child in node.children if child.tag in _PROOFS]
-        rest = [child for child in node.children if child.tag not in _PROOFS]
+        proofs = [child for child in node.children if child.tag in PROOFS]
+        rest = [child for child in node.children if child.tag not in PROOFS]
         ends = [child.end for child in rest if child.tag != TEXT]
         place = self._add("theorem", node, self._joined(rest, blocks=True), end=max(ends, default=node.end))
         for proof in proofs:
@@ -357,7 +259,7 @@ class _Reading:
         shared = [child for child in node.children if child.tag in ("introduction", "instructions", "p")]
         introduction = self._joined(shared, blocks=True)
         for child in node.elements():
-            if child.tag in _EXERCISES:
+            if child.tag in EXERCISES:
                 self._exercise("exercise", child, introduction)
             elif child.tag in ("exercisegroup", "subexercises"):
                 self._group(child)
@@ -393,8 +295,8 @@ class _Reading:
         end = node.start
         tasks = 0
         for child in node.elements():
-            if child.tag in _ATTACHED:
-                printed.append((_ATTACHED[child.tag], child, mark))
+            if child.tag in ATTACHED:
+                printed.append((ATTACHED[child.tag], child, mark))
                 continue
             if child.tag == "task":
                 tasks += 1
@@ -433,8 +335,8 @@ class _Reading:
     def _joined(self, nodes: Sequence[TreeNode], *, blocks: bool = False) -> str:
         """Return nodes as Markdown. Between `blocks` there are blank lines; text beside blocks is a paragraph."""
         pieces: list[str] = []
-        for node in _punctuated(nodes):
-            block = node.tag in _BLOCK or (blocks and node.tag not in _INLINE)
+        for node in punctuated(nodes):
+            block = node.tag in BLOCK or (blocks and node.tag not in INLINE)
             if node.tag == TEXT:
                 piece = re.sub(r"\s+", " ", node.text)
             elif block:
@@ -455,9 +357,9 @@ class _Reading:
         tag = node.tag
         if tag == TEXT:
             return flat(node.text)
-        if tag in _LEFT_OUT and tag != "caption":
+        if tag in LEFT_OUT and tag != "caption":
             return ""
-        if tag in _DISPLAYS:
+        if tag in DISPLAYS:
             return self._display(node)
         if tag in ("ol", "ul", "dl"):
             return self._list(node)
@@ -466,21 +368,21 @@ class _Reading:
         if tag == "tabular":
             return table([[self._inline(cell) for cell in row.all("cell")] for row in node.all("row")])
         if tag == "image":
-            return _picture(node)
+            return picture_of(node)
         if tag == "caption":
             return f"[{self._inline(node)}]"
         if tag in ("program", "pre", "cd", "console", "sage", "code", "input", "output"):
-            code = "\n".join("".join(one.text for one in part.walk()) for part in _code_parts(node))
+            code = "\n".join("".join(one.text for one in part.walk()) for part in code_parts(node))
             return f"```\n{code.strip(chr(10))}\n```" if code.strip() else ""
         if tag == "blockquote":
             return "> " + self._blocks(node).replace("\n", "\n> ")
-        if tag in _INLINE:
+        if tag in INLINE:
             return self._inline_node(node)
         text = self._blocks(node)
         title = self._title(node)
-        if tag in _PROOFS and text:
+        if tag in PROOFS and text:
             return f"*{title or 'Proof'}.* {text}"
-        if title and tag not in _TRANSPARENT and tag not in ("exercise", "task", *_EXAMPLES):
+        if title and tag not in TRANSPARENT and tag not in ("exercise", "task", *EXAMPLES):
             return f"**{title}.** {text}"
         return text
 
@@ -491,13 +393,13 @@ class _Reading:
         tag = node.tag
         if tag == "m":
             return f"\\({self._formula(node)}\\)"
-        if tag in _CHARACTERS:
-            return _CHARACTERS[tag]
-        if tag in _LEFT_OUT:
+        if tag in CHARACTERS:
+            return CHARACTERS[tag]
+        if tag in LEFT_OUT:
             return ""
-        if tag in _MARKS:
+        if tag in MARKS:
             text = self._inline(node)
-            return f"{_MARKS[tag]}{text}{_MARKS[tag]}" if text else ""
+            return f"{MARKS[tag]}{text}{MARKS[tag]}" if text else ""
         if tag in ("q", "sq"):
             return f"“{self._inline(node)}”" if tag == "q" else f"‘{self._inline(node)}’"
         if tag in ("c", "tag", "tage", "attr"):
@@ -523,7 +425,7 @@ class _Reading:
     def _reference(self, node: TreeNode) -> str:
         """Return the words of a cross-reference: its own, or the labels of what it refers to, or a mark where that is not given."""
         own = self._inline(node)
-        names = _names(node)
+        names = referred_names(node)
         style = node.attributes.get("text", "")
         if own and (style in ("custom", "") or not names):
             return own
@@ -541,19 +443,19 @@ class _Reading:
                 parts.append(child.attributes.get("name", ""))
             elif child.tag == "xref":
                 parts.append(rf"\text{{{self._reference(child)}}}")
-            elif child.tag == _PUNCTUATION:
+            elif child.tag == PUNCTUATION:
                 continue
             else:
                 parts.append(child.words())
         return flat(self.macros.expanded("".join(parts)))
 
     def _display(self, node: TreeNode) -> str:
-        mark = "".join(child.text for child in node.all(_PUNCTUATION))
+        mark = "".join(child.text for child in node.all(PUNCTUATION))
         lines = [child for child in node.elements() if child.tag in ("mrow", "intertext")]
         if not lines:
             tag = (
-                self.tags.get(_place(node))
-                if _place(node) in self.shown or "tag" in node.attributes
+                self.tags.get(place_of(node))
+                if place_of(node) in self.shown or "tag" in node.attributes
                 else None
             )
             return f"\\[{self._formula(node)}{mark}{f' {tagged(tag)}' if tag else ''}\\]"
@@ -565,7 +467,11 @@ class _Reading:
     def _row(self, node: TreeNode) -> str:
         if node.tag == "intertext":
             return rf"\text{{{node.words()}}}"
-        tag = self.tags.get(_place(node)) if _place(node) in self.shown or "tag" in node.attributes else None
+        tag = (
+            self.tags.get(place_of(node))
+            if place_of(node) in self.shown or "tag" in node.attributes
+            else None
+        )
         return f"{self._formula(node)} \\qquad\\text{{{tag}}}" if tag else self._formula(node)
 
     def _list(self, node: TreeNode) -> str:
@@ -578,7 +484,7 @@ class _Reading:
         if not style and self._lettered + self._depth > 1:
             style = ("(a)", "i.", "A.", "1.")[(self._lettered > 0) + self._depth - 2 & 3]
         for number, item in enumerate(node.all("li"), 1):
-            mark = "-" if node.tag == "ul" else _marker(style, number)
+            mark = "-" if node.tag == "ul" else marker(style, number)
             title = self._title(item)
             text = self._blocks(item)
             text = f"**{title}** {text}" if title else text
@@ -602,140 +508,4 @@ class _Reading:
         return "\n".join([*left, "", *right])
 
 
-Place = tuple[str | None, int]  # the file and the byte where a node begins
 _MARK = re.compile("\0([^\0]*)\0([^\0]*)\0")  # of a reference: ids, and what is printed
-_FLOATS: Final = frozenset({"figure", "table", "listing", "list"})
-_TAG_SIGNS: Final = {
-    name: sign
-    for count, name in ((1, ""), (2, "d"), (3, "t"))
-    for sign, name in (
-        ("*" * count, f"{name}star"), ("†" * count, f"{name}dagger"), ("#" * count, f"{name}hash"), ("✠" * count, f"{name}maltese"),
-    )
-}  # fmt: skip
-_PUNCTUATION: Final = "#punctuation"  # the tag of what is moved into a formula
-_DISPLAYS: Final = frozenset({"me", "men", "md", "mdn"})
-_LABELLED: Final = frozenset({"theorem", "definition", "example", "exercise"})
-_BLOCK: Final = _DISPLAYS | frozenset(
-    [
-        "p",
-        "ol",
-        "ul",
-        "dl",
-        "tabular",
-        "image",
-        "figure",
-        "table",
-        "listing",
-        "sidebyside",
-        "sbsgroup",
-        "blockquote",
-        "program",
-        "pre",
-        "cd",
-        "console",
-        "sage",
-        "choices",
-        "matches",
-        "matching",
-        "cardsort",
-    ]
-)
-_INLINE: Final = frozenset({
-    "m", "q", "sq", "c", "tag", "tage", "attr", "fillin", "var", "xref", "fn", "url", "dataurl", "line", "init", "abbr", "acro",
-    "email", "h", "see", "u", "delete", "insert", "stale", "icon", "kbd", "quantity", "today", "timeofday", *_MARKS, *_CHARACTERS,
-    *_LEFT_OUT,
-})  # fmt: skip
-
-
-def _punctuated(nodes: Sequence[TreeNode]) -> list[TreeNode]:
-    """Return nodes with the punctuation after a displayed formula moved into it, where it is printed."""
-    moved: list[TreeNode] = []
-    for node in nodes:
-        mark = re.match(r"\s*([.,;:!?]+)(?=\s|$)", node.text) if node.tag == TEXT and moved else None
-        if mark is not None and moved[-1].tag in _DISPLAYS:
-            formula = moved[-1]
-            width = len(node.text[: mark.end()].encode())
-            sign = TreeNode(_PUNCTUATION, node.start, node.start + width, mark[1], node.part)
-            moved[-1] = replace(formula, children=[*formula.children, sign])
-            node = replace(node, text=node.text[mark.end() :], start=node.start + width)
-        moved.append(node)
-    return moved
-
-
-def _ids(node: TreeNode) -> list[str]:
-    return [node.attributes[name] for name in ("xml:id", "label") if name in node.attributes]
-
-
-def _names(node: TreeNode) -> list[str]:
-    """Return the ids that a cross-reference names."""
-    return [name for name in re.split(r"[\s,]+", node.attributes.get("ref", "")) if name]
-
-
-def _place(node: TreeNode) -> Place:
-    """Return what names a node, also in a copy that has other children."""
-    return node.part, node.start
-
-
-def _equation_tags(root: TreeNode) -> dict[Place, str]:
-    """Return the numbers that are printed beside displayed formulas and their rows, by the places of their nodes.
-
-    Formulas count within a section of a book and a section of an article; the numbers of chapters and sections that are not in
-    the files are left out.
-    """
-    tags: dict[Place, str] = {}
-    counts = Counter[str]()
-    inside = [node.tag for node in root.walk() if node.tag in ("book", "article")]
-    levels = ("chapter", "section") if "book" in inside else ("section",) if inside else ()
-    for node in root.walk():
-        if node.tag in levels:
-            counts[node.tag] += 1
-            counts["formula"] = 0
-            if node.tag == "chapter":
-                counts["section"] = 0
-        elif node.tag in _DISPLAYS or node.tag == "mrow":
-            numbered = node.tag == "men" or node.attributes.get("number") == "yes"
-            if node.tag == "mrow":
-                numbered = numbered or (_place(node) in tags and node.attributes.get("number") != "no")
-                tags.pop(_place(node), None)
-            elif node.tag in ("md", "mdn"):
-                whole = node.tag == "mdn" or node.attributes.get("number") == "yes"
-                tags |= {_place(row): "" for row in node.all("mrow") if whole}
-                continue
-            if sign := _TAG_SIGNS.get(node.attributes.get("tag", "")):
-                tags[_place(node)] = f"({sign})"
-            elif numbered:
-                counts["formula"] += 1
-                parts = [*(counts[level] for level in levels if counts[level]), counts["formula"]]
-                tags[_place(node)] = f"({'.'.join(map(str, parts))})"
-    return {key: tag for key, tag in tags.items() if tag}
-
-
-def _exercises_of(node: TreeNode) -> Iterable[TreeNode]:
-    for child in node.elements():
-        if child.tag == "exercise":
-            yield child
-        elif child.tag not in _SPECIAL and child.tag not in _ATTACHED:
-            yield from _exercises_of(child)
-
-
-def _picture(node: TreeNode) -> str:
-    """Return what stands for a picture: its description, for readers who do not see it."""
-    described = node.first("description") or node.first("shortdescription")
-    return f"[Figure: {described.words()}]" if described is not None and described.words() else PICTURE
-
-
-def _code_parts(node: TreeNode) -> list[TreeNode]:
-    inner = [child for child in node.elements() if child.tag in ("code", "input", "output")]
-    return inner or [node]
-
-
-def _marker(style: str, number: int) -> str:
-    """Return the mark of an item of a numbered list, from the style that its list states, such as "(a)" or "i."."""
-    match = re.search(r"[1aAiI]", style)
-    if match is None:
-        return f"{number}."
-    kind = match[0]
-    value = {"1": str(number), "a": letter(number), "A": letter(number).upper(), "i": roman(number)}.get(
-        kind, roman(number).upper()
-    )
-    return f"{style[: match.start()]}{value}{style[match.end() :] or '.'}"
