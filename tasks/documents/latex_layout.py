@@ -66,7 +66,7 @@ def after_arguments(node: TexNode) -> list[TexNode]:
 
 
 def ends_bare(node: TexNode, name: str) -> bool:
-    """Return whether a node ends what a macro without an argument, such as \\question, has begun."""
+    """Return whether a node ends what a macro without an argument, such as \\question, begins."""
     if node.kind == "macro":
         return node.name == name or node.name in LEVELS or node.name in BARE
     return False

@@ -12,7 +12,7 @@ from tasks.documents.assembly import PICTURE, letter, roman
 from tasks.documents.pretext_vocabulary import ATTACHED, DISPLAYS, SPECIAL
 from tasks.documents.tree import TEXT, TreeNode
 
-Place = tuple[str | None, int]  # the file and the byte where a node begins
+NodePlace = tuple[str | None, int]  # the file and the byte where a node begins
 _TAG_SIGNS: Final = {
     name: sign
     for count, name in ((1, ""), (2, "d"), (3, "t"))
@@ -48,18 +48,18 @@ def referred_names(node: TreeNode) -> list[str]:
     return [name for name in re.split(r"[\s,]+", node.attributes.get("ref", "")) if name]
 
 
-def place_of(node: TreeNode) -> Place:
+def place_of(node: TreeNode) -> NodePlace:
     """Return what names a node, also in a copy that has other children."""
     return node.part, node.start
 
 
-def equation_tags(root: TreeNode) -> dict[Place, str]:
+def equation_tags(root: TreeNode) -> dict[NodePlace, str]:
     """Return the numbers that are printed beside displayed formulas and their rows, by the places of their nodes.
 
     Formulas count within a section of a book and a section of an article; the numbers of chapters and sections that are not in
     the files are left out.
     """
-    tags: dict[Place, str] = {}
+    tags: dict[NodePlace, str] = {}
     counts = Counter[str]()
     inside = [node.tag for node in root.walk() if node.tag in ("book", "article")]
     levels = ("chapter", "section") if "book" in inside else ("section",) if inside else ()

@@ -24,7 +24,7 @@ _PRINTED: Final = frozenset({"solution", "answer", "hint"})
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Referent:
     """What a reference is to, and where it stands: in a file, at a byte.
 
     formula: a displayed formula, without which a solution cannot be followed either. name: of something else that is not
@@ -37,14 +37,14 @@ class Target:
     name: str = ""
 
 
-Read = Callable[[re.Match[str]], tuple[str, list[Target]]]
+Read = Callable[[re.Match[str]], tuple[str, list[Referent]]]
 
 
 def resolve(document: Document, mark: re.Pattern[str], read: Read) -> None:
     """Replace the marks of references in a document, and set `refers` of its elements. `read` returns (what a reference is
     printed as, what it is to); parts of the document that nobody has to look at to understand a question, such as a section, are
     no targets."""
-    wanted: dict[int, list[tuple[str, Target]]] = {}
+    referring: dict[int, list[tuple[str, Referent]]] = {}
     for place, element in enumerate(document.elements):
         if element.kind == "code" or not mark.search(element.text):
             continue
@@ -55,15 +55,15 @@ def resolve(document: Document, mark: re.Pattern[str], read: Read) -> None:
             pieces.append(element.text[end : match.start()])
             before = None if shown[:1].isalpha() else _WORD_BEFORE.search("".join(pieces[-2:])[-40:])
             named = " ".join(f"{before[0] if before else ''}{shown}".split())
-            wanted.setdefault(place, []).extend((named, target) for target in targets)
+            referring.setdefault(place, []).extend((named, target) for target in targets)
             pieces.append(shown)
             end = match.end()
         element.text = "".join([*pieces, element.text[end:]])
-    for place, references in wanted.items():
+    for place, references in referring.items():
         _complete(document, document.elements[place], references)
 
 
-def _complete(document: Document, element: Element, references: list[tuple[str, Target]]) -> None:
+def _complete(document: Document, element: Element, references: list[tuple[str, Referent]]) -> None:
     owner = document.elements[element.of] if element.of is not None else None
     own = [element] if owner is None else [element, owner]
     joined: list[str] = []
@@ -80,7 +80,7 @@ def _complete(document: Document, element: Element, references: list[tuple[str, 
     element.text = BETWEEN.join([*joined, element.text])
 
 
-def _near(document: Document, element: Element, target: Target) -> str | None:
+def _near(document: Document, element: Element, target: Referent) -> str | None:
     """Return the text of a target that stands in the section of an element; None for another, or one without a text."""
     holder = next((one for one in document.elements if _holds(one, target)), None)
     if holder is None:
@@ -94,7 +94,7 @@ def _near(document: Document, element: Element, target: Target) -> str | None:
     return f"**{target.name or holder.label}.**{BETWEEN if holder.kind == 'table' else ' '}{holder.text}"
 
 
-def _holds(element: Element, target: Target) -> bool:
+def _holds(element: Element, target: Referent) -> bool:
     return (
         element.part == target.part
         and element.start is not None

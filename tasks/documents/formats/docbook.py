@@ -16,7 +16,7 @@ from tasks.documents.labelled import LabelledAssembly, without_dollars
 from tasks.documents.latex_math import tagged
 from tasks.documents.matching import match_printed
 from tasks.documents.mathml import latex_of
-from tasks.documents.references import Target, resolve
+from tasks.documents.references import Referent, resolve
 from tasks.documents.sections import kind_of_name
 from tasks.documents.tree import TEXT, TreeNode
 from tasks.documents.xml_includes import Includes, included_paths
@@ -80,7 +80,7 @@ class _DocBookReading:
             for name in ("xml:id", "id")
             if (identifier := node.attributes.get(name)) and (title := _title(node))
         }
-        self.targets: dict[str, Target] = {}
+        self.targets: dict[str, Referent] = {}
         self.tags: dict[tuple[str | None, int], str] = {}  # of equations that something refers to
         self._number_equations(root)
 
@@ -105,9 +105,9 @@ class _DocBookReading:
                     self.names[identifier] = node.attributes.get("xreflabel") or f"Equation {number}"
                     if identifier in referred:
                         self.tags[node.part, node.start] = number if number.startswith("(") else f"({number})"
-                self.targets[identifier] = Target(node.part, node.start, formula=self._block(node))
+                self.targets[identifier] = Referent(node.part, node.start, formula=self._block(node))
 
-    def _reference(self, mark: re.Match[str]) -> tuple[str, list[Target]]:
+    def _reference(self, mark: re.Match[str]) -> tuple[str, list[Referent]]:
         shown = self.names.get(mark[1], UNKNOWN)
         return shown, [self.targets[mark[1]]] if mark[1] in self.targets else []
 

@@ -56,7 +56,7 @@ from tasks.documents.latex_vocabulary import (
     TITLED,
 )
 from tasks.documents.macros import Macros, without_tex_comments
-from tasks.documents.references import Target, resolve
+from tasks.documents.references import Referent, resolve
 from tasks.documents.sections import is_cut, kind_below, kind_of_name, number_of
 from tasks.documents.source_text import SourceText
 
@@ -143,10 +143,11 @@ class _LatexReading:
         self.last = self.labelled.last
         self.last_label = ""
         self.expansions = 0
+        self.expanded: dict[str, list[TexNode]] = {}  # the nodes of macros' texts
         self.inputs: list[str] = []
         self.in_exercise = 0
         self.list_depth = 0
-        self.targets: dict[str, Target] = {}  # by their labels
+        self.targets: dict[str, Referent] = {}  # by their labels
         self.trees: dict[str, list[TexNode]] = {}  # by the paths of their files
         source = SourceText(data)
         texts = [
@@ -181,7 +182,7 @@ class _LatexReading:
             )
         return document
 
-    def _reference(self, match: re.Match[str]) -> tuple[str, list[Target]]:
+    def _reference(self, match: re.Match[str]) -> tuple[str, list[Referent]]:
         """Return what a reference to one or several labels is printed as, and what it is to."""
         macro, labels = (match[1], match[2]) if match[1] is not None else (match[3], match[4])
         keys = [key.strip() for key in labels.split(",")]
@@ -326,8 +327,8 @@ class _LatexReading:
             self.targets.setdefault(key, self._target(node, formula=tidy(text)))
         return text
 
-    def _target(self, node: TexNode, *, formula: str = "", name: str = "") -> Target:
-        return Target(self.file.part, self.file.source.byte(node.start), formula, name)
+    def _target(self, node: TexNode, *, formula: str = "", name: str = "") -> Referent:
+        return Referent(self.file.part, self.file.source.byte(node.start), formula, name)
 
     def _heading(self, title: str, level: int, at: TexNode) -> None:
         self._flush()
@@ -435,7 +436,7 @@ class _LatexReading:
         if node.arguments:
             self.labels[self._words(node.arguments[0])] = value
 
-    def _remember(self, node: TexNode, value: str, target: Target | None = None) -> None:
+    def _remember(self, node: TexNode, value: str, target: Referent | None = None) -> None:
         """Record what references to the labels in a node are printed as, and what they are to."""
         text = self.file.source.text[node.start : node.end]
         for key in _LABEL.findall(text):
@@ -795,7 +796,9 @@ class _LatexReading:
         source = SourceText(call[0].encode("utf-8", "surrogatepass"))
         before, self.file = self.file, _File(self.file.path, self.file.part, source)
         try:
-            return self._inline(tex_tree(source.text, self.name, self.macros))
+            if source.text not in self.expanded:
+                self.expanded[source.text] = tex_tree(source.text, self.name, self.macros)
+            return self._inline(self.expanded[source.text])
         finally:
             self.file = before
 

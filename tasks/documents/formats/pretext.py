@@ -48,7 +48,7 @@ from tasks.documents.pretext_vocabulary import (
     THEOREMS,
     TRANSPARENT,
 )
-from tasks.documents.references import Target, resolve
+from tasks.documents.references import Referent, resolve
 from tasks.documents.tree import TEXT, TreeNode
 from tasks.documents.xml_includes import Includes, included_paths
 
@@ -87,7 +87,7 @@ class _Reading:
         self._depth = 0  # how many numbered lists are open
         self.out = Assembly("", "pretext")
         self.labels: dict[str, str] = {}
-        self.targets: dict[str, Target] = {}
+        self.targets: dict[str, Referent] = {}
         self.numbers: dict[int, int] = {}
         self.tags = equation_tags(root)
         self.formulas = {
@@ -113,20 +113,20 @@ class _Reading:
         if tag := self.tags.get(place_of(node)):
             self.labels[name] = tag
             whole = self.formulas.get(place_of(node), node)  # of which it is a row
-            self.targets[name] = Target(node.part, node.start, formula=self._display(whole))
+            self.targets[name] = Referent(node.part, node.start, formula=self._display(whole))
             return
         self.labels[name] = _MARK.sub(r"\2", self._label(node) or node.tag)
         inside = (
             next((one for one in node.walk() if one.tag == "tabular"), None) if node.tag in FLOATS else None
         )
         if inside is not None:
-            self.targets[name] = Target(inside.part, inside.start, name=self.labels[name])
+            self.targets[name] = Referent(inside.part, inside.start, name=self.labels[name])
         elif node.tag in FLOATS | EXERCISES | EXAMPLES | THEOREMS | {
             "definition",
             "image",
             "interactive",
         }:
-            self.targets[name] = Target(node.part, node.start)
+            self.targets[name] = Referent(node.part, node.start)
 
     def document(self) -> Document:
         """Return the document, read from the root."""
@@ -144,7 +144,7 @@ class _Reading:
             element.label = _MARK.sub(r"\2", element.label) if element.label else None
         return document
 
-    def _referred(self, mark: re.Match[str]) -> tuple[str, list[Target]]:
+    def _referred(self, mark: re.Match[str]) -> tuple[str, list[Referent]]:
         return mark[2], [self.targets[name] for name in mark[1].split(",") if name in self.targets]
 
     def _number(self, node: TreeNode) -> None:
