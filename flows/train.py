@@ -55,7 +55,7 @@ def train(config: Train = Train(), out: str = "") -> str:
 
 def name_of(config: Train, replaced: Mapping[str, Any]) -> str:
     """Return a name for the run's folder. Equal configurations with equal replaced prompts have equal names."""
-    described = config.model_dump(mode="json") | dict(replaced)
+    described = config.deciding() | dict(replaced)
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
     return f"{config.method}-{digest[:10]}"
 

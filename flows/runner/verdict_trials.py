@@ -97,8 +97,7 @@ class Trial:
         answers = []
         for number in range(self.config.seeds):
             plan = self.plan(number, data)
-            # where curves are sent changes nothing of the model, so it is no other training
-            out = self.folder / digest_of(plan.model_dump(mode="json", exclude={"report_to"}))[:12]
+            out = self.folder / digest_of(plan.deciding())[:12]
             title = f"Train, seed {number}, {' and '.join(source.dataset for source in plan.data)}"
             checkpoint, tokens = train_one.with_options(name="train", task_run_name=title)(
                 plan.model_dump(mode="json"), self.line.tools.settings.tables, str(out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -177,6 +177,15 @@ class Train(SettingsPart):
         description="where the curves are sent too, files of tasks/training/trackers/: tensorboard, mlflow, trackio, wandb",
     )
     seed: int = Field(0, description="random seed; with the same data and machine it gives the same weights")
+
+    def deciding(self) -> dict[str, Any]:
+        """Return what decides the weights, as JSON; runs are named by it.
+
+        Where curves are sent decides nothing. A setting that is younger than the names is left out where it changes nothing, so that
+        a newer program finds what an older one trained.
+        """
+        unset = {"reweigh"} if self.reweigh is None else set()
+        return self.model_dump(mode="json", exclude={"report_to", *unset})
 
     @field_validator("method")
     @classmethod

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from flows.train import name_of
 from storage.datasets.store import Store
 from tasks.plugins import module, names
 from tasks.training.config import TRACKERS, Train, TrainError
@@ -108,3 +109,13 @@ def test_an_unknown_tracker_is_refused_with_the_nearest(tiny: Callable[..., Trai
     with pytest.raises(ValidationError, match="unknown tracker 'tensorbord', the nearest is 'tensorboard'"):
         tiny(report_to="tensorbord")
     assert tiny(report_to="tensorboard, mlflow").report_to == ("tensorboard", "mlflow")
+
+
+def test_the_name_of_a_run_is_that_of_its_weights(tiny: Callable[..., Train]) -> None:
+    one = tiny(steps=4)
+    assert name_of(one, {}) == name_of(tiny(steps=4, report_to="tensorboard"), {})
+    assert name_of(one, {}) not in {
+        name_of(other, {}) for other in (tiny(steps=5), tiny(steps=4, reweigh={}))
+    }
+    # as it was before there were these two settings
+    assert one.deciding() == one.model_dump(mode="json", exclude={"report_to", "reweigh"})
