@@ -45,6 +45,7 @@ REASONINGS = ("reasoning_content", "reasoning", "thinking", "thought")
 _SPEAKER = ("role", "from", "speaker", "author", "sender", "user_type", "participant", "who", "type", "name")
 _CONTENT = ("content", "value", "text", "message", "utterance", "body", "parts", "contents")
 _CALLS = ("tool_calls", "function_call")
+_MEDIA = re.compile(r"image|audio|video|file|document")
 _DEEPEST = 20  # nested parts of a content, or replies to replies
 
 
@@ -218,7 +219,10 @@ def role_of(name: str) -> str:
 
 
 def _content(role: str, content: Any, depth: int) -> str:
-    """Return a content as text. A list of parts gives its texts; images and other parts are skipped."""
+    """Return a content as text. A list of parts gives its texts; parts that are neither text nor media are skipped.
+
+    Raises Odd where a part is an image, sound, video or file: what the turns say of it would refer to nothing.
+    """
     if content is None:
         return ""
     if isinstance(content, str):
@@ -237,6 +241,8 @@ def _content(role: str, content: Any, depth: int) -> str:
             if part.get("type", "text") in ("text", "input_text", "output_text", None):
                 inner = next((part[name] for name in _CONTENT if part.get(name) is not None), "")
                 parts.append(_content(role, inner, depth + 1))
+            elif media := _MEDIA.search(str(part["type"])):
+                raise Odd(f"the {role} turn has a part that is no text: {media[0]}")
         elif part is not None:
             raise Odd(f"the {role} turn is a list that holds other things than text")
     return "\n".join(part for part in parts if part)

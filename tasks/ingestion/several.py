@@ -8,6 +8,7 @@ labelled steps of PRM800K, PRMBench and ProcessBench.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeGuard
@@ -20,6 +21,7 @@ GENERATIONS = ("generations", "responses", "completions", "solutions", "outputs"
 _COMPLETE = ("is_reasoning_complete", "is_complete", "finished")
 _REASONS = ("finish_reasons", "finish_reason")
 _CUT_OFF = ("length", "max_tokens")
+_NUMBER = re.compile(r"[0-9]{1,6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +99,25 @@ def _corrupted(record: Mapping[str, Any]) -> Iterator[Single]:
     yield Single(
         {"question": question, "ground_truth": record.get("ground_truth"), "solution": "\n".join(right)}
     )
-    steps = [step for step in record.get("error_steps") or () if isinstance(step, int)]
+    steps = _step_numbers(record.get("error_steps"))
     other = {"question": record.get("modified_question") or question, "solution": "\n".join(changed)}
-    if steps:
+    if steps is None:  # a changed solution is never right only because its marks have an unusual form
+        why = "the column error_steps is not a list of the numbers of steps"
+        yield Single(other, Code.UNREADABLE, {"why": why}, number=1)
+    elif steps:
         yield Single(other, Code.FLAGGED_WRONG, number=1, wrong_step=min(steps))
     else:
         yield Single(other, number=1)
+
+
+def _step_numbers(listed: Any) -> list[int] | None:
+    """Return numbers of steps, which may be written as texts; None for anything else than a list of these, or null."""
+    if listed is None:
+        return []
+    if not isinstance(listed, list):
+        return None
+    numbers = [int(step) for step in listed if _NUMBER.fullmatch(str(step))]
+    return numbers if len(numbers) == len(listed) else None
 
 
 def _first_error(record: Mapping[str, Any]) -> Iterator[Single]:
@@ -131,10 +146,10 @@ def _preference(record: Mapping[str, Any]) -> Iterator[Single]:
 
 
 def _generated(record: Mapping[str, Any]) -> Iterator[Single]:
-    name = next((name for name in GENERATIONS if _texts(record.get(name))), None)
+    name = next((name for name in GENERATIONS if _texts(record.get(name), nulls=True)), None)
     if name is None or not any(isinstance(record.get(column), str) for column in QUESTIONS):
         return
-    generations: Sequence[str] = record[name]
+    generations: Sequence[str | None] = record[name]
     lists = {column: value for column, value in record.items() if _parallel(value, len(generations))}
     flags = [value for column, value in lists.items() if column in FLAGS or column.startswith("correctness")]
     rest = {
@@ -147,6 +162,8 @@ def _generated(record: Mapping[str, Any]) -> Iterator[Single]:
         yield Single(rest)  # the solution that the record has beside the generated ones
     rest = {column: value for column, value in rest.items() if column not in own}
     for number, text in enumerate(generations):
+        if text is None:  # a sample that failed; the others keep their flags
+            continue
         judged = [flag[number] for flag in flags if isinstance(flag[number], bool)]
         code = None
         if any(lists[column][number] is False for column in _COMPLETE if column in lists) or any(
@@ -178,5 +195,10 @@ def _parallel(value: Any, count: int) -> bool:
     return isinstance(value, list) and len(value) == count
 
 
-def _texts(value: Any) -> TypeGuard[list[str]]:
-    return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
+def _texts(value: Any, nulls: bool = False) -> TypeGuard[list[str]]:
+    """Return whether this is a list with a text at least and, but for nulls where they are allowed, nothing else."""
+    return (
+        isinstance(value, list)
+        and any(isinstance(one, str) for one in value)
+        and all(isinstance(one, str) or (nulls and one is None) for one in value)
+    )

@@ -235,6 +235,15 @@ def test_openr1_has_a_row_per_generation_with_its_flag() -> None:
     assert every[2].answer == "8"
 
 
+def test_a_generation_that_is_null_leaves_the_others_with_their_flags() -> None:
+    generations = [None, "\\boxed{7}", "\\boxed{8}"]
+    flags = [True, True, False]
+    every = rows(
+        {"problem": PROMPT, "answer": "7", "generations": generations, "correctness_math_verify": flags}
+    )
+    assert [(one.sample_index, code(one)) for one in every] == [(1, None), (2, Code.FLAGGED_WRONG)]
+
+
 def test_a_solution_that_the_file_calls_wrong_is_kept_apart() -> None:
     one = row(
         {"question": PROMPT, "expected_answer": "7", "generated_solution": "\\boxed{8}", "is_correct": False}
@@ -323,6 +332,11 @@ def test_prmbench_and_processbench_have_the_wrong_step() -> None:
         }
     )
     assert (right.reason, code(wrong), wrong.verdicts["wrong_step"]) == (None, Code.FLAGGED_WRONG, "1")
+    changed = {"original_question": PROMPT, "original_process": ["3+4=7"], "modified_process": ["3+4=8"]}
+    _, wrong = rows(changed | {"error_steps": ["1"]})
+    assert (code(wrong), wrong.verdicts["wrong_step"]) == (Code.FLAGGED_WRONG, "1")
+    _, unclear = rows(changed | {"error_steps": ["first"]})
+    assert why(unclear) == "the column error_steps is not a list of the numbers of steps"
     steps = {"problem": PROMPT, "steps": ["3+4=7", "\\boxed{7}"]}
     right, wrong = rows(steps | {"label": -1, "final_answer_correct": True}, steps | {"label": 1})
     assert (right.reason, code(wrong), wrong.verdicts["wrong_step"]) == (None, Code.FLAGGED_WRONG, "2")
@@ -357,6 +371,13 @@ def test_plain_text_is_a_document() -> None:
         ([USER, {"role": "assistant", "content": ""}, USER, BOT], "turn 2 (assistant) is empty"),
         ([USER, BOT, {"role": "wizard", "content": "x"}], "a chat turn of an unknown role 'wizard'"),
         ([USER, BOT, "and then"], "a chat turn is not an object with role and content"),
+        (
+            [
+                {"role": "user", "content": [{"type": "image_url"}, {"type": "text", "text": "What is it?"}]},
+                BOT,
+            ],
+            "the user turn has a part that is no text: image",
+        ),
         ([USER, {"role": "assistant", "content": 4}, USER, BOT], "the assistant turn is a number, not text"),
         (
             [USER, {"role": "assistant", "content": "a\x00b"}, USER, BOT],
