@@ -41,7 +41,7 @@ def state(steps: list[str], stages: list[str], config: Rebuild | None = None) ->
     table = table.append_column("run", pa.array(["one"] * len(stages)))
     occurrences = pads.dataset(table).to_table(columns=columns())
     pool = gather(occurrences, ["one"], steps, AFTERWARDS)
-    return SimpleNamespace(pool=pool, config=config or Rebuild(), rules=Nightly())
+    return SimpleNamespace(pool=pool, config=config or Rebuild(), rules=Nightly(), refitted=False)
 
 
 def judging() -> nightly.Judging:
