@@ -39,6 +39,7 @@ def score(rows: pa.Table, *, critic: Engine, tick: Tick) -> Scored:
     failures: list[Unscored | None] = [None] * count
     models: list[str | None] = [None] * count
     costs = RoleCosts.of(critic.endpoint)
+    billed: set[str] = set()
     chosen = rows_to_ask(rows)
     tick(count - len(chosen))
     names = ("id", "language", "question", "solution", "reference_answer")
@@ -50,9 +51,11 @@ def score(rows: pa.Table, *, critic: Engine, tick: Tick) -> Scored:
         )
     ]
     for i, opinion in zip(chosen, PromptedCritic(critic).opinions(shown), strict=True):
-        costs.add(opinion.asked)
-        if opinion.also_asked is not None:
-            costs.add(opinion.also_asked)
+        for completion in filter(None, (opinion.asked, opinion.also_asked)):
+            # a solution without what it says to its reader may be one that is judged here too: that is one call
+            if completion.key not in billed:
+                billed.add(completion.key)
+                costs.add(completion)
         models[i] = critic.asked_of(opinion.asked).model
         tick(1)
         if opinion.failure is not None:
