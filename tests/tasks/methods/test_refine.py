@@ -66,13 +66,16 @@ def test_what_is_rewritten_has_no_exercises_and_no_pictures() -> None:
 def test_the_embedded_teacher_rewrites_passages_and_leaves_out_little(
     language: str, engine: Callable[..., Engine]
 ) -> None:
-    table = refined([passage(number, language) for number in range(60)], engine("teacher"))
+    rows = [passage(number, language) for number in range(60)]
+    for row in rows:
+        assert row.blocks is not None
+        # CHINESE has each sentence three times: an article that leaves one out would lack nothing
+        if language == "zh":
+            row.blocks[0]["text"] = CHINESE[: len(CHINESE) // 3] + "这一句不含任何数据，只是为了篇幅。" * 8
+    table = refined(rows, engine("teacher"))
     codes = Counter(None if why is None else why.code for why in reasons_of(table))
     assert codes[None] >= 50
-    if (
-        language == "en"
-    ):  # of 480 Chinese passages none was dropped and nothing was left out: why is not known yet
-        assert codes[Code.NO_END] + codes[Code.NO_PARTS] + codes[Code.BELOW_THRESHOLD] >= 1
+    assert codes[Code.NO_END] + codes[Code.NO_PARTS] + codes[Code.BELOW_THRESHOLD] >= 1
     for row in kept(table).to_pylist():
         params = orjson.loads(row["params"])
         assert (row["kind"], row["license"], row["source"], row["solution"]) == (
