@@ -95,8 +95,8 @@ def attribution(
     for name, number, influence, without in sorted(lines, key=lambda one: -one[2]):
         left = "not checked" if without is None else f"{without:+.4f} without it"
         terminal.echo(f"  {name[:32]:<32} {counted(number, 'row'):>10} {influence:+.3f}  {left}")
-    cost = "which has a lower loss without it" if result.harmful else "but it has a higher loss without it"
-    terminal.echo(f"Least use: {result.worst}, for a student {cost}")
+    effect = "lower: it costs points" if result.harmful else "not lower, so no harm is shown"
+    terminal.echo(f"Least useful: {result.worst}. Without it the loss is {effect}")
 
 
 def _held_out(store: Store, version: Version) -> pa.Table:
@@ -133,7 +133,9 @@ def _of_file(path: Path) -> pa.Table:
     """Return the records of a file as rows. Raises ConfigError for one without question and solution."""
     from flows.config.loading import ConfigError
     from storage.rows import Row, to_table
+    from tasks.ingestion.columns import Unfit
     from tasks.ingestion.sources import sources
+    from tasks.stages.ingest import language_of_text
 
     rows: list[Row] = []
     for source in sources([str(path)]):
@@ -144,5 +146,11 @@ def _of_file(path: Path) -> pa.Table:
                 raise ConfigError(
                     f"{path}, {record.place}: no question and solution. Fix: a file with both columns as texts"
                 )
-            rows.append(Row(question, "en", solution=solution))
-    return to_table(rows[:ITEMS])
+            try:
+                language = language_of_text(fields.get("language"), question)
+            except Unfit as error:
+                raise ConfigError(f"{path}, {record.place}: {error}. Fix: leave the record out") from None
+            rows.append(Row(question, language, solution=solution))
+            if len(rows) == ITEMS:
+                return to_table(rows)
+    return to_table(rows)

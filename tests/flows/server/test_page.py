@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -53,11 +54,9 @@ def wait_for(url: str, process: subprocess.Popen[str]) -> None:
     raise AssertionError(f"the page did not start: {process.stderr.read() if process.stderr else ''}")
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """The address of `mathmill view` over ROWS rows, and its home."""
-    home = tmp_path_factory.mktemp("served")
-    fill(Store(home), ROWS)
+@contextmanager
+def viewing(home: Path) -> Iterator[str]:
+    """Start `mathmill view` over a home, and give its address."""
     url = f"http://127.0.0.1:{free_port()}"
     process = subprocess.Popen(
         [str(SCRIPT), "view", "--port", url.rpartition(":")[2]],
@@ -68,10 +67,19 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     )
     try:
         wait_for(url, process)
-        yield url, home
+        yield url
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The address of `mathmill view` over ROWS rows, and its home."""
+    home = tmp_path_factory.mktemp("served")
+    fill(Store(home), ROWS)
+    with viewing(home) as url:
+        yield url, home
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime
 import re
-import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,16 +17,7 @@ from benchmarks.filled_store import DATASET, fill
 from storage import live_runs
 from storage.datasets.store import Store
 from storage.rows import Row, to_table
-from tests.flows.server.test_page import (
-    CHROMIUM,
-    DESK,
-    PHONE,
-    SCRIPT,
-    WITHIN_S,
-    environment,
-    free_port,
-    wait_for,
-)
+from tests.flows.server.test_page import CHROMIUM, DESK, PHONE, WITHIN_S, viewing
 
 FIRST, SECOND = f"{DATASET}@2026.11.20", f"{DATASET}@2026.11.21"
 EVIL = "<img src=x onerror=alert(1)><script>alert(1)</script> \u202e [x](javascript:alert(1)) {{ 7*7 }}"
@@ -68,20 +57,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     (home / "runs" / "night-7.json").write_bytes(orjson.dumps({"since": 1.0, "forecast": {}}))
     live_runs.write(home, "night-7", {"at": 1.0, "running": [{"title": EVIL, "done": 1, "total": 2}], "funnel": [
         {"stage": "solve", "title": EVIL, "asked": 2, "kept": 1, "rejected": 1, "failed": 0}]})  # fmt: skip
-    url = f"http://127.0.0.1:{free_port()}"
-    process = subprocess.Popen(
-        [str(SCRIPT), "view", "--port", url.rpartition(":")[2]],
-        env=environment(home),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        wait_for(url, process)
+    with viewing(home) as url:
         yield url, home, evil.id
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
 
 
 @pytest.fixture(scope="module")
