@@ -27,6 +27,7 @@ from tasks.code_commit import code
 from tasks.proof.page import ProofPage, verified, written
 from tasks.proof.sizes import SIZES
 
+DEVIATIONS = "deviations.txt"  # in the folder of the records: what people say of the run, a line each
 ROOT = Path(__file__).resolve().parent.parent
 AT_MOST_S = 24 * 3600.0  # that a process waits for the base that another one trains
 
@@ -40,7 +41,7 @@ def proof(config: Proof = Proof()) -> ProofPage | None:
     """Train the base, run every experiment on every seed, test the claims, and write the page with its scores and plot.
 
     Each experiment of each seed has a record, which is written last; a run that was killed is continued by the same command, and several
-    processes with the same command share the work. Returns None where another process is still at a record, and so will write the page.
+    processes with the same command share the work. What people write into deviations.txt beside the records, a line each, is on the page. Returns None where another process is still at a record, and so will write the page.
     """
     sizes, home = SIZES[config.sizes], load_settings().home.absolute()
     if config.verify:
@@ -82,6 +83,7 @@ def proof(config: Proof = Proof()) -> ProofPage | None:
         "base": orjson.loads((lab.folder / "base.json").read_bytes()),
         "records": records,
         "missing": missing,
+        "deviations": _deviations(lab.folder / DEVIATIONS),
     }
     result = written(stored, page_of(config, lab.folder))
     create_markdown_artifact(
@@ -95,6 +97,12 @@ def page_of(config: Proof, folder: Path) -> Path:
     return (
         Path(config.to) if config.to else (ROOT / "docs" if config.sizes == "whole" else folder) / "proof.md"
     )
+
+
+def _deviations(file: Path) -> list[str]:
+    """Return what a run did otherwise than its plan said, as people wrote it down beside its records; empty if there is no such file."""
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _record(file: Path, make: Any) -> dict[str, Any]:

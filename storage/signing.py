@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from storage.errors import StorageError
+from storage.errors import StorageError, in_one_line
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -52,7 +52,7 @@ def signer(path: Path) -> Signer:
     try:
         key = load(data, password=None)
     except (ValueError, TypeError) as error:  # TypeError: it has a password
-        raise StorageError(f"{path}: {_reason(error)}. {_MAKE}") from error
+        raise StorageError(f"{path}: {in_one_line(error, 120).rstrip('.')}. {_MAKE}") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise StorageError(f"{path}: a key of another kind than ed25519. {_MAKE}")
     return Signer(key)
@@ -74,7 +74,7 @@ def trusted(path: Path) -> str:
     try:
         key = load(data)
     except ValueError as error:
-        raise StorageError(f"{path}: {_reason(error)}. {_MAKE}") from error
+        raise StorageError(f"{path}: {in_one_line(error, 120).rstrip('.')}. {_MAKE}") from error
     if not isinstance(key, Ed25519PublicKey):
         raise StorageError(f"{path}: a key of another kind than ed25519. {_MAKE}")
     return key_id(_raw(key))
@@ -131,7 +131,7 @@ def opened(text: bytes, name: str, trust: Sequence[str] = ()) -> tuple[dict[str,
         raise BadStatement(f"{name} was altered: its signature does not hold. {_AGAIN}") from None
     except (ValueError, KeyError, TypeError) as error:
         raise BadStatement(
-            f"{name} was altered: it is no signed statement ({_reason(error)}). {_AGAIN}"
+            f"{name} was altered: it is no signed statement ({in_one_line(error, 120).rstrip('.')}). {_AGAIN}"
         ) from error
     if trust and by not in trust:
         signed = f"is signed by another key ({by[:12]})" if by else "is not signed"
@@ -162,7 +162,3 @@ def _read(path: Path) -> bytes:
         return path.expanduser().read_bytes()
     except OSError as error:
         raise StorageError(f"{path}: {error.strerror or type(error).__name__}. {_MAKE}") from error
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(str(error).split())[:120].rstrip(".") or type(error).__name__

@@ -17,7 +17,7 @@ from storage.errors import ForPeople
 from storage.markdown import code, inline
 from tasks.evaluation.statistics import Paired
 from tasks.proof import plots
-from tasks.proof.claims import DEVIATIONS, EXPLORATORY, NOTE, Tested, compared, table, verdicts_of
+from tasks.proof.claims import EXPLORATORY, NOTE, Tested, compared, table, verdicts_of
 from tasks.proof.power import components, power
 from tasks.proof.sizes import PILOT, SIZES, WHOLE
 
@@ -212,7 +212,7 @@ def _deviations(stored: StoredScores) -> Iterator[str]:
     yield from ("## Deviations from the plan", "")
     missing = stored.get("missing", [])
     gone = [f"Not run to their end, and not counted: {', '.join(missing)}."] if missing else []
-    yield from [f"- {one}" for one in (*gone, *DEVIATIONS)] or ["None."]
+    yield from [f"- {one}" for one in (*gone, *stored.get("deviations", []))] or ["None."]
 
 
 def _exploratory(scores: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
