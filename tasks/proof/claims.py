@@ -138,7 +138,11 @@ def table(scores: Mapping[int, str], seeds: Sequence[int]) -> Floats:
 
 
 def at_most(scores: Mapping[str, Mapping[int, str]], claim: Claim, margin: float) -> float:
-    """Return the one-sided p of the hypothesis that the difference is `margin` or more, by the same test of seeds and items."""
+    """Return the one-sided p of the hypothesis that the difference is `margin` or more, by the same test of seeds and items; 1 where both arms
+    answer every item alike, which has no variance to test with."""
     seeds = sorted(scores[claim.candidate].keys() & scores[claim.baseline].keys())
-    shifted = paired(table(scores[claim.candidate], seeds) - margin, table(scores[claim.baseline], seeds))
+    candidate, baseline = table(scores[claim.candidate], seeds), table(scores[claim.baseline], seeds)
+    if np.array_equal(candidate, baseline):
+        return 1.0
+    shifted = paired(candidate - margin, baseline)
     return shifted.p / 2 if shifted.delta < 0 else 1 - shifted.p / 2

@@ -19,7 +19,7 @@ from tasks.evaluation.statistics import Paired
 from tasks.proof import plots
 from tasks.proof.claims import EXPLORATORY, NOTE, Tested, compared, table, verdicts_of
 from tasks.proof.power import components, power
-from tasks.proof.sizes import PILOT, SIZES, WHOLE
+from tasks.proof.sizes import PILOT, QUICK, SIZES, WHOLE
 
 StoredScores = Mapping[str, Any]
 EFFECTS = (0.03, 0.06, 0.1)  # whose power a pilot states
@@ -86,7 +86,7 @@ def text_of(stored: StoredScores, results: Sequence[Tested], page: Path) -> str:
     """Return the page as Markdown."""
     scores = arms(stored)
     parts = [
-        _verdicts(results),
+        _verdicts(stored, results),
         _table(results, page.with_suffix(".svg").name),
         _design(stored, scores),
         *(
@@ -102,8 +102,13 @@ def text_of(stored: StoredScores, results: Sequence[Tested], page: Path) -> str:
     return "\n".join(line for part in parts for line in [*part, ""]).rstrip() + "\n"
 
 
-def _verdicts(results: Sequence[Tested]) -> Iterator[str]:
+def _verdicts(stored: StoredScores, results: Sequence[Tested]) -> Iterator[str]:
     yield from ("# The proof", "")
+    if stored["sizes"] == QUICK.name:
+        yield from (
+            "**A quick run: it shows that every part runs. Its sizes prove nothing, whatever the verdicts below are.**",
+            "",
+        )
     verdicts = Counter(one.verdict for one in results)
     yield (
         f"Of {len(results)} primary claims, {verdicts['shown']} {'is' if verdicts['shown'] == 1 else 'are'} shown, "
@@ -112,7 +117,7 @@ def _verdicts(results: Sequence[Tested]) -> Iterator[str]:
     yield ""
     for one in results:
         figures = (
-            "" if one.paired is None else f" {_difference(one.paired)}, p = {p_value(one.corrected)} (Holm)."
+            "" if one.paired is None else f" {_difference(one.paired)}, Holm's p {p_value(one.corrected)}."
         )
         yield f"- **{one.claim.number}, {one.verdict}.** {one.claim.text}.{figures}"
     yield from ("", NOTE)

@@ -122,3 +122,15 @@ def test_a_page_or_a_score_that_was_changed_is_noticed(tmp_path: Path) -> None:
     scores_of(page).write_bytes(orjson.dumps(changed))
     with pytest.raises(PageDiffers):
         verified(page)
+
+
+def test_arms_that_answer_alike_show_no_equivalence() -> None:
+    floor = {arm: {seed: "0" * ITEMS for seed in SEEDS} for arm in ("math-retrieval", "random")}
+    (retrieval,) = [one for one in verdicts_of(floor) if one.claim.margin is not None]
+    assert (retrieval.verdict, retrieval.p) == ("failed", 1.0)
+
+
+def test_the_page_of_a_quick_run_says_that_it_proves_nothing(tmp_path: Path) -> None:
+    for sizes, warned in (("quick", True), ("whole", False)):
+        page = written(stored({}) | {"sizes": sizes}, tmp_path / f"{sizes}.md").page
+        assert ("prove nothing" in page.read_text()) == warned
