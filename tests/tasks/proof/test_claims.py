@@ -125,7 +125,7 @@ def test_a_page_or_a_score_that_was_changed_is_noticed(tmp_path: Path) -> None:
 
 
 def test_arms_that_answer_alike_show_no_equivalence() -> None:
-    floor = {arm: {seed: "0" * ITEMS for seed in SEEDS} for arm in ("math-retrieval", "random")}
+    floor = {arm: dict.fromkeys(SEEDS, "0" * ITEMS) for arm in ("math-retrieval", "random")}
     (retrieval,) = [one for one in verdicts_of(floor) if one.claim.margin is not None]
     assert (retrieval.verdict, retrieval.p) == ("failed", 1.0)
 
