@@ -34,6 +34,13 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 
+_DAY_OF_YEAR = re.compile(
+    rf"(?P<month>{_MONTH})\.?\s+(?:the\s+)?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?"
+    rf"|(?P<day_first>\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<month_last>{_MONTH})\.?"
+    r"|(?P<zh_month>\d{1,2})月(?P<zh_day>\d{1,2})[日号]?",
+    re.IGNORECASE,
+)
+
 _Date = tuple[int, int, int]  # year, month, day
 
 
@@ -44,6 +51,9 @@ def compare_dates(a: str, b: str) -> Judgement | None:
     order. Beside "May 6, 2002" the month stands first, as it does there; beside any other date "unknown" is returned where the order
     decides.
     """
+    days = [_DAY_OF_YEAR.fullmatch(text) for text in (a, b)]
+    if days[0] is not None and days[1] is not None:
+        return "equal" if _day(days[0]) == _day(days[1]) else "different"
     dates = [list(_DATE.finditer(text)) for text in (a, b)]
     if [len(matches) for matches in dates] != [1, 1] or not any(_DATE.fullmatch(text) for text in (a, b)):
         return None
@@ -68,9 +78,18 @@ def _date(match: re.Match[str]) -> _Date:
     if match["named"]:
         name = re.search(r"[a-zA-Z]{3,}", match["named"])
         day, year = re.findall(r"\d+", match["named"])
-        month = next(
-            i for i, month in enumerate(_MONTHS, 1) if name and month.startswith(name[0].lower()[:3])
-        )
-        return int(year), month, int(day)
+        return int(year), _month(name[0] if name else ""), int(day)
     kind = "iso" if match["iso_year"] else "zh"
     return int(match[f"{kind}_year"]), int(match[f"{kind}_month"]), int(match[f"{kind}_day"])
+
+
+def _day(match: re.Match[str]) -> tuple[int, int]:
+    """Return the month and the day of a date without a year."""
+    if match["zh_month"]:
+        return int(match["zh_month"]), int(match["zh_day"])
+    return _month(match["month"] or match["month_last"]), int(match["day"] or match["day_first"])
+
+
+def _month(name: str) -> int:
+    """Return the number of an English month, by its first three letters."""
+    return next(number for number, month in enumerate(_MONTHS, 1) if month.startswith(name.lower()[:3]))

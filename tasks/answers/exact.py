@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from fractions import Fraction
 
 from tasks.answers.arithmetic import decide_arithmetic
 from tasks.answers.comparison import compare
@@ -23,6 +24,7 @@ from tasks.answers.verdicts import Judgement
 _INTEGER = re.compile(r"-?[1-9][0-9]{0,17}|0")
 _CHOICE = re.compile(r"\(?([A-Ja-j])\)?")
 _OPTION = re.compile(r"\(?([A-J])(?:[).:]\s*|\)\s+)(.+)", re.DOTALL)
+_CHOICES = re.compile(r"(?:[A-J](?:\s*[,、;]?\s*(?:and\s+|和)?)){2,10}")  # ABD, and A, B, D
 _COMMA_DECIMAL = re.compile(r"[-+]?0\d*,\d+")
 # 1 1/2 is not 11/2, 1, 234 is not 1,234, 1/2 x is not 1/2x
 _SPACE = re.compile(r"(?<![0-9A-Za-z,;]) | (?![0-9A-Za-z\\(])")
@@ -47,10 +49,12 @@ def prepared(candidate: str, gold: str) -> tuple[str, str]:
     a, b = canonical(candidate), canonical(gold)
     a, b = without_letter(a, b), without_letter(b, a)
     a, b = _without_name(a, b), _without_name(b, a)
+    a, b = _ratio(a, b), _ratio(b, a)
     a, b = _with_unit(a, b), _with_unit(b, a)
     a, b = _counted_choices(a, b), _counted_choices(b, a)
     a, b = _with_digits(a, b), _with_digits(b, a)
     a, b = _matrix(a, b), _matrix(b, a)
+    a, b = _components(a, b), _components(b, a)
     a, b = _unmeasured(a, b)
     a, b = sorted((a, b), key=lambda text: (len(text), text))
     return a, _renamed(b, a)
@@ -99,7 +103,7 @@ def _unmeasured(a: str, b: str) -> tuple[str, str]:
 
 
 _NAMED = re.compile(
-    r"(?:[a-zA-Z](?:_\{?\w{1,8}\}?|')?(?:\s*\(\s*\w{1,3}\s*\))?|\\(?:bar|overline|vec|hat)\s*(?:\{\s*)?[a-zA-Z]\s*\}?|\\[a-z]{2,8})"
+    r"(?:[a-zA-Z](?:_\{?\w{1,8}\}?|'|\s*\^\s*\{\s*-1\s*\})?(?:\s*\(\s*\w{1,3}\s*\))?|\\(?:bar|overline|vec|hat)\s*(?:\{\s*)?[a-zA-Z]\s*\}?|\\[a-z]{2,8})"
     r"\s*(?:=|:=)\s*([^=<>]+)",
     re.DOTALL,
 )
@@ -117,6 +121,16 @@ def _without_name(text: str, other: str) -> str:
         return text
     match = _NAMED.fullmatch(text)
     return text if match is None or _COMPARED.search(match[1]) else match[1].strip()
+
+
+_RATIO_IN_WORDS = re.compile(r"(\d{1,40}(?:\.\d{1,40})?)\s*(?:to|比)\s*(\d{1,40}(?:\.\d{1,40})?)")
+_RATIO = re.compile(r"[\d.]+\s*:\s*[\d.]+")
+
+
+def _ratio(text: str, other: str) -> str:
+    """Return "3 to 4" as 3:4, where the other answer is a ratio. Elsewhere it may be a range."""
+    words = _RATIO_IN_WORDS.fullmatch(text)
+    return text if words is None or _RATIO.fullmatch(other) is None else f"{words[1]}:{words[2]}"
 
 
 def _with_unit(text: str, other: str) -> str:
@@ -176,6 +190,29 @@ def _matrix(text: str, other: str) -> str:
     return r"\begin{pmatrix}" + r" \\ ".join(rows) + r"\end{pmatrix}"
 
 
+_TERM = re.compile(
+    r"\s*(?P<sign>[-+]?)\s*(?P<factor>(?:\d+(?:\.\d+)?|\\frac\s*\{\d+\}\s*\{\d+\}|\\sqrt\s*\{\d+\}){0,2})\s*(?:\\cdot\s*)?"
+    r"(?:\\(?:hat|vec|mathbf|boldsymbol|bf|overrightarrow|bar|imath|jmath)\s*)*\{?\s*(?:\\(?:hat|vec|mathbf|boldsymbol)\s*)?\{?\s*"
+    r"(?P<unit>\\?[ijk])(?:math)?\s*\}{0,2}"
+)
+
+
+def _components(text: str, other: str) -> str:
+    """Return 2\\hat{i} - 3\\hat{j} as (2, -3), where the other answer is a tuple or a vector."""
+    if len(text) > 120 or not other.startswith(("(", r"\begin{pmatrix}")) or "j" not in text:
+        return text
+    components: dict[str, str] = {}
+    position = 0
+    while position < len(text):
+        term = _TERM.match(text, position)
+        if term is None or (position and not term["sign"]) or term["unit"] in components:
+            return text
+        components[term["unit"]] = term["sign"].replace("+", "") + (term["factor"] or "1")
+        position = term.end()
+    size = 3 if "k" in components or other.count(",") == 2 or other.count(r"\\") == 2 else 2
+    return f"({', '.join(components.get(unit, '0') for unit in 'ijk'[:size])})"
+
+
 _HEAD = re.compile(r"([a-zA-Z](?:_\{?\w\}?|')?)\s*\(\s*([a-zA-Z])\s*\)\s*=")
 _LETTER = re.compile(r"\\[a-zA-Z]+|[a-zA-Z]")
 
@@ -203,7 +240,7 @@ def decide_canonical(a: str, b: str) -> Judgement | None:
     x, y = read(a), read(b)
     if x is not None and y is not None:
         return compare(x, y)
-    for rule in (_choices, _sets, _congruences, _bases, _ratios, _parts, compare_words):
+    for rule in (_unended, _choices, _sets, _congruences, _bases, _ratios, _parts, compare_words):
         verdict = rule(a, b)
         if verdict is not None:
             return verdict
@@ -217,6 +254,10 @@ def _choices(a: str, b: str) -> Judgement | None:
     """Return the verdict on letters of multiple choice, with or without their options ("B) 12"), None for other texts."""
     letters: list[str] = []
     options: list[str] = []
+    several = [_CHOICES.fullmatch(text) for text in (a, b)]
+    if several[0] is not None and several[1] is not None and not (a.isalpha() and b.isalpha()):
+        chosen = [sorted(re.findall("[A-J]", text)) for text in (a, b)]
+        return "equal" if chosen[0] == chosen[1] else "different"
     for text in (a, b):
         letter, option = _CHOICE.fullmatch(text), _OPTION.fullmatch(text)
         if letter is None and option is None:
@@ -234,6 +275,23 @@ def without_letter(text: str, other: str) -> str:
     if option is None or _CHOICE.fullmatch(text) or _CHOICE.fullmatch(other) or _OPTION.fullmatch(other):
         return text
     return option[2].strip()
+
+
+_UNENDED = re.compile(r"(-?\d{0,40}\.\d{1,60})\s*(?:\.{3,}|…|\\[lc]?dots(?![a-zA-Z]))")
+
+
+def _unended(a: str, b: str) -> Judgement | None:
+    """Return "unknown" for 3.14... beside a value that may begin with its digits, None for other pairs."""
+    for text, other in ((a, b), (b, a)):
+        beginning = _UNENDED.fullmatch(text)
+        if beginning is None or read(text) is not None:
+            continue
+        quantity = read(other)
+        if quantity is None:
+            return "unknown"
+        off = abs(quantity.value - Fraction(beginning[1]))
+        return "unknown" if off < Fraction(1, 10 ** len(beginning[1].partition(".")[2])) else "different"
+    return None
 
 
 _BASE = re.compile(r"(-?[0-9A-Za-z]{1,60})\s*_\s*\{?(?:\\text\{)?(\d{1,2})\}*")

@@ -26,7 +26,10 @@ _SAME = {
     "否": "no", "错": "no", "错误": "no", "不是": "no", "不对": "no",
     "infinitely many": "infinite", "infinity": "infinite", "无数": "infinite", "无穷多": "infinite",
     "empty set": "no solution", "no real solution": "no solution", "no real solutions": "no solution", "none exist": "no solution",
-    "dne": "does not exist", "不存在": "does not exist", "无解": "no solution", "no solutions": "no solution",
+    "dne": "does not exist", "不存在": "does not exist", "无解": "no solution", "no solutions": "no solution", "no real roots": "no solution", "no real root": "no solution", "no roots": "no solution",
+    "无实数解": "no solution", "无实数根": "no solution", "无实根": "no solution", "没有实数根": "no solution", "没有实数解": "no solution",
+    "没有解": "no solution", "方程无解": "no solution", "infinitely many solutions": "infinite", "infinite solutions": "infinite",
+    "infinite number": "infinite", "无穷多个": "infinite", "无数个": "infinite", "undefined": "does not exist", "not defined": "does not exist",
 }  # fmt: skip
 _WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday"
 _MONTHS = "january february march april may june july august september october november december"

@@ -90,6 +90,7 @@ _APPROACH = re.compile(
 _GOES_ON = re.compile(
     r"\s*,\s+(?!(?:and|or)\s+(?:\S{0,8}\d|[a-z]\b|\$|\\))(?![a-z]{1,12}\s*[=:])[a-z]{2,}\b"
     r"|\s*\(\s*(?!mod)(?:[a-zA-Z'’.-]{1,20}[\s,]+){1,12}[^()]{0,40}\)"
+    r"|,?\s+(?:and|but)\s+not\b"
     r"|\s+(?:as\s+(?:required|desired|expected|needed|claimed|stated|before)|in\s+(?:total|all)|altogether|overall|respectively|when|after)\b"
     r"|\s*[，,]\s*(?:所以|因此|即|故|符合|这|因为|满足|也就是|而|其中|正好|刚好|答)"
 )
@@ -251,10 +252,17 @@ def _length_in_words(text: str) -> int:
     return len(text.split()) + len(_CHINESE_SIGN.findall(text)) // 2
 
 
+_YES_OR_NO = re.compile(r"(yes|no)\s*[,.;!:]\s*[a-z]", re.IGNORECASE)
+
+
 def _short(text: str) -> str | None:
-    value = value_in(text)
+    formulas = list(_INLINE_MATH.finditer(text))
+    value = _of_sentence(text) if formulas and _WORD.search(_INLINE_MATH.sub(" ", text)) else value_in(text)
     if value:
         return value
+    affirmed = _YES_OR_NO.match(text)
+    if affirmed:
+        return affirmed[1]
     if _REFUSES.match(text) and not re.search(r"\d|\\|\$", text):
         return None
     lead = _IT_IS.match(text)
@@ -278,10 +286,33 @@ def _sentences(text: str) -> list[str]:
 def _of_sentence(sentence: str) -> str | None:
     numbers, formulas = list(NUMBER.finditer(sentence)), list(_INLINE_MATH.finditer(sentence))
     if formulas and (not numbers or numbers[-1].start() < formulas[-1].end()):
-        return _arrived_at(_inside(formulas[-1]))
+        return _stated_together(sentence, formulas)
     if not formulas and (value := value_in(sentence)):
         return value
     return numbers[-1].group().strip() if numbers else None
+
+
+_ONE_VALUE = re.compile(r"(?:(?P<name>[a-zA-Z](?:_\{?\w\}?)?)\s*=\s*)?(?P<value>[^=<>,]{1,40})")
+_TOGETHER = re.compile(r"\s*(?:,|,?\s*\b(?:and|or)\b|、|和|或|及)\s*")
+_OPENS_A_RANGE = re.compile(
+    r"\b(?:between|from|where|for|if|when|since|with|of|in)\s*$|[在从当若]\s*$", re.IGNORECASE
+)
+
+
+def _stated_together(sentence: str, formulas: list[re.Match[str]]) -> str:
+    """Return the value of the last formula, with those that "and" or a comma joins to it: "2, -3" for "$x = 2$ and $x = -3$"."""
+    joined = [formulas[-1]]
+    for formula in reversed(formulas[:-1]):
+        if not _TOGETHER.fullmatch(sentence, formula.end(), joined[0].start()):
+            break
+        joined.insert(0, formula)
+    values = [_ONE_VALUE.fullmatch(_inside(formula)) for formula in joined]
+    named = [value["name"] for value in values if value is not None]
+    if len(joined) == 1 or len(named) < len(joined) or _OPENS_A_RANGE.search(sentence, 0, joined[0].start()):
+        return _arrived_at(_inside(formulas[-1]))
+    if len(set(named)) == 1:
+        return ", ".join(value["value"].strip() for value in values if value is not None)
+    return ", ".join(_inside(formula) for formula in joined)
 
 
 def _arrived_at(formula: str) -> str:

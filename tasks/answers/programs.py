@@ -17,19 +17,20 @@ _WRAPPERS = (
 )
 _TRIGGER = re.compile(
     r"\*|(?<![\\a-zA-Z])(?:sqrt|cbrt|Rational|Fraction|Matrix|pi|oo|exp|log|ln|sin|cos|tan|asin|acos|atan|Abs|Interval|FiniteSet|EmptySet|Union|Intersection|"
-    r"Eq|Ne|Gt|Ge|Lt|Le|Or|And|ImageSet|"
+    r"Eq|Ne|Gt|Ge|Lt|Le|Or|And|ImageSet|Complement|Point(?:[23]D)?|(?:math\.)?(?:comb|factorial|floor|ceil)|binomial|ceiling|"
     + _WRAPPERS
-    + r")(?![a-zA-Z])|[<>]=|[)\w]\s*[&|]\s*\(|^\[?\{\s*['\"]?\w+['\"]?\s*:|^\[\]$|\)\s*[&|]|!="
+    + r")(?![a-zA-Z])|^\[-?\d[\d.]*\s|[<>]=|[)\w]\s*[&|]\s*\(|^\[?\{\s*['\"]?\w+['\"]?\s*:|^\[\]$|\)\s*[&|]|!="
 )
 _NAMES = {
     "pi": r"\pi ", "oo": r"\infty ", "sin": r"\sin ", "cos": r"\cos ", "tan": r"\tan ", "asin": r"\arcsin ",
     "acos": r"\arccos ", "atan": r"\arctan ", "log": r"\ln ", "ln": r"\ln ", "EmptySet": r"\emptyset ",
+    "Reals": r"\mathbb{R}", "Integers": r"\mathbb{Z}",
 }  # fmt: skip
 _NAME = re.compile(rf"(?<![\\a-zA-Z])({'|'.join(_NAMES)})(?![a-zA-Z])")
 _RATIO = re.compile(r"(?:Rational|Fraction)\(\s*(-?\d+)\s*,\s*(\d+)\s*\)")
 _MATRIX = re.compile(r"(?:Immutable)?(?:Dense)?Matrix\(\s*\[(\[.*\])\]\s*\)", re.DOTALL)
 _CALL = re.compile(
-    r"(?<![\\a-zA-Z.])(sqrt|cbrt|exp|Abs|FiniteSet|Union|Intersection|Eq|Ne|Gt|Ge|Lt|Le|Or|And|Interval(?:\.(?:open|Lopen|Ropen))?|"
+    r"(?<![\\a-zA-Z.])(sqrt|cbrt|exp|Abs|FiniteSet|Union|Intersection|Complement|Point(?:[23]D)?|binomial|(?:math\.)?(?:comb|factorial|floor|ceil)|ceiling|Eq|Ne|Gt|Ge|Lt|Le|Or|And|Interval(?:\.(?:open|Lopen|Ropen))?|"
     rf"ImageSet|{_WRAPPERS})\("
 )
 _POWER = re.compile(r"\s*\*\*\s*")
@@ -45,6 +46,7 @@ def respelled(text: str) -> str:
     text = _dictionaries(text)
     text = _RATIO.sub(r"\\frac{\1}{\2}", text)
     text = _MATRIX.sub(_matrix, text)
+    text = _row(text)
     text = _calls(text)
     text = _logic(text)
     text = _NAME.sub(lambda match: _NAMES[match.group(1)], text)
@@ -109,11 +111,27 @@ _SHAPES = {
     "sqrt": (r"\sqrt{", "}"), "cbrt": (r"\sqrt[3]{", "}"), "exp": ("e^{", "}"), "Abs": ("|", "|"),
     "FiniteSet": (r"\{", r"\}"),
 }  # fmt: skip
+# of functions of whole numbers: what stands before, between and after their arguments
+_OF_INTEGERS = {
+    "binomial": (r"\binom{", "}{", "}"), "comb": (r"\binom{", "}{", "}"), "math.comb": (r"\binom{", "}{", "}"),
+    "factorial": ("(", ", ", ")!"), "math.factorial": ("(", ", ", ")!"),
+    "floor": (r"\lfloor ", ", ", r" \rfloor "), "math.floor": (r"\lfloor ", ", ", r" \rfloor "),
+    "ceiling": (r"\lceil ", ", ", r" \rceil "), "math.ceil": (r"\lceil ", ", ", r" \rceil "),
+}  # fmt: skip
+_ENTRIES = re.compile(r"\[([^\[\]]*,[^\[\]]*)\]")
 _BETWEEN = {
-    "Union": r" \cup ", "Intersection": r" \cap ", "Eq": " = ", "Ne": r" \ne ", "Gt": " > ", "Ge": r" \ge ", "Lt": " < ",
+    "Union": r" \cup ", "Complement": r" \setminus ", "Intersection": r" \cap ", "Eq": " = ", "Ne": r" \ne ", "Gt": " > ", "Ge": r" \ge ", "Lt": " < ",
     "Le": r" \le ", "Or": " or ", "And": " and ",
 }  # fmt: skip
 _MAX_CALLS = 200
+_ARRAYS = re.compile(r"(?:\w+\.)?(?:array|tensor|asarray)")
+_ROW = re.compile(r"\[\s*(-?[\d.]+(?:\s+-?[\d.]+)+)\s*\]")
+
+
+def _row(text: str) -> str:
+    """Return the vector that numpy prints as [1 2 3] as (1, 2, 3)."""
+    row = _ROW.fullmatch(text)
+    return text if row is None else f"({', '.join(row[1].split())})"
 
 
 def _calls(text: str) -> str:
@@ -142,6 +160,13 @@ def _call(name: str, inner: str) -> str:
         if family is None or "Integers" not in inner:
             return inner
         return rf"{family[2].replace('_', '')}, {family[1]} \in \mathbb{{Z}}"
+    if name.startswith("Point"):
+        return f"({', '.join(arguments)})"
+    if name in _OF_INTEGERS:
+        left, middle, right = _OF_INTEGERS[name]
+        return left + middle.join(arguments) + right
+    if _ARRAYS.fullmatch(name) and (entries := _ENTRIES.fullmatch(arguments[0] if arguments else "")):
+        return f"({entries[1]})"
     # a wrapper of one value: Decimal('0.75'), Float('0.5', precision=53), array([1, 2], dtype=int64)
     return arguments[0].strip("'\"") if arguments else r"\emptyset"
 

@@ -22,6 +22,7 @@ _DIGITS = (
 )
 _VALUE = (
     rf"(?<![\d.])\d{{1,2}}/\d{{1,2}}/\d{{4}}(?!\d)|{NAMED_DATE}"  # a date is one value
+    r"|(?<![\d.:$])\d{1,2}(?::\d{2})?\s?(?:[aApP]\.[mM]\.|[aApP][mM]\b)"  # a time of day
     rf"|(?<![a-zA-Z\d^_])[$€£¥￥]?\s?{_MINUS}[$€£¥￥]?"
     r"(?:\\[dt]?frac\s*\{-?[^{}]{1,40}\}\s*\{[^{}]{1,40}\}"
     r"|\d+\s+\d{1,6}/\d{1,6}(?![\d/])|\d+/\d+|\d+\s?[½⅓⅔¼¾⅕⅙⅛⅜⅝⅞]|[½⅓⅔¼¾⅕⅙⅛⅜⅝⅞]|\d+又\d+/\d+|\d+(?:\s?[:：]\s?\d+)+"
@@ -192,7 +193,15 @@ def _joined(text: str, numbers: list[re.Match[str]]) -> str | None:
     return text[name.start() if name else start : end].strip()
 
 
+_CONCLUDES = re.compile(
+    r"[,;]\s*(?:and\s+)?(?:so|thus|hence|therefore|which\s+means)\b|[，；;]\s*(?:所以|因此|故)"
+)
+
+
 def _chosen(text: str, numbers: list[re.Match[str]], han: bool) -> str:
+    conclusions = [match.end() for match in _CONCLUDES.finditer(text, 0, numbers[-1].start())]
+    if conclusions:
+        numbers = [number for number in numbers if number.start() >= conclusions[-1]]
     values = {number.group().strip() for number in numbers}
     if len(values) == 1:
         return values.pop()

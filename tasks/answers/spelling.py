@@ -56,6 +56,8 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\%", "%"),
         DEGREE_LATEX,
         (r"\\log\s*_\s*(?:e|\{\s*e\s*\})", r"\\ln "),
+        (r"\\lg(?![a-zA-Z])", r"\\log_{10}"),
+        (r"\\\|", "|"),  # a norm
         # a segment by its ends
         (r"\\overline\s*\{\s*([A-Z]\s*[A-Z])\s*\}", r"\1"),
         DIGIT_FRACTION,
@@ -73,6 +75,10 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r"\\mathbb{\1\2}",
         ),
         (r"\\dot\s*\{?\s*(\d)\s*\}?(\d{0,40})\\dot\s*\{?\s*(\d)\s*\}?", r"\\overline{\1\2\3}"),
+        (
+            r"\\\{\s*\\begin\{array\}\s*\{[^{}]*\}((?:(?!\\(?:begin|end)\{).)*)\\end\{array\}",
+            r"\\begin{cases}\1\\end{cases}",
+        ),
         (r"([(\[|])\s*\\begin\{array\}\s*\{[^{}]*\}", r"\1\\begin{matrix}"),
         (r"\\end\{array\}(?=\s*[)\]|])", r"\\end{matrix}"),
         (r"[(\[]\s*\\begin\{(?:small)?matrix\}", r"\\begin{pmatrix}"),
@@ -124,6 +130,26 @@ _EMPTY_SET = re.compile(
     r"\\\{\s*\\\}|\{\s*\}|(?:the\s+)?(?:empty|null)\s+set|空集|(?:S\.)?EmptySet|(?:frozen)?set\(\)|\\emptyset",
     re.IGNORECASE,
 )
+_INTEGERS = re.compile(
+    r"(?:(?:the\s+)?set\s+of\s+)?(?:(?:all|any|every|the)\s+(?:of\s+the\s+)?)+integers?|(?:全体|任意|一切|所有)(?:的)?整数|整数集"
+    r"|\\mathbb\s*\{\s*Z\s*\}|(?:S\.)?Integers",
+    re.IGNORECASE,
+)
+_ALL_REALS_BUT = re.compile(
+    r"(?:[a-zA-Z]\s*(?:\\in(?![a-zA-Z])|is|can be)\s*)?(?:(?:the\s+)?set\s+of\s+)?(?:all|any|every)\s+(?:real\s+numbers?|reals?|real\s+values?)"
+    r"(?:\s+(?:of\s+)?[a-zA-Z])?,?\s+(?:except(?:\s+for)?|other\s+than|but|not\s+equal\s+to|excluding)\s+(?:[a-zA-Z]\s*=\s*)?([^a-zA-Z]*\d[^a-zA-Z]*(?:and[^a-zA-Z]*)?)",
+    re.IGNORECASE,
+)
+# the multiplicity of a root is said about the value
+_MULTIPLICITY = re.compile(
+    r"\s*[(,]\s*(?:an?\s+)?(?:double|repeated|triple|twice|multiplicity\s+\d|重根|二重根|两个相等的?实?根)(?:\s+(?:real\s+)?(?:root|solution))?\s*\)?$",
+    re.IGNORECASE,
+)
+# 2 cis 90^\circ is 2 (cos 90^\circ + i sin 90^\circ)
+_CIS = re.compile(
+    r"(?P<modulus>[^=,;]{0,40}?)\s*(?:\\(?:operatorname|text|mathrm|mbox)\s*\{\s*cis\s*\}|\\?cis(?![a-zA-Z]))\s*"
+    r"(?P<argument>\\frac\s*\{[^{}]{1,20}\}\s*\{[^{}]{1,20}\}|\([^()]{1,40}\)|[-\d.\\a-z/]{1,20}(?:\s*\^\s*\{?\s*\\circ\s*\}?)?)"
+)
 # x \in S is S
 _MEMBER = re.compile(r"[a-zA-Z]\s*\\in(?![a-zA-Z])\s*(?=[(\[]|\\\{|\\mathbb\s*\{R\}|\\emptyset)")
 
@@ -137,6 +163,11 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _OPTION = re.compile(r"(?:the\s+)?(?:option|choice|answer|选项?|故选)\s*:?\s*(\(?[A-J]\)?)", re.IGNORECASE)
+# 百分之75 and 半小时, where the number is not in Chinese numerals
+_PARTLY_CHINESE = (
+    (re.compile(r"百分之(\d+(?:\.\d+)?)"), r"\1%"),
+    (re.compile(r"^半个?(?=(?:小时|钟头|分钟|天|年|米|千克|公里|吨|元|斤))"), "0.5"),
+)
 _NEGATIVE = re.compile(r"^(?:negative|minus|负)\s*(?=[\d\\])", re.IGNORECASE)
 _ZH_LEAD = re.compile(
     r"(?:(?:所以|因此|故|最终)?(?:正确)?答案?(?:是|为|应为|等于|:)|共有|一共|大约|约为?|等于)\s*:?\s*"
@@ -149,7 +180,9 @@ _LONE_NUMBER = re.compile(r"\(([^()\[\],;:]*\d[^()\[\],;:]*)\)")
 _VARIABLE = re.compile(
     r"(?<![a-zA-Z\\])[a-wyzA-Z](?![a-zA-Z])|[()]\s*x|x\s*[()^_]|\d\s*x(?!\s*\d)|\\(?!times|cdot|div|frac|text|\$)[a-zA-Z]|[<>|]"
 )
-_CASES = re.compile(r"\\begin\{(?:cases|aligned|gathered)\}([^&]*)\\end\{(?:cases|aligned|gathered)\}")
+_CASES = re.compile(
+    r"\\begin\{(?:cases|aligned|gathered)\}((?:[^&]|&(?=\s*=))*)\\end\{(?:cases|aligned|gathered)\}"
+)
 _PLAIN = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
 
 
@@ -168,14 +201,21 @@ def canonical(text: str) -> str:
         before = text
         text = _without_lead(_unwrap(text))
     text = _NEGATIVE.sub("-", text)
+    for pattern, replacement in _PARTLY_CHINESE if text[:1] in ("百", "半") else ():
+        text = pattern.sub(replacement, text)
     option = _OPTION.fullmatch(text)
     if option:
         return option.group(1)
     text = _INLINE.sub(r"\1", text)
     text = _arrived(_unwrap(_without_lead(" ".join(text.split()))))
-    text = _CASES.sub(lambda match: match.group(1).replace("\\\\", ", "), text)
+    text = _CASES.sub(lambda match: match.group(1).replace("&", "").replace("\\\\", ", "), text)
     if (ordinal := _ORDINAL.fullmatch(text)) is not None:
         return ordinal.group(1)
+    if text.endswith((")", "root", "solution", "根")):
+        text = _MULTIPLICITY.sub("", text)
+    if "cis" in text and (polar := _CIS.fullmatch(text)) is not None:
+        angle = polar["argument"]
+        text = rf"{polar['modulus']} (\cos {angle} + i \sin {angle})".strip()
     text = _matrix(text)
     builder = _BUILDER.fullmatch(text)
     text = respelled(builder.group(1).strip() if builder and _CONDITION.search(builder.group(1)) else text)
@@ -215,6 +255,11 @@ def _sets(text: str) -> str:
             return ALL_REALS
         if _EMPTY_SET.fullmatch(text):
             return EMPTY_SET
+        if _INTEGERS.fullmatch(text):
+            return r"\mathbb{Z}"
+        if (others := _ALL_REALS_BUT.fullmatch(text)) is not None:
+            excluded = re.sub(r"\s*,?\s*and\s*", ", ", others[1]).strip()
+            return rf"\mathbb{{R}}\setminus\{{{excluded}\}}"
     if "\\in" in text and text.count("\\in ") + text.count("\\in(") + text.count("\\in[") <= 1:
         return _MEMBER.sub("", text, count=1) if _MEMBER.match(text) else text
     return text
@@ -253,7 +298,8 @@ def _unwrap(text: str) -> str:
     if (
         text.startswith("{")
         and closing(text, 0, brackets=GROUPS) == len(text) - 1
-        and not set(",:") & set(text)
+        and not set(",:|") & set(text)
+        and r"\mid" not in text
     ):
         return text[1:-1].strip()
     return text

@@ -273,7 +273,14 @@ def _pairs_off(table: list[list[Judgement | None]], allowed: set[Judgement | Non
 def _both_labelled(a: Parts, b: Parts, compare: Compare) -> Judgement | None:
     if set(a.labels) == set(b.labels):
         other = dict(zip(b.labels, b.items, strict=True))
-        return _all([compare(item, other[name]) for name, item in zip(a.labels, a.items, strict=True)])
+        verdict = _all([compare(item, other[name]) for name, item in zip(a.labels, a.items, strict=True)])
+        # x_1 and x_2 are the roots of one equation, in any order, or the unknowns of a system: the text does not say which
+        indexed = len({name.partition("_")[0] for name in a.labels}) == 1
+        return (
+            "unknown"
+            if indexed and verdict == "different" and _match(a.items, b.items, compare) == "equal"
+            else verdict
+        )
     values = _match(a.items, b.items, compare)
     if values != "equal":
         return values

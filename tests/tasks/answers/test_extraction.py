@@ -74,6 +74,15 @@ EXTRACTED = [
 ]  # fmt: skip
 
 READ = [
+    ("So the solutions are $x = 2$ and $x = -3$.", "2, -3"),
+    ("Thus $x=5$ and $y=6$.", "x=5, y=6"),
+    ("It is true for $n = 2$ and $n = 3$.", "3"),
+    ("The interval is $[2, 5)$.", "[2, 5)"),
+    ("The meeting starts at 3:30 PM.", "3:30 PM"),
+    ("The value of $f(2)$ is $5$.", "5"),
+    ("Yes, the statement is true.", "Yes"),
+    ("the sum of the digits is 1+2=3, so the remainder is 0.", "0"),
+    ("Therefore the answer is 12 apples and not 15.", "12 apples"),
     # a token that ends the turn
     ("So the total is \\boxed{5}.<|im_end|>\n<|im_start|>user\nWhat is 3+4?<|im_end|>\n<|im_start|>assistant\nIt is \\boxed{7}.", "5"),
     ("The answer is 5.<|endoftext|>Human: What is 3+4? Assistant: The answer is 7.", "5"),
