@@ -129,9 +129,9 @@ _ROW = re.compile(r"\[\s*(-?[\d.]+(?:\s+-?[\d.]+)+)\s*\]")
 
 
 def _row(text: str) -> str:
-    """Return the vector that numpy prints as [1 2 3] as (1, 2, 3)."""
+    """Return the values that numpy prints as [1 2 3] as 1, 2, 3."""
     row = _ROW.fullmatch(text)
-    return text if row is None else f"({', '.join(row[1].split())})"
+    return text if row is None else ", ".join(row[1].split())
 
 
 def _calls(text: str) -> str:
@@ -166,7 +166,7 @@ def _call(name: str, inner: str) -> str:
         left, middle, right = _OF_INTEGERS[name]
         return left + middle.join(arguments) + right
     if _ARRAYS.fullmatch(name) and (entries := _ENTRIES.fullmatch(arguments[0] if arguments else "")):
-        return f"({entries[1]})"
+        return entries[1]
     # a wrapper of one value: Decimal('0.75'), Float('0.5', precision=53), array([1, 2], dtype=int64)
     return arguments[0].strip("'\"") if arguments else r"\emptyset"
 
