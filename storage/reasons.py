@@ -93,6 +93,7 @@ class Code(StrEnum):
     NOT_QUOTED = "not_quoted"  # the `quote` that the model rests on is not in the passage
     # methods that make rows of rows
     NOT_GIVEN = "not_given"  # the question refers to what is not given, a picture or a part of the book, which is marked `text`
+    MISREAD = "misread"  # `text` of the printed question is mostly a formula that OCR could not read
     UNCHANGED = "unchanged"  # its text is that of the question that it was made from
     ONLY_REWORDED = "only_reworded"  # it is that question in other words, and another one was requested
     PADDED = "padded"  # it is that question with the words `text`, which change nothing, and another one was requested
@@ -232,6 +233,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.NO_END: "no mark of the end",
     Code.NOT_QUOTED: "the passage does not have the quoted words: {quote}",
     Code.NOT_GIVEN: "the question refers to what is not given: {text}",
+    Code.MISREAD: "the question has a word that OCR is not sure of: {text}",
     Code.UNCHANGED: "the text of the question that it was made from",
     Code.ONLY_REWORDED: "only another wording of the question that it was made from",
     Code.PADDED: "the question that it was made from with words that change nothing: {text}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from tasks.documents.document import Document, Element, ElementKind, Heading
@@ -46,12 +47,15 @@ class Assembly:
         start: int | None = None,
         end: int | None = None,
         of: int | None = None,
+        unsure: Iterable[str] = (),
     ) -> int | None:
         """Add an element, and return its index; None if it has no text."""
         text = text.replace("\r\n", "\n").strip() if kind == "code" else tidy(text)
         if not text:
             return None
-        element = Element(kind, text, self._heading, label, part or self.part, page, start, end, of)
+        element = Element(
+            kind, text, self._heading, label, part or self.part, page, start, end, of, unsure=tuple(unsure)
+        )
         self.document.elements.append(element)
         return len(self.document.elements) - 1
 

@@ -24,7 +24,7 @@ Count = Callable[[str], int]  # a text -> its tokens
 
 _NAMES: Final = {
     "definition": "Definition", "theorem": "Theorem", "proof": "Proof", "example": "Example", "exercise": "Exercise", "hint": "Hint",
-    "answer": "Answer", "solution": "Solution",
+    "answer": "Answer", "solution": "Solution", "footnote": "Footnote",
 }  # fmt: skip
 _WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
@@ -129,7 +129,8 @@ def _units(document: Document) -> list[list[Element]]:
 
 def _divided(unit: list[Element], most: int, count: Count) -> list[list[Element]]:
     """Return a unit, divided if it is a paragraph over the maximum. Each piece has the span of the whole."""
-    if len(unit) > 1 or unit[0].kind not in ("text", "code") or count(unit[0].text + BETWEEN) <= most:
+    attached = any(one.kind != "footnote" for one in unit[1:])
+    if attached or unit[0].kind not in ("text", "code") or count(unit[0].text + BETWEEN) <= most:
         return [unit]
     pieces = [""]
     for paragraph in _pieces(unit[0].text, most, count):
@@ -138,7 +139,8 @@ def _divided(unit: list[Element], most: int, count: Count) -> list[list[Element]
             pieces.append(paragraph.lstrip())
         else:
             pieces[-1] = longer
-    return [[replace(unit[0], text=piece.strip())] for piece in pieces if piece.strip()]
+    parts = [[replace(unit[0], text=piece.strip())] for piece in pieces if piece.strip()]
+    return [*parts[:-1], [*parts[-1], *unit[1:]]]
 
 
 def _pieces(text: str, most: int, count: Count) -> list[str]:

@@ -18,6 +18,7 @@ ElementKind = Literal[
     "solution",  # the printed solution of an exercise or an example
     "table",  # as a Markdown table
     "caption",  # of a figure or a table
+    "footnote",  # of the element that has its mark; `label` is the mark
     "code",
 ]
 KINDS: Final[tuple[str, ...]] = get_args(ElementKind)
@@ -38,8 +39,8 @@ class Element:
     storage.rows.DocumentBlock.
 
     `heading` is an index into Document.headings, None before the first heading. `of` is the index of the element that a hint,
-    an answer, a solution or a proof belongs to, None where it is not known. `refers` names what the text refers to and lacks, in
-    its own words ("equation (3.2)"): without it nobody can answer an exercise.
+    an answer, a solution, a proof or a footnote belongs to, None where it is not known. `refers` names what the text refers to and lacks, in
+    its own words ("equation (3.2)"): without it nobody can answer an exercise. `unsure` are the words that OCR is not sure of: mostly formulas.
     """
 
     kind: ElementKind
@@ -52,6 +53,7 @@ class Element:
     end: int | None = None
     of: int | None = None
     refers: tuple[str, ...] = ()
+    unsure: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

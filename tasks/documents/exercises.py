@@ -24,7 +24,8 @@ LONGEST_ANSWER: Final = 200  # characters
 class Exercise:
     """One question that a document asks. `solution` is the worked solution that it prints, `answer` the final answer;
     None where it prints none. `spans` are those of the blocks it was made of, as in storage.rows.DocumentBlock. `lacks` and
-    `solution_lacks` name what the question and the solution refer to and is not in them."""
+    `solution_lacks` name what the question and the solution refer to and is not in them; `misread` and `solution_misread` a word in
+    them that OCR is not sure of."""
 
     question: str
     label: str | None
@@ -33,6 +34,8 @@ class Exercise:
     spans: list[dict[str, Any]]
     lacks: str | None = None
     solution_lacks: str | None = None
+    misread: str | None = None
+    solution_misread: str | None = None
 
 
 @dataclass(slots=True)
@@ -45,39 +48,62 @@ class _Group:
     spans: list[dict[str, Any]] = field(default_factory=list)
     refers: list[str] = field(default_factory=list)
     solutions_refer: list[str] = field(default_factory=list)
+    unsure: list[str] = field(default_factory=list)
+    solutions_unsure: list[str] = field(default_factory=list)
 
 
 def exercises(
-    blocks: Sequence[DocumentBlock], refers: Mapping[str, Sequence[str]] | None = None
+    blocks: Sequence[DocumentBlock],
+    refers: Mapping[str, Sequence[str]] | None = None,
+    unsure: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Exercise]:
     """Return the exercises of a passage in their order, and the worked examples whose solution is a block of its own. `refers`
-    names what blocks refer to and lack, by their place: see tasks.documents.document.Element."""
+    names what blocks refer to and lack, `unsure` the words that OCR is not sure of, by the place of the block: see
+    tasks.documents.document.Element."""
     groups: list[_Group] = []
     for number, block in enumerate(blocks):
         kind = block["kind"]
         lacking = list((refers or {}).get(str(number), ()))
+        doubtful = list((unsure or {}).get(str(number), ()))
         if kind in ("exercise", "example"):
-            groups.append(_Group(block, spans=[span_of(block)], refers=lacking))
+            groups.append(_Group(block, spans=[span_of(block)], refers=lacking, unsure=doubtful))
         elif kind in ("answer", "solution") and groups:
             group, mark = _owner(groups, block["label"])
             (group.solutions if kind == "solution" else group.answers).append((mark, block["text"]))
             group.spans.append(span_of(block))
             group.solutions_refer += lacking
+            group.solutions_unsure += doubtful
     return [_with_lacks(one, group) for group in groups for one in _exercises_of(group)]
 
 
 def _with_lacks(exercise: Exercise, group: _Group) -> Exercise:
-    """Return the exercise with what it and its solution refer to and lack: of several parts, each has its own."""
+    """Return the exercise with what it and its solution refer to and lack, and with a word of theirs that may be misread: of
+    several parts, each has its own."""
     exercise.lacks = not_given(exercise.question, group.refers)
     exercise.solution_lacks = not_given(exercise.solution or "", group.solutions_refer)
+    exercise.misread = _first_in(exercise.question, group.unsure)
+    exercise.solution_misread = _first_in(
+        f"{exercise.solution or ''} {exercise.answer or ''}", group.solutions_unsure
+    )
     return exercise
+
+
+def _first_in(text: str, words: Sequence[str]) -> str | None:
+    written = set(text.split())
+    return next((word for word in words if word in written), None)
 
 
 def explained(blocks: Sequence[DocumentBlock]) -> list[DocumentBlock]:
     """Return the blocks of a passage that are neither exercises nor what is printed for them, nor worked examples whose
-    solution is a block of its own."""
+    solution is a block of its own. Footnotes go with the block that they follow."""
     kept: list[DocumentBlock] = []
+    owner: DocumentBlock | None = None
     for number, block in enumerate(blocks):
+        if block["kind"] == "footnote":
+            if owner is None or owner["kind"] not in KINDS:
+                kept.append(block)
+            continue
+        owner = block
         following = blocks[number + 1]["kind"] if number + 1 < len(blocks) else ""
         if block["kind"] in KINDS or (
             block["kind"] == "example" and following in ("solution", "answer", "hint")

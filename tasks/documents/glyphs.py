@@ -214,8 +214,8 @@ def _character(code: int, font: PrintedFont) -> str:
     return "" if unicodedata.category(character) in ("Cc", "Cf", "Zs", "Cn") else character
 
 
-def rules_of(page: Any, width: float) -> list[Rule]:
-    """Return the horizontal rules of a page that are shorter than three quarters of its width."""
+def rules_of(page: Any) -> list[Rule]:
+    """Return the horizontal rules of a page."""
     import pypdfium2.raw as raw
 
     rules = []
@@ -223,7 +223,7 @@ def rules_of(page: Any, width: float) -> list[Rule]:
         if number > MAX_OBJECTS:
             break
         x0, y0, x1, y1 = target.get_bounds()
-        if y1 - y0 <= _RULE and 2.5 < x1 - x0 < 0.75 * width and x1 - x0 > 2 * (y1 - y0):
+        if y1 - y0 <= _RULE and x1 - x0 > max(2.5, 2 * (y1 - y0)):
             rules.append(Rule(x0, x1, (y0 + y1) / 2))
             if len(rules) >= MAX_RULES:
                 break

@@ -28,6 +28,7 @@ class LabelledAssembly:
         self.out = Assembly(title, format)
         self.below: ElementKind | None = None
         self._below_level = 0
+        self._level = 0  # of the last heading that the format marks
         self._open: tuple[ElementKind, str | None] | None = None
         self._pieces: list[str] = []
         self._start: int | None = None
@@ -38,6 +39,7 @@ class LabelledAssembly:
     def heading(self, title: str, level: int, start: int | None = None, end: int | None = None) -> None:
         """Begin a chapter or section, or, if the heading is a label such as "Exercise 3", an element."""
         self.close()
+        self._level = level
         label = label_of(title)
         if label is not None and not title[label.length :].strip() and not _is_plural(title):
             self._begin(label, start, end, whole=True)
@@ -52,6 +54,11 @@ class LabelledAssembly:
         if not text.strip():
             return
         label = label_of(text) if kind == "text" else None
+        if label is not None and label.plural and not text[label.length :].strip() and not self._whole:
+            above = self._level
+            self.heading(text.strip().strip("*_.:# "), above + 1, start, end)
+            self._level = above
+            return
         if label is not None and not self._belongs_to_whole(label.kind):
             self.close()
             self._begin(label, start, end)

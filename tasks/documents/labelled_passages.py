@@ -8,17 +8,35 @@ an example is a text of its own.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from tasks.documents.assembly import Assembly
+from tasks.documents.assembly import ATTACHED, Assembly
 from tasks.documents.document import Document, ElementKind
-from tasks.documents.printed_labels import QED, item_number, label_of
+from tasks.documents.printed_labels import QED, Label, item_number, label_of
 from tasks.documents.sections import kind_below
 
 ITEM: Final = re.compile(r"(?:[•●▪◦–*]|\(?[a-zA-Z0-9]{1,3}[.)]|\([ivx]+\))\s+\S")
+_LONGEST_TITLE: Final = 60  # characters
+_LONGEST_SHORT: Final = 120  # characters of an answer that stands beside others in one paragraph
+_ENDED: Final = re.compile(r"[.?!,;。？！，；]\s*\Z")
+_NEXT_ANSWER: Final = re.compile(r"(?<=\s)\(?(\d{1,3}(?:[.\-–]\d{1,3}){0,3})[.)]\s+(?=\S)")
+_LEAST_SOLVED: Final = 2  # exercises with a footnote at their end, from which on these are solutions
+_SHARE_SOLVED: Final = 0.6  # of the exercises with the same word
 _SIGN_WITHIN: Final = 200  # passages after the beginning of a proof
+
+
+@dataclass(frozen=True, slots=True)
+class Footnote:
+    """A footnote. own: its mark is in the passage that it is given with; at_end: at the end of that passage."""
+
+    mark: str
+    text: str
+    page: int | None = None
+    own: bool = True
+    at_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +44,8 @@ class Passage:
     """A heading, a paragraph or a displayed formula, in reading order.
 
     level: of a heading, 0 for others. lead: the words at the beginning in another style than the rest. kind: of an element that is
-    recognised by other means than a label.
+    recognised by other means than a label. size: of its letters, 0 where it is not known. notes: its footnotes.
+    unsure: the words that OCR is not sure of.
     """
 
     text: str
@@ -36,6 +55,9 @@ class Passage:
     lead: str = ""
     page: int | None = None
     kind: ElementKind | None = None
+    size: float = 0.0
+    notes: tuple[Footnote, ...] = ()
+    unsure: tuple[str, ...] = ()
 
 
 def labelled_document(passages: Sequence[Passage], title: str, format: str) -> Document:
@@ -53,6 +75,14 @@ class _Open:
     texts: list[str] = field(default_factory=list)
     items: bool = False  # an item of a list, which ends with the next
     formula: bool = False  # its last part is a formula
+    word: str = ""  # of its label
+    notes: list[Footnote] = field(default_factory=list)
+    unsure: list[str] = field(default_factory=list)
+
+    def take(self, passage: Passage) -> None:
+        """Add what is known of a passage whose text was added."""
+        self.notes += passage.notes
+        self.unsure += passage.unsure
 
 
 class _Assembler:
@@ -62,7 +92,12 @@ class _Assembler:
         self._assembly = Assembly(title, format)
         self._open: _Open | None = None
         self._list: ElementKind | None = None
-        self._numbered: dict[str, int] = {}
+        self._level = 0  # of the last heading that stands apart
+        self._list_size = 0.0  # of the heading that began the list
+        self._asked: dict[str, list[tuple[int, int | None]]] = defaultdict(
+            list
+        )  # word -> exercise, and the note at its end
+        self._numbered: dict[str, list[int]] = defaultdict(list)
         self._before: dict[str, int] = {}  # kind -> index of the last element of it
 
     def document(self, passages: Sequence[Passage]) -> Document:
@@ -70,45 +105,101 @@ class _Assembler:
         for place, passage in enumerate(passages):
             if passage.level:
                 self._close()
-                self._assembly.heading(passage.text, passage.level, passage.number)
-                self._list = kind_below(passage.text)
+                self._heading(passage)
             elif passage.kind == "table" and self._open is not None and self._open.items:
                 self._open.texts.append(passage.text)  # of an exercise or a solution
+                self._open.take(passage)
             elif passage.kind is not None:
                 self._close()
-                self._assembly.add(passage.kind, passage.text, page=passage.page)
+                self._put(passage.kind, passage)
             elif passage.formula:
                 self._formula(passage)
             else:
                 self._text(passage, passages[place + 1 :][:_SIGN_WITHIN])
         self._close()
+        self._read_solutions_in_notes()
         return self._assembly.document
+
+    def _heading(self, passage: Passage) -> None:
+        self._assembly.heading(passage.text, passage.level, passage.number)
+        self._add_notes(passage.notes, None)
+        self._level = passage.level
+        below = kind_below(passage.text)
+        # smaller headings within a list of answers say of which chapter or section they are
+        if below is not None or self._list not in ATTACHED or passage.size > 0.95 * self._list_size:
+            self._list, self._list_size = below, passage.size
+
+    def _put(self, kind: ElementKind, passage: Passage) -> None:
+        """Add an element of one passage, with its footnotes."""
+        index = self._assembly.add(kind, passage.text, page=passage.page, unsure=passage.unsure)
+        self._add_notes(passage.notes, index)
+
+    def _add_notes(self, notes: Sequence[Footnote], of: int | None) -> int | None:
+        """Add footnotes behind the element that has their marks, and return the index of the one at its end."""
+        last = None
+        for note in notes:
+            index = self._assembly.add(
+                "footnote", note.text, label=note.mark or None, page=note.page, of=of if note.own else None
+            )
+            if note.at_end and note.own:
+                last = index
+        return last
+
+    def _read_solutions_in_notes(self) -> None:
+        """Make solutions of the footnotes at the end of exercises with one printed word, if nearly all of these have one: a book
+        that solves its "Guided Practice" in footnotes does it throughout."""
+        elements = self._assembly.document.elements
+        for asked in self._asked.values():
+            solved = [(exercise, note) for exercise, note in asked if note is not None]
+            if len(solved) >= _LEAST_SOLVED and len(solved) >= _SHARE_SOLVED * len(asked):
+                for exercise, note in solved:
+                    elements[note] = replace(elements[note], kind="solution", label=elements[exercise].label)
 
     def _formula(self, passage: Passage) -> None:
         if self._open is None:
-            self._assembly.add("formula", passage.text, page=passage.page)
+            self._put("formula", passage)
         else:
             self._open.texts.append(passage.text)
             self._open.formula = True
+            self._open.take(passage)
 
     def _text(self, passage: Passage, following: Sequence[Passage]) -> None:
         text, page = passage.text, passage.page
         label = label_of(text, passage.lead)
-        if label is not None:
+        title, rest = _title_of_list(passage, label, following)
+        if title:
+            self._close()
+            self._assembly.heading(title, self._level + 1)
+            self._list, self._list_size = kind_below(title), passage.size
+            if rest:
+                self._put("text", replace(passage, text=rest))
+        elif label is not None:
             self._close()
             rest = text[label.length :].strip()
             until_sign = label.kind == "proof" and _signed(text, following)
-            self._open = _Open(label.kind, label.number, page, [rest] if rest else [], items=until_sign)
-        elif self._list is not None and (numbered := item_number(text)) is not None:
-            self._close()
+            self._open = _Open(
+                label.kind,
+                label.number,
+                page,
+                [rest] if rest else [],
+                items=until_sign,
+                word=label.word.lower(),
+            )
+        elif self._list is not None and (numbered := item_number(text, passage.lead)) is not None:
             number, length = numbered
-            self._open = _Open(self._list, number, page, [text[length:]], items=True)
+            short = self._list in ATTACHED
+            parts = _answers_in_line(number, text[length:]) if short else [(number, text[length:])]
+            for of, part in parts:
+                self._close()
+                self._open = _Open(self._list, of, page, [part], items=True)
         elif self._open is not None and self._continues(text):
             self._open.texts.append(text)
             self._open.formula = False
         else:
             self._close()
-            self._assembly.add("text", text, page=page)
+            self._put("text", passage)
+        if self._open is not None:
+            self._open.take(passage)
         if self._open is not None and QED.search(text):
             self._open.texts = (
                 [*self._open.texts[:-1], QED.sub("", self._open.texts[-1]).rstrip()]
@@ -130,7 +221,10 @@ class _Assembler:
             return
         of = None
         if one.kind in ("solution", "answer", "hint"):
-            of = self._numbered.get(one.label) if one.label else None
+            numbered = self._numbered[one.label] if one.label else []
+            of = (
+                numbered[0] if len(numbered) == 1 else None
+            )  # of several, tasks.documents.matching knows the nearest
             if of is None and not one.items:
                 of = max(
                     (self._before[kind] for kind in ("exercise", "example") if kind in self._before),
@@ -138,11 +232,47 @@ class _Assembler:
                 )
         elif one.kind == "proof":
             of = self._before.get("theorem")
-        index = self._assembly.add(one.kind, "\n\n".join(one.texts), label=one.label, page=one.page, of=of)
+        index = self._assembly.add(
+            one.kind, "\n\n".join(one.texts), label=one.label, page=one.page, of=of, unsure=one.unsure
+        )
+        note = self._add_notes(one.notes, index)
+        if index is not None and one.kind == "exercise" and one.word:
+            self._asked[one.word].append((index, note))
         if index is not None:
             self._before[one.kind] = index
             if one.kind == "exercise" and one.label:
-                self._numbered[one.label] = index
+                self._numbered[one.label].append(index)
+
+
+def _title_of_list(passage: Passage, label: Label | None, following: Sequence[Passage]) -> tuple[str, str]:
+    """Return the title of a list of exercises or answers that a passage in the letters of the text is ("EXERCISES", "Review
+    Questions"), and the text behind it; two empty texts if it is none. The passage after it has to begin with a number."""
+    after = next((one for one in following if not one.formula), None)
+    numbered = item_number(after.text, after.lead) if after is not None and not after.level else None
+    if numbered is None:
+        return "", ""
+    text = passage.text
+    if label is not None:
+        return (
+            (text[: label.length].strip(" .:*_"), text[label.length :].strip()) if label.plural else ("", "")
+        )
+    first = re.split(r"[.\-–]", numbered[0])[-1] in ("1", "1a")
+    short = len(text) <= _LONGEST_TITLE and not _ENDED.search(text) and text[:1].isupper()
+    return (text, "") if first and short and kind_below(text) is not None else ("", "")
+
+
+def _answers_in_line(number: str, text: str) -> list[tuple[str, str]]:
+    """Return (number, text) of each of the short answers that one paragraph lists: "1. 9 cm. 2. Yes. 3. 12", or every other one."""
+    places: list[tuple[str, int, int]] = [(number, 0, 0)]
+    for match in _NEXT_ANSWER.finditer(text):
+        before, after = (re.split(r"(?<=[.\-–])", one) for one in (places[-1][0], match[1]))
+        counted = before[:-1] == after[:-1] and before[-1].isdigit() and after[-1].isdigit()
+        if counted and int(after[-1]) - int(before[-1]) in (1, 2):
+            places.append((match[1], match.start(), match.end()))
+    ends = [*(start for _, start, _ in places[1:]), len(text)]
+    parts = [(one, text[begin:end].strip()) for (one, _, begin), end in zip(places, ends, strict=True)]
+    whole = len(parts) > 1 and all(0 < len(part) <= _LONGEST_SHORT for _, part in parts)
+    return parts if whole else [(number, text)]
 
 
 def _signed(text: str, following: Sequence[Passage]) -> bool:

@@ -2,14 +2,18 @@
 
 This module runs in the process that reads documents. tesseract is Debian's; it is given one page at a time on its standard input and
 writes hOCR, which states the place and the size of each line. Formulas are not read: they stay in the text as tesseract spells
-them, without fractions and raised numbers, and with wrong signs ("k < n" for k ≤ n).
+them, without fractions and raised numbers, and with wrong signs ("k < n" for k ≤ n; an integral is a letter or a stroke). Debian has
+no data of tesseract for equations. Where tesseract states little confidence in a word, the word is named, so that an exercise with it
+is not asked; other formulas may be wrong and are not known to be. A vision model reads them: tasks/documents/transcribing.py.
 """
 
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Any, Final
@@ -18,6 +22,7 @@ from tasks.documents.formats import RefusalCode, UnreadableDocument
 from tasks.documents.formats.image import suffixes as IMAGES
 from tasks.documents.formats.pdf import opened
 from tasks.documents.printed_lines import PrintedLine
+from tasks.documents.printed_notes import UNREAD_MARK
 
 TESSERACT: Final = "/usr/bin/tesseract"
 LANGUAGES: Final = ("eng", "chi_sim", "equ")  # that are used where they are installed
@@ -28,6 +33,18 @@ _STEEPEST: Final = 3.0  # degrees by which a page is straightened at most
 _PROBE: Final = 900  # pixels of the longer side of the page on which the angle is measured
 _SAME_SIZE: Final = 0.2
 _TITLE: Final = re.compile(r"bbox (-?\d+) (-?\d+) (-?\d+) (-?\d+)(?:.*?x_size (\d+(?:\.\d+)?))?", re.DOTALL)
+_SURE: Final = re.compile(r"\bx_wconf (\d+)")
+_UNSURE: Final = 30  # percent: below, a word is mostly a formula that was read as letters
+_POWER: Final = re.compile(
+    r"[!?*]°|°{2}|[A-Za-z0-9)][?!]!|\?!|(?<![*\w])\w{1,3}\*[.,;]?\Z"
+)  # as powers are read: n*, 2!°°
+_ASKED: Final = re.compile(r"[\w)]\?\Z")
+_GOES_ON: Final = re.compile(r"[a-z=+<>—–-]")  # behind a question mark in a sentence: n? + 1 for a square
+_FRAGMENT: Final = 3  # characters of a raised or lowered sign that is read as a line
+_SMALLER: Final = 0.93  # sizes of the text that a footnote has at most
+_APART: Final = 1.3  # space over footnotes, in distances of lines
+_FOOT: Final = 0.5  # part of the height of a page that has footnotes
+_MARK: Final = re.compile(r"(?:\d{1,2}|[*†‡])\s?(?=[A-Z])")
 _CJK: Final = re.compile(r"(?<=[\u2e80-\u9fff\uff00-\uffef]) (?=[\u2e80-\u9fff\uff00-\uffef])")
 
 
@@ -188,10 +205,16 @@ def _lines(hocr: bytes, page: int, height: int, scale: float) -> list[PrintedLin
                 or (box := _place(line)) is None
             ):
                 continue
-            words = [
-                "".join(word.itertext()).strip()
-                for word in line.iter("{*}span")
-                if word.get("class") == "ocrx_word"
+            parts = [word for word in line.iter("{*}span") if word.get("class") == "ocrx_word"]
+            words = ["".join(word.itertext()).strip() for word in parts]
+            unsure = [
+                word
+                for word, part in zip(words, parts, strict=True)
+                if word and (sure := _SURE.search(part.get("title") or "")) and int(sure[1]) < _UNSURE
+            ] + [
+                word
+                for word, after in zip(words, [*words[1:], ""], strict=True)
+                if _POWER.search(word) or (_ASKED.search(word) and _GOES_ON.match(after))
             ]
             text = _CJK.sub("", " ".join(word for word in words if word))
             if not text or not any(character.isalnum() for character in text):
@@ -200,14 +223,74 @@ def _lines(hocr: bytes, page: int, height: int, scale: float) -> list[PrintedLin
             lines.append(
                 PrintedLine(
                     text, x0 * scale, x1 * scale, (height - y1) * scale, (height - y0) * scale,
-                    (height - y1) * scale, (size or y1 - y0) * scale, page, left, right,
+                    (height - y1) * scale, (size or y1 - y0) * scale, page, left, right, unsure=unsure,
                 )
             )  # fmt: skip
     usual = median(line.size for line in lines) if lines else 0.0
+    lines = _without_fragments(lines, usual)
+    _widen(lines)
+    notes = _notes(lines, usual, height * scale)
     for line in lines:
-        if abs(line.size - usual) < _SAME_SIZE * usual:
+        if line not in notes and abs(line.size - usual) < _SAME_SIZE * usual:
             line.size = usual  # tesseract measures it anew on each line
     return lines
+
+
+def _without_fragments(lines: list[PrintedLine], usual: float) -> list[PrintedLine]:
+    """Return the lines without raised and lowered signs that tesseract reads as lines of their own; the words beside them are not
+    sure."""
+    whole: list[PrintedLine] = []
+    fragments: list[PrintedLine] = []
+    for line in lines:
+        (fragments if len(line.text) <= _FRAGMENT and line.size < 0.85 * usual else whole).append(line)
+    for fragment in fragments:
+        beside = [
+            line
+            for line in whole
+            if abs(line.baseline - fragment.baseline) < 2 * usual
+            and line.x0 - 3 <= fragment.x0 <= line.x1 + usual
+        ]
+        if not beside:
+            whole.append(fragment)
+            continue
+        nearest = min(beside, key=lambda line: abs(line.baseline - fragment.baseline))
+        words = nearest.text.split()
+        nearest.unsure = [*nearest.unsure, *(words[-1:] if fragment.x0 > nearest.x1 - 3 else words)]
+    return [line for line in lines if any(line is one for one in whole)]
+
+
+def _widen(lines: Sequence[PrintedLine]) -> None:
+    """Give each line the edges of its column: those of the largest area that it is inside of."""
+    areas = Counter((line.left, line.right) for line in lines)
+    for line in lines:
+        around = [
+            area for area in areas if area[0] <= line.left + line.size and line.right <= area[1] + line.size
+        ]
+        line.left, line.right = max(around, key=lambda area: (areas[area], area[1] - area[0]))
+
+
+def _notes(lines: Sequence[PrintedLine], usual: float, height: float) -> list[PrintedLine]:
+    """Return the footnotes of a page, lines at its foot that are smaller than its text and set apart from it, and mark them.
+
+    The raised marks in the text are mostly read as other signs, so that the marks of the notes are UNREAD_MARK."""
+    order = sorted(
+        (line for line in lines if not line.text.strip(" -–—|").isdigit()), key=lambda line: line.baseline
+    )
+    first = next((place for place, line in enumerate(order) if line.size > _SMALLER * usual), len(order))
+    notes, rest = order[:first][::-1], order[first:]
+    if not notes or len(rest) < 2 or notes[0].baseline > _FOOT * height:
+        return []
+    spaces = sorted(abs(one.baseline - two.baseline) for one, two in itertools.pairwise(rest))
+    leading = spaces[len(spaces) // 4]
+    if rest[0].baseline - notes[0].baseline < _APART * leading:
+        return []
+    edge = min(line.x0 for line in rest)
+    for place, line in enumerate(notes):
+        match = _MARK.match(line.text)
+        if match or not place or line.x0 > edge + 0.5 * line.size:
+            line.note, line.text = UNREAD_MARK, line.text[match.end() :] if match else line.text
+    notes[0].ruled = True
+    return notes
 
 
 def _place(element: Any) -> tuple[int, int, int, int, float] | None:

@@ -3,38 +3,30 @@
 A heading is recognised by the size of its letters, by bold letters with a number, or by the bookmarks of the file. What a printed label
 begins ("Theorem 2.1", "Solution.", "例 3") ends with its paragraph, the formulas after it and the paragraph that goes on after
 them; a proof ends with its sign where it has one; an item of a list of exercises or solutions ends with the next. Print shows no
-more than that: a second paragraph of an example is a paragraph of its own. Footnotes stand where they are printed.
+more than that: a second paragraph of an example is a paragraph of its own. Footnotes stand behind the paragraph that has their mark.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Final
 
-from tasks.documents.assembly import flat, table
+from tasks.documents.assembly import table
 from tasks.documents.document import Document
-from tasks.documents.labelled_passages import ITEM, Passage, labelled_document
+from tasks.documents.labelled_passages import ITEM, Footnote, Passage, labelled_document
+from tasks.documents.printed_heads import PrintedPage, cut_running_heads
 from tasks.documents.printed_labels import item_number, label_of
 from tasks.documents.printed_lines import PrintedLine
+from tasks.documents.printed_notes import UNREAD_MARK, PrintedNote, owners_of, without_notes
 from tasks.documents.printed_tables import is_in_columns
 
-_ZONE: Final = (
-    0.2  # part of the height of a page, at its top and bottom, that has running heads and page numbers
-)
-_REPEATED: Final = 3  # pages on which a running head stands
-_PAGE_NUMBER: Final = re.compile(
-    r"[\s\-–—|]*(?:(?:page|第)\s*)?(?:\d{1,4}|[ivxlc]{1,8})(?:\s*页)?(?:\s*(?:of|/)\s*\d{1,4})?[\s\-–—|]*",
-    re.IGNORECASE,
-)
-_FIRST_OR_LAST: Final = re.compile(r"\A\d{1,4}(?=\s)|(?<=\s)\d{1,4}\Z|\A\d{1,4}\Z")
-_NUMBERS: Final = re.compile(r"\d+")
 _HEADING_NUMBER: Final = re.compile(
-    r"(?:(?P<word>chapter|part|appendix|section|第)\s*)?(?P<number>[A-Z]\.\d+(?:\.\d+)*|\d+(?:\.\d+)*|(?<=第)[一二三四五六七八九十百]+|[A-Z](?=\s))"
+    r"(?:(?P<word>chapter|part|appendix|section|第)\s*)?(?P<number>[A-Z]\.\d+(?:\.\d+)*|\d+(?:\.\d+)*|(?<=第)[一二三四五六七八九十百]+|[A-Z](?=\s)|(?<=appendix )[A-Z]\Z)"
     r"(?:\s*[章节])?[.:：]?(?:\s+|\Z)",
     re.IGNORECASE,
 )
@@ -59,16 +51,8 @@ _AT_THE_EDGE: Final = re.compile(
 )  # the number of an equation behind its last row
 _BETWEEN: Final = re.compile(r"\|(?: --- \|)+")  # a Markdown table's head and its rows
 _STOP: Final = re.compile(r"[.,;]\Z")
+_LARGE: Final = 1.12  # sizes of the text from which on a line is a heading
 MAX_HEADING: Final = 200  # characters
-
-
-@dataclass(slots=True)
-class PrintedPage:
-    """The lines of a page in reading order. height: of the page in points."""
-
-    number: int
-    height: float
-    lines: list[PrintedLine]
 
 
 @dataclass(slots=True)
@@ -79,6 +63,7 @@ class _Paragraph:
     table: bool = False
     level: int = 0  # of a heading
     number: str | None = None
+    notes: list[Footnote] = field(default_factory=list)
 
     @property
     def first(self) -> PrintedLine:
@@ -90,17 +75,21 @@ def document_of_pages(
 ) -> Document:
     """Return the document of printed pages. `bookmarks` are (title, level from 1) in the order of the file."""
     kept = list(pages)
-    _cut_repeated(kept)
+    cut_running_heads(kept)
     lines = [line for page in kept for line in page.lines if not _CONTENTS.search(line.text)]
     if not lines:
         return Document(title, format)
-    lines = _with_rows_apart(lines)
     body = _body_size(lines)
+    lines, notes = without_notes(lines, body)
+    lines = _with_rows_apart(lines)
     paragraphs = _paragraphs(lines, body)
+    _give(notes, paragraphs)
     _mark_headings(paragraphs, body, bookmarks)
-    words = Counter(word for line in lines for word in _WORD.findall(line.text.lower()))
+    every = [*lines, *(line for note in notes for line in note.lines)]
+    words = Counter(word for line in every for word in _WORD.findall(line.text.lower()))
     for paragraph in paragraphs:
         paragraph.text = _rejoined(paragraph.text, words)
+        paragraph.notes = [replace(one, text=_rejoined(one.text, words)) for one in paragraph.notes]
     passages = [
         Passage(
             one.text,
@@ -110,11 +99,33 @@ def document_of_pages(
             lead=one.first.lead,
             page=one.first.page,
             kind="table" if one.table else None,
+            size=one.first.size,
+            notes=tuple(one.notes),
+            unsure=tuple(word for line in one.lines for word in line.unsure),
         )
         for one in paragraphs
         if one.level >= 0
     ]
     return labelled_document(passages, title, format)
+
+
+def _give(notes: Sequence[PrintedNote], paragraphs: Sequence[_Paragraph]) -> None:
+    """Give each footnote to the paragraph with its mark; one whose mark is not seen to the last paragraph of its page."""
+    places = [
+        (mark, line.page, paragraph, line is paragraph.lines[-1] and at >= len(line.text.rstrip()))
+        for paragraph in paragraphs
+        for line in paragraph.lines
+        for mark, at in line.marks
+    ]
+    owners = owners_of(notes, [(mark, page) for mark, page, _, _ in places])
+    for note, owner in zip(notes, owners, strict=True):
+        text = _joined([line.text for line in note.lines])
+        mark = "" if note.mark == UNREAD_MARK else note.mark
+        if owner is not None:
+            _, _, paragraph, at_end = places[owner]
+            paragraph.notes.append(Footnote(mark, text, note.page, own=True, at_end=at_end))
+        elif before := [one for one in paragraphs if one.first.page <= note.page]:
+            before[-1].notes.append(Footnote(mark, text, note.page, own=False))
 
 
 def _with_rows_apart(lines: Sequence[PrintedLine]) -> list[PrintedLine]:
@@ -155,74 +166,6 @@ def _is_own_head(line: PrintedLine, below: PrintedLine) -> bool:
     return not line.table and near and _places(line, below) == list(range(len(below.cells)))
 
 
-def _cut_repeated(pages: list[PrintedPage]) -> None:
-    """Remove running heads and feet, which repeat at one height on several pages, and page numbers."""
-    candidates: dict[tuple[str, int], set[int]] = defaultdict(set)
-    places: list[tuple[PrintedPage, PrintedLine, tuple[str, int]]] = []
-    for page in pages:
-        for line in _at_edges(page):
-            key = (_NUMBERS.sub("#", flat(line.text).lower()), round(line.baseline / 4))
-            places.append((page, line, key))
-            for near in (-1, 0, 1):
-                candidates[key[0], key[1] + near].add(page.number)
-    gone = {id(line) for line in [*_numbered(pages), *_titles_in_capitals(pages)]}
-    for _, line, key in places:
-        if len(candidates[key]) >= _REPEATED or _PAGE_NUMBER.fullmatch(line.text):
-            gone.add(id(line))
-    for page in pages:
-        page.lines = [line for line in page.lines if id(line) not in gone]
-
-
-def _numbered(pages: list[PrintedPage]) -> list[PrintedLine]:
-    """Return the outermost lines that begin or end with the number of their page, which counts with the pages."""
-    outermost = []
-    for page in pages:
-        edges = _at_edges(page)
-        for line in edges[:1] + edges[-1:]:
-            if (
-                min(
-                    (abs(line.baseline - other.baseline) for other in page.lines if other is not line),
-                    default=0.0,
-                )
-                < 1.5 * line.size
-            ):
-                continue  # a line of a paragraph
-            numbers = {int(number) for number in _FIRST_OR_LAST.findall(line.text)}
-            outermost.append((line, {number - page.number for number in numbers}))
-    pages_of = Counter(shift for _, shifts in outermost for shift in shifts)
-    shift, count = max(pages_of.items(), key=lambda item: (item[1], -abs(item[0])), default=(0, 0))
-    if count < 2:
-        return []
-    numbered = [line for line, shifts in outermost if shift in shifts]
-    bare = {
-        line.page for line in numbered if _PAGE_NUMBER.fullmatch(line.text)
-    }  # the page has its number, "2 Changes" is none
-    return [line for line in numbered if line.page not in bare or _PAGE_NUMBER.fullmatch(line.text)]
-
-
-def _titles_in_capitals(pages: list[PrintedPage]) -> list[PrintedLine]:
-    """Return the highest lines that repeat, in capitals, a line of the document, as the running heads of LaTeX repeat a title."""
-    lines = {_letters(line.text).lower() for page in pages for line in page.lines if not line.text.isupper()}
-    heads = [line for page in pages for line in _at_edges(page)[:1] if line.text.isupper()]
-    return [
-        line
-        for line in heads
-        if (title := _letters(line.text).lower().removeprefix("chapter")) and title in lines
-    ]
-
-
-def _letters(text: str) -> str:
-    return re.sub(r"[\W\d_]+", "", text)
-
-
-def _at_edges(page: PrintedPage) -> list[PrintedLine]:
-    """Return the two highest and the two lowest lines, if they stand in the zones of running heads."""
-    ordered = sorted(page.lines, key=lambda line: -line.baseline)
-    top = [line for line in ordered[:3] if line.baseline > (1 - _ZONE) * page.height]
-    bottom = [line for line in ordered[-3:] if line.baseline < _ZONE * page.height]
-    return top + [line for line in bottom if all(line is not other for other in top)]
-
-
 def _body_size(lines: Sequence[PrintedLine]) -> float:
     weights: Counter[float] = Counter()
     for line in lines:
@@ -241,7 +184,14 @@ def _paragraphs(lines: Sequence[PrintedLine], body: float) -> list[_Paragraph]:
     for line in lines:
         shown = _is_display(line, body)
         last = paragraphs[-1] if paragraphs else None
-        if last is None or shown or line.table or last.formula or last.table or _begins(last, line, leading):
+        if (
+            last is None
+            or shown
+            or line.table
+            or last.formula
+            or last.table
+            or _begins(last, line, leading, body)
+        ):
             paragraphs.append(_Paragraph([line], formula=shown, table=line.table))
         else:
             last.lines.append(line)
@@ -336,31 +286,36 @@ def _display(line: PrintedLine) -> str:
     return f"\\[{latex}{tag}\\]"
 
 
-def _begins(last: _Paragraph, line: PrintedLine, leading: float) -> bool:
-    """Return whether a line begins a paragraph."""
+def _begins(last: _Paragraph, line: PrintedLine, leading: float, body: float) -> bool:
+    """Return whether a line begins a paragraph. leading, body: the space between baselines and the size of the text."""
     before, first = last.lines[-1], last.first
     if abs(line.size - before.size) > 0.08 * max(line.size, before.size) or (
         line.bold != before.bold and (line.bold or (len(last.lines) == 1 and before.bold))
     ):
         return True
     indented = line.x0 - line.left > 0.8 * line.size
-    if label_of(line.text, line.lead) is not None and (
-        line.lead or indented or _SENTENCE_END.search(before.text)
+    large = line.size > _LARGE * body and before.page == line.page  # the next line of a title
+    if (
+        not large
+        and label_of(line.text, line.lead) is not None
+        and (line.lead or indented or _SENTENCE_END.search(before.text))
     ):
         return True
     same = before.page == line.page and abs(before.left - line.left) < 1 and before.baseline > line.baseline
     ended = _SENTENCE_END.search(before.text) is not None
     short = before.x1 < before.right - 0.15 * (before.right - before.left)
-    item = ITEM.match(first.text) is not None or item_number(first.text) is not None
+    item = ITEM.match(first.text) is not None or item_number(first.text, first.lead) is not None
+    heads = label_of(before.text, before.lead) if len(last.lines) == 1 else None
+    headed = heads is not None and heads.plural and heads.length >= len(before.text)
     if (
-        (ITEM.match(line.text) or item_number(line.text))
-        and (ended or short)
+        (ITEM.match(line.text) or item_number(line.text, line.lead))
+        and (ended or short or headed)
         and line.x0 <= first.x0 + 2.5 * line.size
     ):
         return True
     if not same:
         return (ended and (short or indented)) or (short and line.text[:1].isupper() and ended)
-    if before.baseline - line.baseline > 1.4 * leading * max(1.0, line.size / max(first.size, 1.0)):
+    if before.baseline - line.baseline > 1.4 * leading * max(1.0, line.size / body):
         return True
     if indented and line.x0 - before.x0 > 0.8 * line.size:
         return not (item and len(last.lines) == 1) and (ended or short)
@@ -412,7 +367,7 @@ def _rejoined(text: str, words: Mapping[str, int]) -> str:
 def _mark_headings(paragraphs: list[_Paragraph], body: float, bookmarks: Sequence[tuple[str, int]]) -> None:
     known: dict[str, int] = {_key(title): level for title, level in reversed(bookmarks)}
     sizes = sorted(
-        {round(one.first.size) for one in paragraphs if _may_be_heading(one) and one.first.size > 1.12 * body}, reverse=True
+        {round(one.first.size) for one in paragraphs if _may_be_heading(one) and one.first.size > _LARGE * body}, reverse=True
     )  # fmt: skip
     levels: dict[int, int] = {}  # size -> level of the first numbered heading in that size
     waiting: _Paragraph | None = None  # "Chapter 3", whose title follows
@@ -424,7 +379,7 @@ def _mark_headings(paragraphs: list[_Paragraph], body: float, bookmarks: Sequenc
         number = match["number"] if match else None
         title = paragraph.text[match.end() :] if match else paragraph.text
         level = known.get(_key(paragraph.text)) or (known.get(_key(title)) if match else None)
-        large = paragraph.first.size > 1.12 * body
+        large = paragraph.first.size > _LARGE * body
         if level is None and not large and not (paragraph.first.bold and (number or _alone(paragraph))):
             waiting = None
             continue

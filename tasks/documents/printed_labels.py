@@ -25,7 +25,9 @@ _LABEL: Final = re.compile(
     r"(?:\s*[*_]*(?P<title>[(（][^()（）\n]{1,80}[)）]))?(?P<end>\s*[*_]*[.:：．。、]|[*_]+)?[.:：*_]*(?P<after>\s*)",
     re.IGNORECASE,
 )
-_ITEM: Final = re.compile(rf"[*_]*(?P<open>[(（]?)(?P<number>{_NUMBER})(?P<end>[.)）．、])?[*_]*\s+(?=\S)")
+_ITEM: Final = re.compile(
+    rf"[*_]*(?P<open>[(（]?)(?P<number>{_NUMBER})[*†‡]?(?P<end>[.)）．、])?[*_]*\s+(?=\S)"
+)
 _ASCII_WORD: Final = re.compile(r"[A-Za-z]")
 QED: Final = re.compile(
     r"(?:\\\(\\(?:square|Box|blacksquare|qed)\s*\\\)|[□■∎◻◼]|\\(?:qed\w*|blacksquare|square|Box)|Q\.\s?E\.\s?D\.?|证毕)[\s*_\\)$]*\Z"
@@ -34,13 +36,15 @@ QED: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A printed label: what it begins, its word and number, the title in brackets behind them, and the length of its text."""
+    """A printed label: what it begins, its word and number, the title in brackets behind them, and the length of its text. plural:
+    its word is "Exercises", which heads several."""
 
     kind: ElementKind
     word: str
     number: str | None
     title: str | None
     length: int
+    plural: bool = False
 
     @property
     def text(self) -> str:
@@ -79,14 +83,19 @@ def label_of(text: str, lead: str = "") -> Label | None:
         apart = bool(match["bracket"] or ((match["blank"] or match["after"]) and len(word) == 1))
         sure = bool(number or match["end"] or match["title"] or apart or not rest)
     kind = _CHINESE.get(word) or kind_of_name(word)
-    return Label(kind, word, number, match["title"], match.end()) if sure and kind is not None else None
+    plural = match["plural"] != "" and number is None
+    return (
+        Label(kind, word, number, match["title"], match.end(), plural) if sure and kind is not None else None
+    )
 
 
-def item_number(text: str) -> tuple[str, int] | None:
-    """Return the number with which an item of a list of exercises begins, and the length of its text; None without one."""
+def item_number(text: str, lead: str = "") -> tuple[str, int] | None:
+    """Return the number with which an item of a list of exercises begins, and the length of its text; None without one. A number
+    without a stop is one if it is the `lead`: what is printed in another style than the rest."""
     match = _ITEM.match(text)
     if match is None or (match["open"] and match["end"] not in (")", "）")):
         return None
-    if not (match["end"] or "." in match["number"] or "-" in match["number"]):
+    styled = lead.strip() == match["number"]
+    if not (match["end"] or "." in match["number"] or "-" in match["number"] or styled):
         return None
     return match["number"], match.end()

@@ -8,6 +8,7 @@ around figures are not distinguished: their lines come as they are printed from 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -33,11 +34,25 @@ _BLANK: Final = 0.22  # the least blank after a comma of a sentence; in a formul
 _SAME_LINE: Final = (
     0.25  # difference of baselines in a line, in sizes of its largest letter; the E of TeX is lowered by 0.22
 )
-_NEUTRAL = re.compile(r"[\d.,+\-=<>()\[\]{}|/!:;*'%]+")
-_ARITHMETIC = re.compile(r"\d!?\s*[+=<>]\s*[(\d-]")
+_CURRENCIES: Final = "$€£¥"
+_NUMBER_OR_PRICE = re.compile(rf"[{_CURRENCIES}]?\d+(?:[.,]\d+)*[.,]?")
+_NEUTRAL = re.compile(rf"[{_CURRENCIES}]|(?:[{_CURRENCIES}](?=\d))?[\d.,+\-=<>()\[\]{{}}|/!:;*'%]+")
+_ARITHMETIC = re.compile(rf"\d!?\s*[+=<>]\s*[({_CURRENCIES}\d-]")
 _PUNCTUATION: Final = frozenset(".,;:!?'\"")
 _OPERATOR: Final = frozenset("+-=<>/*^|!([{")
 _EQUATION_NUMBER = re.compile(r"\(?\d+(?:\.\d+)*[a-z]?\)?")
+_NOTE_MARK = re.compile(r"\d{1,3}|[*†‡§¶]{1,3}|(?:\\(?:dagger|ddagger|S|P|ast)\s?){1,3}")
+_RAISED_SIZE: Final = 0.85  # of the font, that a raised mark has at most
+_BEFORE_MARK: Final = frozenset(".,;:?!'\"’”")
+_LONG_WORD = re.compile(r"[A-Za-z]{4}")
+_UNITS: Final = frozenset(
+    ["mm", "cm", "dm", "km", "ft", "in", "yd", "mi", "inches", "feet", "units", "meters", "miles"]
+)
+_SHORT_RULE: Final = (
+    0.15,
+    0.6,
+)  # of the width of a column: the least and the greatest length of a rule over footnotes
+_AT_THE_LEFT: Final = 2.0  # points
 _LEAN: Final = 0.2  # by which letters beside each other may overlap, in sizes of the font
 _LONG: Final = 8  # boxes of a run that counts as a line of text
 _LEAST_LINES: Final = 5  # of each of two columns
@@ -50,7 +65,9 @@ class PrintedLine:
     text: with formulas between \\( and \\). latex: the whole line as a formula. share: the part of its width that is formulas.
     tag: the number of an equation at its right end. lead: the words at its beginning that are printed in another style than the rest.
     left, right: the edges of its column. table: it is a table, and its text is Markdown. cells: left side, right side and text of
-    what stands apart in one of the first lines of a column; of a table the sides of its columns.
+    what stands apart in one of the first lines of a column; of a table the sides of its columns. note: the raised mark at its beginning,
+    which a footnote has. marks: the marks of footnotes in it, each with its place in the text. ruled: a short rule at the left edge
+    stands over it, as over footnotes. unsure: the words that OCR is not sure of.
     """
 
     text: str
@@ -71,6 +88,10 @@ class PrintedLine:
     italic: bool = False
     table: bool = False
     cells: Sequence[tuple[float, float, str]] = ()
+    note: str = ""
+    marks: Sequence[tuple[str, int]] = ()
+    ruled: bool = False
+    unsure: Sequence[str] = ()
 
 
 def lines_of(boxes: list[Box], rules: Sequence[Rule], page: int) -> list[PrintedLine]:
@@ -91,8 +112,20 @@ def lines_of(boxes: list[Box], rules: Sequence[Rule], page: int) -> list[Printed
         printed += _lines(_rows(composed(rest, rules_left)), page, x0, x1)
         if parts:
             printed.sort(key=lambda line: -line.baseline)
+        _mark_ruled(printed, rules_left, x1 - x0)
         lines.extend(line for line in printed if line.text or line.latex)
     return lines
+
+
+def _mark_ruled(lines: Sequence[PrintedLine], rules: Sequence[Rule], width: float) -> None:
+    """Mark the first line under a short rule that begins at the left edge of the column and stands between two lines."""
+    for above, line in itertools.pairwise(lines):
+        line.ruled = any(
+            abs(rule.x0 - line.left) < _AT_THE_LEFT
+            and _SHORT_RULE[0] * width < rule.x1 - rule.x0 < _SHORT_RULE[1] * width
+            and line.y1 - 1 < rule.y < above.y0 + 1
+            for rule in rules
+        )
 
 
 def _lines(rows: list[list[Box]], page: int, left: float, right: float) -> list[PrintedLine]:
@@ -277,12 +310,13 @@ TokenKind = Literal["math", "word", "neutral", "function"]
 
 @dataclass(slots=True)
 class _Token:
-    """A word, a number, a sign, or a box of mathematics. `gap` is the space before it, in sizes of the font."""
+    """A word, a number or a price, a sign, or a box of mathematics. `gap` is the space before it, in sizes of the font."""
 
     kind: TokenKind
     text: str
     boxes: list[Box] = field(default_factory=list)
     gap: float = 0.0
+    mark: str = ""  # of a footnote, behind it
 
     @property
     def apart(self) -> bool:
@@ -294,14 +328,15 @@ def _line(row: list[Box], page: int, left: float, right: float) -> PrintedLine:
     letters = [box for box in row if box.text and box.text.isalpha() and not box.math]
     italic = sum(box.italic for box in letters) > 0.6 * len(letters)
     tag, row = _tag(row, size)
+    note, row = _note(row, size)
     tokens = _tokens(row, italic)
-    marks = _formulas(tokens)
-    text, inside = _text(tokens, marks)
+    parts = _formulas(tokens)
+    text, inside, marks = _text(tokens, parts)
     width = sum(box.x1 - box.x0 for box in row) or 1.0
     return PrintedLine(
         text, row[0].x0, max(box.x1 for box in row), min(box.y0 for box in row), max(box.y1 for box in row), _baseline(row),
         size, page, left, right, formula(row), inside / width, tag, _lead(row),
-        bool(letters) and all(box.bold for box in letters), italic,
+        bool(letters) and all(box.bold for box in letters), italic, note=note, marks=marks,
     )  # fmt: skip
 
 
@@ -326,6 +361,20 @@ def _tag(row: list[Box], size: float) -> tuple[str | None, list[Box]]:
     return None, row
 
 
+def _note(row: list[Box], size: float) -> tuple[str, list[Box]]:
+    """Return the raised mark with which a line begins, empty without one, and the rest of the line."""
+    number = 0
+    while (
+        number < min(len(row) - 1, 3)
+        and row[number].size < _RAISED_SIZE * size
+        and row[number].baseline > _baseline(row[3:] or row) + 0.15 * size
+        and not (row[number].upper or row[number].lower)
+    ):
+        number += 1
+    mark = "".join(box.latex for box in row[:number])
+    return (mark, row[number:]) if _NOTE_MARK.fullmatch(mark) else ("", row)
+
+
 def _lead(row: list[Box]) -> str:
     """Return the words at the beginning that are bold or italic where the rest is not."""
     first = row[0]
@@ -343,9 +392,12 @@ def _lead(row: list[Box]) -> str:
 def _tokens(row: list[Box], italic: bool) -> list[_Token]:
     tokens: list[_Token] = []
     before: Box | None = None
-    for box in row:
+    for place, box in enumerate(row):
         gap = (box.x0 - before.x1) / max(box.size, 1.0) if before is not None else 0.0
         apart = gap > _WORD_GAP
+        mark = box.upper if _has_note_mark(row, place) else ""
+        if mark:  # it is no power
+            box.upper = ""
         scripts = bool(box.upper or box.lower)
         last = tokens[-1] if tokens else None
         if box.math or box.text is None or scripts:
@@ -363,15 +415,13 @@ def _tokens(row: list[Box], italic: bool) -> list[_Token]:
             else:
                 tokens.append(_Token("word", box.text, [box], gap))
         elif (
-            last
-            and last.kind == "neutral"
-            and not apart
-            and re.fullmatch(r"\d+(?:[.,]?\d*)", last.text + box.text)
+            last and last.kind == "neutral" and not apart and _NUMBER_OR_PRICE.fullmatch(last.text + box.text)
         ):
             last.text += box.text
             last.boxes.append(box)
         else:
             tokens.append(_Token("neutral", box.text, [box], gap))
+        tokens[-1].mark += mark
         before = box
     tokens = [part for token in tokens for part in _without_stop(token)]
     for number, token in enumerate(tokens):
@@ -400,7 +450,7 @@ def _tokens(row: list[Box], italic: bool) -> list[_Token]:
 def _with_last_letters(tokens: list[_Token]) -> list[_Token]:
     """Return the tokens with the last letter of a word, which has a script or is a formula by its style, in its word.
 
-    "x-axis" keeps its x, a script on a word is a mark on it, and one on the name of a function belongs to the function.
+    "x-axis" keeps its x, a script on a word is a mark on it, and one on the name of a function or of a unit belongs to that.
     """
     joined: list[_Token] = []
     for token in tokens:
@@ -411,7 +461,7 @@ def _with_last_letters(tokens: list[_Token]) -> list[_Token]:
             or token.kind != "math"
             or last.kind != "word"
             or token.apart
-            or len(last.text) < 2
+            or (len(last.text) < 2 and f"{last.text}{box.text}" not in _UNITS)
             or not box.text
             or box.math
         ):
@@ -419,7 +469,8 @@ def _with_last_letters(tokens: list[_Token]) -> list[_Token]:
             continue
         last.text += box.text
         last.boxes.append(box)
-        if last.text in FUNCTIONS and (box.upper or box.lower):
+        last.mark += token.mark
+        if last.text in (FUNCTIONS | _UNITS) and (box.upper or box.lower):
             last.kind = "math"
     return joined
 
@@ -430,8 +481,40 @@ def _without_stop(token: _Token) -> list[_Token]:
         return [token]
     return [
         _Token("neutral", token.text[:-1], token.boxes[:-1], token.gap),
-        _Token("neutral", token.text[-1], token.boxes[-1:]),
+        _Token("neutral", token.text[-1], token.boxes[-1:], mark=token.mark),
     ]
+
+
+def _has_note_mark(row: list[Box], place: int) -> bool:
+    """Return whether what stands raised behind a box is the mark of a footnote: behind a word, a stop, or a bracket around words.
+    Behind a formula or a number it is a power."""
+    box = row[place]
+    if not box.text or box.math or box.lower or not _NOTE_MARK.fullmatch(box.upper):
+        return False
+    if box.text in _BEFORE_MARK:
+        return True
+    if box.text == ")":
+        first = next((one for one in range(place, -1, -1) if row[one].text == "("), place)
+        return (
+            _LONG_WORD.search("".join(one.text or " " for one in row[first:place] if not one.math))
+            is not None
+        )
+    before = row[place - 1] if place else None
+    if before is None or not box.text.isalpha() or not before.text or not before.text.isalpha():
+        return False
+    first = place
+    while first and _is_beside(row[first - 1], row[first]):
+        first -= 1
+    word = "".join(one.text or "" for one in row[first : place + 1])
+    return first < place and not (word in FUNCTIONS or (word in _UNITS and box.upper in ("2", "3")))
+
+
+def _is_beside(box: Box, after: Box) -> bool:
+    """Return whether two boxes are letters of one word."""
+    return (
+        bool(box.text and box.text.isalpha() and not box.math and not box.upper and not box.lower)
+        and after.x0 - box.x1 < _WORD_GAP * after.size
+    )
 
 
 def _formulas(tokens: list[_Token]) -> list[tuple[int, int]]:
@@ -445,6 +528,8 @@ def _formulas(tokens: list[_Token]) -> list[tuple[int, int]]:
         if end > number:
             for begin, stop in _items(tokens, number, end):
                 first, last = _trimmed(tokens, begin, stop)
+                if begin < first < last and tokens[first - 1].text in _CURRENCIES and not tokens[first].apart:
+                    first -= 1  # the price $x
                 if first < last and (
                     any(token.kind == "math" for token in tokens[first:last])
                     or _ARITHMETIC.search("".join(token.text for token in tokens[first:last]))
@@ -482,11 +567,12 @@ def _trimmed(tokens: list[_Token], first: int, last: int) -> tuple[int, int]:
         after = tokens[first + 1] if first + 1 < last else None
         if head.kind == "neutral" and (
             head.text in _PUNCTUATION
+            or head.text in _CURRENCIES
             or (head.text in (")", "]", "-")
             and head.text != "-")
             or (head.text in "([" and not _closes(tokens, first, last))
             or (first == 0 and head.text == "(" and last > 2 and tokens[2].text == ")" and last > 3 and tokens[3].apart)
-            or (head.text[0].isdigit() and after is not None and after.apart and after.text not in _OPERATOR and after.kind == "math" and not _relation(after))
+            or (head.text.lstrip(_CURRENCIES)[:1].isdigit() and after is not None and after.apart and after.text not in _OPERATOR and after.kind == "math" and not _relation(after))
             or (head.text[0].isdigit() and after is not None and after.text in ".)" and (last == first + 2 or tokens[first + 2].apart))
         ):  # fmt: skip
             first += (
@@ -535,9 +621,10 @@ def _opens(tokens: list[_Token], first: int, last: int) -> bool:
     return False
 
 
-def _text(tokens: list[_Token], parts: list[tuple[int, int]]) -> tuple[str, float]:
-    """Return the text of a line, and the width of its formulas."""
+def _text(tokens: list[_Token], parts: list[tuple[int, int]]) -> tuple[str, float, list[tuple[str, int]]]:
+    """Return the text of a line, the width of its formulas, and the marks of footnotes with their places in the text."""
     text, width, number = "", 0.0, 0
+    marks: list[tuple[str, int]] = []
     starts = dict(parts)
     while number < len(tokens):
         token = tokens[number]
@@ -546,8 +633,10 @@ def _text(tokens: list[_Token], parts: list[tuple[int, int]]) -> tuple[str, floa
             boxes = [box for one in tokens[number : starts[number]] for box in one.boxes]
             text += f"\\({formula(boxes)}\\)"
             width += sum(box.x1 - box.x0 for box in boxes)
+            marks += [(one.mark, len(text)) for one in tokens[number : starts[number]] if one.mark]
             number = starts[number]
         else:
             text += token.text
+            marks += [(token.mark, len(text))] if token.mark else []
             number += 1
-    return text.strip(), width
+    return text.strip(), width, marks

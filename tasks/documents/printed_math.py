@@ -81,6 +81,7 @@ _TALL_SIGNS: Final = frozenset(["(", "[", "|", ")", "]", r"\{"])
 _NUMBER: Final = re.compile(r"\(\d+(?:\.\d+)*[a-z]?\)")  # of an equation
 _BRACKETS: Final = {"(": (")", "pmatrix"), "[": ("]", "bmatrix"), "|": ("|", "vmatrix")}
 _SCRIPT_GAP: Final = 0.35  # the largest gap in a script, in sizes of its font
+_LINE_GAP: Final = 0.6  # the largest gap to the next letter of a line of text, in sizes of its font
 _GRID_BOXES: Final = 200  # boxes between two brackets that are looked at as a matrix
 
 
@@ -268,6 +269,7 @@ def _with_rule(boxes: list[Box], rule: Rule) -> list[Box]:
         order = f"[{formula(_scripted(index))}]" if index else ""
         latex = f"\\sqrt{order}{{{formula(composed(inside, []))}}}"
         return _replaced(boxes, [root, *inside, *index], latex, _main_baseline(inside), size)
+    within = _without_words(within, boxes, rule)
     above = _stack(within, rule.y, size, up=True)
     below = _stack(within, rule.y, size, up=False)
     slack = 0.3 * size
@@ -285,6 +287,33 @@ def _with_rule(boxes: list[Box], rule: Rule) -> list[Box]:
         latex = f"\\{command}{{{formula(composed(below, []))}}}"
         return _replaced(boxes, below, latex, _main_baseline(below), size)
     return boxes
+
+
+def _without_words(within: list[Box], boxes: list[Box], rule: Rule) -> list[Box]:
+    """Return the boxes over and under a rule without those that belong to a line of text that runs on beside it."""
+    beside: dict[float, list[Box]] = {}  # baseline -> letters near the ends of the rule
+    for box in boxes:
+        reach = _LINE_GAP * box.size
+        if (
+            box.text
+            and box.text.isalpha()
+            and not box.math
+            and abs(box.baseline - rule.y) < 2 * box.size
+            and (rule.x0 - reach < box.x1 <= rule.x0 + 1 or rule.x1 - 1 <= box.x0 < rule.x1 + reach)
+        ):
+            beside.setdefault(round(box.baseline, 1), []).append(box)
+    if not beside:
+        return within
+    levels = [
+        box
+        for box in within
+        if any(
+            abs(level - box.baseline) < 0.05 * box.size
+            and any(abs(other.size - box.size) < 0.05 * box.size for other in others)
+            for level, others in beside.items()
+        )
+    ]
+    return [box for box in within if not any(box is one for one in levels)]
 
 
 def _stack(within: list[Box], y: float, size: float, *, up: bool) -> list[Box]:
@@ -638,10 +667,12 @@ def _spaced(parts: Sequence[str]) -> str:
             else ""
         ) + part
     text = text.replace(r" }\text{", " ")  # words beside each other
+    text = _MODULUS.sub(r"\\pmod{\1}", text)
     text = text.replace("̸=", r"\ne ").replace("̸ =", r"\ne ")
     return _DOTS.sub(_dots, text).strip()
 
 
+_MODULUS: Final = re.compile(r"\(\\bmod ?([^()]+)\)")
 _DOTS: Final = re.compile(r"\\cdot(?: ?\\cdot){2,}|\.\.\.|\. \. \.")
 
 

@@ -26,7 +26,8 @@ from storage.errors import in_one_line
 from tasks.documents import ocr
 from tasks.documents.formats import HEAD, ReadOptions, RefusalCode, UnreadableDocument, format_of, reader
 from tasks.documents.formats.image import suffixes as IMAGES
-from tasks.documents.printed_document import PrintedPage, document_of_pages
+from tasks.documents.printed_document import document_of_pages
+from tasks.documents.printed_heads import PrintedPage
 from tasks.documents.printed_lines import PrintedLine
 
 _SIZE: Final = struct.Struct(">Q")

@@ -330,6 +330,7 @@ def _element(record: Mapping[str, Any], headings: int, elements: int) -> Element
         end=_number(record["end"]),
         of=_number(record["of"], elements),
         refers=tuple(_text(one) for one in record["refers"]),
+        unsure=tuple(_text(one) for one in record["unsure"]),
     )
 
 

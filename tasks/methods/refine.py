@@ -112,7 +112,7 @@ def plan(
 
 
 def article(text: str, blocks: list[DocumentBlock] | None) -> str:
-    """Return what of a passage is rewritten: all of it but exercises, what is printed for them, captions and pictures."""
+    """Return what of a passage is rewritten: all of it but exercises, what is printed for them, captions, footnotes and pictures."""
     if blocks is not None:
         kept: list[str] = []
         exercise = False
@@ -120,7 +120,9 @@ def article(text: str, blocks: list[DocumentBlock] | None) -> str:
             kind = block["kind"]
             if kind in ("exercise", "example"):
                 exercise = kind == "exercise"
-            if kind in ("hint", "caption") or (exercise and kind in ("exercise", "answer", "solution")):
+            if kind in ("hint", "caption", "footnote") or (
+                exercise and kind in ("exercise", "answer", "solution")
+            ):
                 continue
             kept.append(block["text"])
         text = "\n\n".join(kept)

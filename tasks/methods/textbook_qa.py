@@ -56,7 +56,7 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
             "inherited": {name: row[name] for name in ("source", "license", "domain") if row[name]},
         }
         document = orjson.loads(row["params"] or "{}")
-        if inside := exercises(blocks, document.get("refers")):
+        if inside := exercises(blocks, document.get("refers"), document.get("unsure")):
             variables: dict[str, Any] = {"exercises": [asdict(one) for one in inside], "document": document}
             printed.append(Ask(prompt, "", count=len(inside), variables=variables, **common))
         passage, spans = _passage(row, document)
@@ -89,9 +89,11 @@ def make(ask: Ask) -> list[Item]:
 
 def _printed(entry: dict[str, Any], document: dict[str, Any]) -> Item:
     solution, reference = entry["solution"], entry["answer"]
-    if entry["solution_lacks"]:  # nobody could follow it
+    if entry["solution_lacks"] or entry["solution_misread"]:  # nobody could follow it
         solution = None
-    missing = entry["lacks"]
+    if entry["solution_misread"]:
+        reference = None
+    missing, misread = entry["lacks"], entry["misread"]
     return Item(
         entry["question"],
         solution=solution,
@@ -99,8 +101,8 @@ def _printed(entry: dict[str, Any], document: dict[str, Any]) -> Item:
         solution_by="source" if solution else None,
         answer=stated_answer(solution, entry["question"]) if solution else None,
         reference_answer=reference,
-        code=Code.NOT_GIVEN if missing else None,
-        values={"text": missing} if missing else {},
+        code=Code.NOT_GIVEN if missing else Code.MISREAD if misread else None,
+        values={"text": missing or misread} if missing or misread else {},
         params={"document": document, "label": entry["label"], "spans": entry["spans"]},
     )
 

@@ -144,6 +144,10 @@ def _row(
         str(place): element.refers for place, element in enumerate(chunk.elements) if element.refers
     }:
         params["refers"] = refers  # what blocks refer to and lack, by their place
+    if unsure := {
+        str(place): element.unsure for place, element in enumerate(chunk.elements) if element.unsure
+    }:
+        params["unsure"] = unsure  # words of blocks that OCR is not sure of, by their place
     place = f"chunk {number} of {origin.name}"
     try:
         text, _ = fit("text", chunk.text, MAX_TEXT)

@@ -14,7 +14,8 @@ from typing import Any, Final
 from tasks.documents.document import Document
 from tasks.documents.formats import ReadOptions, UnreadableDocument
 from tasks.documents.glyphs import glyphs_of, rules_of, squares_of
-from tasks.documents.printed_document import PrintedPage, document_of_pages
+from tasks.documents.printed_document import document_of_pages
+from tasks.documents.printed_heads import PrintedPage
 from tasks.documents.printed_lines import lines_of
 from tasks.documents.printed_math import boxes_of
 
@@ -23,6 +24,7 @@ suffixes = (".pdf",)
 MAX_PAGES: Final = 20_000
 MAX_BOOKMARKS: Final = 20_000
 LEAST_GLYPHS: Final = 20  # per page, in the mean: below, a file is a scan
+_WIDE: Final = 0.6  # of the width of a page: a rule over the whole text
 _PASSWORD: Final = 4  # FPDF_ERR_PASSWORD
 
 
@@ -85,9 +87,13 @@ def _pages(pdf: Any, name: str, glyphs: list[int]) -> Iterator[PrintedPage]:
         try:
             printed, _ = glyphs_of(page, text_page)
             glyphs[0] += len(printed)
-            squares, rules = squares_of(rules_of(page, page.get_width()))
+            drawn, wide = rules_of(page), _WIDE * page.get_width()
+            squares, rules = squares_of(
+                [rule for rule in drawn if rule.x1 - rule.x0 < 0.75 * page.get_width()]
+            )
             lines = lines_of(boxes_of([*printed, *squares]), rules, number + 1)
-            yield PrintedPage(number + 1, page.get_height(), lines)
+            across = [rule.y for rule in drawn if rule.x1 - rule.x0 > wide]
+            yield PrintedPage(number + 1, page.get_height(), lines, across)
         finally:
             text_page.close()
             page.close()
