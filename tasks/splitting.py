@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from prompts.asking_again import FaultKind, ReplyFault
 from prompts.schemas.split_problem import ProblemPart
 from storage.interleaved import TIR
 from tasks.documents.quotations import find_quotation
@@ -55,19 +56,19 @@ def by_rule(question: str) -> list[MarkedPart]:
     return marks
 
 
-def by_model(text: str, question: str) -> list[MarkedPart] | str:
-    """Return the marks of a completion of the prompt PROMPT, or the reason why it has none. Parts that the question does not have
+def by_model(text: str, question: str) -> list[MarkedPart] | ReplyFault:
+    """Return the marks of a completion of the prompt PROMPT, or the fault for which it has none. Parts that the question does not have
     are left out."""
     items = listed(text, "parts", ProblemPart, firsts=("quote",))
     marks = []
     for item in items:
-        place = None if isinstance(item, str) else find_quotation(item.quote, question)
-        if place is not None and not isinstance(item, str):
+        place = None if isinstance(item, ReplyFault) else find_quotation(item.quote, question)
+        if place is not None and not isinstance(item, ReplyFault):
             marks.append(MarkedPart(*place, "logic" if item.part_kind == "logic" else "computation"))
     if marks:
         return sorted(set(marks), key=lambda mark: (mark.start, mark.end, mark.kind))
-    reasons = [item for item in items if isinstance(item, str)]
-    return reasons[0] if reasons else "no part quotes the problem"
+    faults = [item for item in items if isinstance(item, ReplyFault)]
+    return faults[0] if faults else ReplyFault(FaultKind.OTHER, "no part quotes the problem")
 
 
 def is_unsure(marks: Sequence[MarkedPart]) -> bool:

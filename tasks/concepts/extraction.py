@@ -13,6 +13,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from prompts.asking_again import FaultKind, ReplyFault
 from storage.rows import CHAT, Row, column, replace, to_table
 from tasks.concepts.graph import normal
 from tasks.conditions import readable_concepts
@@ -36,12 +37,12 @@ class Extracted:
     subdomain: str | None = None
 
 
-def extracted(text: str, language: str) -> Extracted | str:
+def extracted(text: str, language: str) -> Extracted | ReplyFault:
     """Return what a completion of the prompt PROMPT names in a text in `language`, without concepts if it says that there are none, or the
-    reason why it cannot be used. English names that a Chinese text's completion has are put into Chinese where they are known, and
+    fault for which it cannot be used. English names that a Chinese text's completion has are put into Chinese where they are known, and
     left out where not."""
     listed = names(text, "concepts")
-    if isinstance(listed, str):
+    if isinstance(listed, ReplyFault):
         return listed
     concepts: dict[str, str] = {}
     field = _subdomain(text_of(text, "field") or "")
@@ -50,7 +51,7 @@ def extracted(text: str, language: str) -> Extracted | str:
         if len(name.split()) <= _WORDS and (key := normal(name)) and re.search(r"[^\W\d_]{2}", name):
             concepts.setdefault(key, " ".join(name.split()))
     if listed and not concepts:
-        return "no name of the list of concepts can be used"
+        return ReplyFault(FaultKind.OTHER, "no name of the list of concepts can be used")
     return Extracted(tuple(list(concepts.values())[:MOST]), field)
 
 

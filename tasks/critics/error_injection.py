@@ -32,6 +32,10 @@ _NUMBER = re.compile(rf"\\[dt]?frac\{{\d+\}}\{{\d+\}}|{_GROUPED}|{_PLAIN}/\d+(?!
 _SIGNED = re.compile(rf"(?P<sign>[-−] ?)?(?P<size>{_NUMBER.pattern})")
 # what precedes a minus that subtracts: a number, a closing bracket or a variable
 _SUBTRACTS = re.compile(r"(?:\d|[)}\]|]|(?<![A-Za-z])[A-Za-z]) ?$")
+# what precedes and follows a number that counts lines and is no value: "Row 2:", "第 2 行", "2. So" at the beginning of a line
+_COUNTS_AFTER = re.compile(r"(?:\b(?:step|row|line|case) |第 ?)$", re.IGNORECASE)
+_COUNTS_BEFORE = re.compile(r" ?[行步]")
+_COUNTS_LINE = re.compile(r"[.)] ")
 TRIES = 24  # errors that are tried before the answer itself is changed
 
 Replacements = dict[Fraction, Fraction]
@@ -47,7 +51,7 @@ def inject_error(steps: tuple[str, ...], answer: str, rng: random.Random) -> tup
         prefix = text[: statement.right_at] + _written(wrong, statement.right_text)
         changed = _carried(text, stated, prefix, statement.end, mapping)
         new_answer = _replaced(answer, mapping)
-        if new_answer == answer or changed.count("\n") != text.count("\n"):
+        if changed is None or new_answer == answer or changed.count("\n") != text.count("\n"):
             continue
         cost = _oddness(text[: statement.start], statement.right, answer, new_answer)
         if best is None or cost < best[0]:
@@ -83,9 +87,10 @@ def _wrong_values(value: Fraction, rng: random.Random) -> list[Fraction]:
     return rng.sample(fitting, min(4, len(fitting)))
 
 
-def _carried(text: str, stated: list[Calculation], prefix: str, at: int, mapping: Replacements) -> str:
+def _carried(text: str, stated: list[Calculation], prefix: str, at: int, mapping: Replacements) -> str | None:
     """Return the text from `prefix`, which stands for text[:at], with the values of `mapping` replaced and what follows from them
-    calculated again. New values are added to `mapping`."""
+    calculated again; None if a changed value is equated with an expression, which has to be another one then ("630 = 17 * 37 + 1"). New values
+    are added to `mapping`."""
     pieces = [prefix]
     for later in stated:
         if later.right_at < at:
@@ -98,6 +103,8 @@ def _carried(text: str, stated: list[Calculation], prefix: str, at: int, mapping
             value = _exact(left.rsplit("=", 1)[0]) or later.left
             pieces += [_replaced(text[at : later.start], mapping), left]
         if value != later.left:
+            if re.search(r"\d\D+\d", later.right_text) and not _SIGNED.fullmatch(later.right_text):
+                return None
             mapping[later.right] = value
             pieces.append(_written(value, later.right_text))
         else:
@@ -109,7 +116,9 @@ def _carried(text: str, stated: list[Calculation], prefix: str, at: int, mapping
 
 def _exact(text: str) -> Fraction | None:
     """Return the exact value of a whole text, with its units, None if it has none."""
-    side = side_of(text.strip())
+    text = text.strip()
+    # at the end of a text the mark of a factorial is one of exclamation
+    side = side_of(f"({text})" if text.endswith("!") else text)
     value = value_of(side.key) if side is not None and not side.letters else None
     return value if isinstance(value, Fraction) else None
 
@@ -127,7 +136,7 @@ def _replaced(text: str, mapping: Replacements) -> str:
     def new(match: re.Match[str]) -> str:
         original, sign, size = match.group(0), match["sign"] or "", match["size"]
         value = number(size)
-        if value is None:
+        if value is None or _counts(text, match):
             return original
         subtracted = sign and _SUBTRACTS.search(text[max(0, match.start() - 3) : match.start()])
         if sign and not subtracted and -value in mapping:
@@ -140,6 +149,14 @@ def _replaced(text: str, mapping: Replacements) -> str:
         return sign + _replaced(over, mapping) + slash + _replaced(under, mapping) if slash else original
 
     return _SIGNED.sub(new, text)
+
+
+def _counts(text: str, match: re.Match[str]) -> bool:
+    """Return whether a number counts steps, rows or lines."""
+    before = text[max(0, match.start() - 6) : match.start()]
+    if counted := _COUNTS_AFTER.search(before):
+        return "第" not in counted.group() or bool(_COUNTS_BEFORE.match(text, match.end()))
+    return before.endswith("\n") and bool(_COUNTS_LINE.match(text, match.end()))
 
 
 def _oddness(before: str, value: Fraction, answer: str, new_answer: str) -> int:
@@ -162,7 +179,8 @@ def _misstated(steps: tuple[str, ...], answer: str, rng: random.Random) -> tuple
         new_answer = opposites.get(answer.strip().lower(), "0")
     if not steps:
         return steps, new_answer
-    whole = re.compile(rf"(?<![\w.]){re.escape(answer)}(?![\w])")
+    # not where it is an exponent or an index
+    whole = re.compile(rf"(?<![\w.^])(?<![\^_]\{{){re.escape(answer)}(?![\w])")
     return (*steps[:-1], whole.sub(lambda _: new_answer, steps[-1])), new_answer
 
 
@@ -270,7 +288,10 @@ def _injected(right: _Right, change: _Change, kind: str, question: str, language
     """Return the changed solution, None unless it is wrong in one step and, if the error is carried on, from there on."""
     mapping = dict(change.mapping)
     if change.carried:
-        text = _carried(right.text, right.stated, change.prefix, change.at, mapping)
+        carried = _carried(right.text, right.stated, change.prefix, change.at, mapping)
+        if carried is None:
+            return None
+        text = carried
     else:
         text = change.prefix + right.text[change.at :]
     steps = split_steps(text, language)

@@ -15,6 +15,7 @@ from typing import Final
 
 import prompts
 from prompts import Prompt
+from prompts.asking_again import FaultKind, ReplyFault
 from tasks.documents.reading import ReadingFailed
 from tasks.documents.transcripts import read
 from tasks.llm.costs import RoleCosts
@@ -86,5 +87,6 @@ def request_for(image: bytes, prompt: Prompt, model: str) -> Request:
     )
 
 
-def _check(completion: Completion) -> str | None:
-    return read(completion.text or "", cut=completion.finish_reason == "length").fault or None
+def _check(completion: Completion) -> ReplyFault | None:
+    fault = read(completion.text or "", cut=completion.finish_reason == "length").fault
+    return ReplyFault(FaultKind.OTHER, fault) if fault else None

@@ -79,7 +79,7 @@ class Engine:
         """Yield the completions of `requests`, in their order; memory is bounded by `limits.window`.
 
         `check` returns what is wrong with an answer, or None. A rejected answer is re-asked once, with the answer and
-        the error quoted; a second failure has the `error` "rejected: ...". `check` may run in any thread. Raises
+        the words of the fault quoted; a second failure has the `error` "rejected: ...". `check` may run in any thread. Raises
         EndpointError or BudgetExceeded at the first request that was not answered because of it, after all calls in
         flight have been stored.
         """
@@ -309,7 +309,7 @@ class Engine:
             slot.completion = completion
             return None
         slot.fallback = replace(
-            completion, error=f"{Failure.REJECTED}: {wrong}", kind=Failure.REJECTED, detail=wrong
+            completion, error=f"{Failure.REJECTED}: {wrong.words}", kind=Failure.REJECTED, detail=wrong.words
         )
         if slot.reasked:
             self._meter.failed(request.tag, Failure.REJECTED)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from prompts.asking_again import ReplyFault
 from tasks.llm.request import Completion, Request, key_of
 
-CompletionCheck = Callable[[Completion], str | None]
+CompletionCheck = Callable[[Completion], ReplyFault | None]
 
 
 def check_by(read: Callable[[str], object]) -> CompletionCheck:
     """Return the check that an answer can be parsed.
 
-    `read` takes the text of the answer and returns the parsed value, or a string with the reason why it cannot be parsed.
+    `read` takes the text of the answer and returns the parsed value, or the fault for which it cannot be parsed.
     """
 
-    def check(completion: Completion) -> str | None:
+    def check(completion: Completion) -> ReplyFault | None:
         parsed = read(completion.text or "")
-        return parsed if isinstance(parsed, str) else None
+        return parsed if isinstance(parsed, ReplyFault) else None
 
     return check
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from prompts.asking_again import again
+from prompts.asking_again import ReplyFault, again
 
 Message = Mapping[str, Any]
 
@@ -99,11 +99,11 @@ class Request:
         """Return the same request with another token limit, which is final."""
         return replace(self, max_tokens=max_tokens, longer=None)
 
-    def reask(self, answer: str, error: str) -> Request:
+    def reask(self, answer: str, fault: ReplyFault) -> Request:
         """Return the re-ask: the same request with the model's answer and what was wrong with it appended."""
         further = (
             {"role": "assistant", "content": answer},
-            {"role": "user", "content": again(error, _words_of(self.messages[0]))},
+            {"role": "user", "content": again(fault, _words_of(self.messages[0]))},
         )
         return replace(self, messages=(*self.messages, *further), longer=None)
 

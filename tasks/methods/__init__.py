@@ -28,6 +28,7 @@ import orjson
 import pyarrow as pa
 from pydantic import ValidationError
 
+from prompts.asking_again import FaultKind, ReplyFault
 from storage.reasons import Code
 from storage.rows import column
 from tasks.conversations import WRITER, Conversation
@@ -99,7 +100,8 @@ _JSON = ("variables", "inherited")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One row that an ask gave, or, with a `code`, why it gave none; `values` are those of the code's text.
+    """One row that an ask gave, or, with a `code`, why it gave none; `values` are those of the code's text,
+    and `fault` is what the parser of a completion says (`malformed`).
 
     question: empty if it is that of the row that is asked about. solution_by: for a solution that no model wrote, `source` (it
     is printed there) or `procedure` (it is computed); see storage.rows.SOLUTION_BY. difficulty: as stated by the writer, from 1
@@ -126,6 +128,7 @@ class Item:
     model: str | None = None
     code: Code | None = None
     values: Mapping[str, str] = field(default_factory=dict)
+    fault: ReplyFault | None = None
 
 
 class Method(Protocol):
@@ -237,7 +240,7 @@ class AsksModel(Method, Protocol):
         """Return the items of a completion, at least one. `cut`: whether the completion ended at the token limit.
 
         A completion of which no item is usable is requested once more, with the words of the first item's reason, unless the
-        model finds nothing to ask.
+        model finds nothing to ask. An item that cannot be read is made by `malformed`, with the kind of its fault.
         """
         ...
 
@@ -398,12 +401,17 @@ def _method(name: str) -> ModuleType:
     return module(PLUGINS, name)
 
 
+def malformed(fault: ReplyFault) -> Item:
+    """Return the item of a completion, or of a part of it, that cannot be read."""
+    return Item(code=Code.MALFORMED_ITEM, values={"why": fault.words}, fault=fault)
+
+
 def written_questions(text: str, *, cut: bool) -> list[Item]:
     """Return the questions of a completion that is a JSON list of problems: the `read` of methods that request such a list."""
     return [
         Item(item.question, difficulty=item.difficulty)
         if item.question
-        else Item(code=Code.MALFORMED_ITEM, values={"why": item.reason or "malformed item"})
+        else malformed(item.fault or ReplyFault(FaultKind.OTHER, "malformed item"))
         for item in problems(text)
     ]
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 from pydantic import Field
 
 import prompts
+from prompts.asking_again import ReplyFault
 from prompts.schemas.composed_problem import ComposedProblem
 from storage.reasons import Code
 from tasks.conversations import (
@@ -37,8 +38,8 @@ from tasks.lifting.trials import ValueKinds, guarded, kinds_in, number_of, recor
 from tasks.lifting.writing_back import LETTERS, fault_in, steps_of
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.request import Completion
-from tasks.methods import Ask, Item, Makes, Quota, Takes
-from tasks.replies.items import single
+from tasks.methods import Ask, Item, Makes, Quota, Takes, malformed
+from tasks.replies.items import OWN_CHECK_FAILED, single
 from tasks.replies.solutions import solution_of
 from tasks.replies.words import cut_off, in_words, reply_of
 from tasks.rewriting.parents import answer_of, in_turn
@@ -289,10 +290,10 @@ def _answer_of(completion: Completion, language: str, reasoner: Endpoint) -> str
 def read(text: str) -> Item:
     """Return the question of a completion, or the reason why it has none."""
     reply = single(text, ComposedProblem, key="composed")
-    if isinstance(reply, str):
-        return Item(code=Code.MALFORMED_ITEM, values={"why": reply})
+    if isinstance(reply, ReplyFault):
+        return malformed(reply)
     if not reply.sound:
-        return Item(code=Code.MALFORMED_ITEM, values={"why": "the writer's own check failed"})
+        return malformed(OWN_CHECK_FAILED)
     return Item(solution_of(reply.composed).strip())
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 from pydantic import BaseModel, Field
 
 import prompts
+from prompts.asking_again import FaultKind, ReplyFault
 from prompts.schemas.corrected_solution import FLAW_KINDS, CorrectedSolution
 from prompts.schemas.flawed_solution import FlawedSolution
 from storage.datasets.steps import FLAW, lines_of
@@ -27,7 +28,7 @@ from tasks.answers.extraction import with_closed_box
 from tasks.conversations import WRITER, Conversation, comparisons, completions, request_of_prompt
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.request import Message
-from tasks.methods import INHERITED, Ask, Item, Makes, Quota, Takes
+from tasks.methods import INHERITED, Ask, Item, Makes, Quota, Takes, malformed
 from tasks.replies.items import single
 from tasks.rewriting.parents import parents
 from tasks.seeding import rng_of, seed_of
@@ -162,9 +163,9 @@ def converse(ask: Ask, endpoints: Mapping[str, Endpoint]) -> Conversation[list[I
             values = {"error": completion.error, "kind": str(completion.kind)}
             return [Item(code=Code.CALL_FAILED, values=values)]
         item = read(completion.text or "", ask)
-        if item.code is None or last:
+        if item.fault is None or last:
             break
-        turns = list(request.reask(completion.text or "", item.values.get("why", "")).messages[-2:])
+        turns = list(request.reask(completion.text or "", item.fault).messages[-2:])
     if item.code is None:
         flaw = item.params[FLAW]
         pairs = [(item.answer or "", ask.variables["reference"]), (flaw["answer"], item.answer or "")]
@@ -182,8 +183,8 @@ def converse(ask: Ask, endpoints: Mapping[str, Endpoint]) -> Conversation[list[I
 def read(text: str, ask: Ask) -> Item:
     """Return the row of a reply, or what is wrong with it."""
     reply = single(text, FIELDS[ask.prompt], key="corrected")
-    if isinstance(reply, str):
-        return _unusable(reply)
+    if isinstance(reply, ReplyFault):
+        return malformed(reply)
     assert isinstance(reply, (CorrectedSolution, FlawedSolution))
     lines: list[str] = ask.variables["lines"]
     place = reply.first_wrong_line
@@ -206,7 +207,7 @@ def read(text: str, ask: Ask) -> Item:
     boxed = mistaken is not None and (ask.prompt != INSERTED or mistaken.kind == "boxed")
     wrong_answer = ask.variables.get("wrong") or (mistaken.answer if mistaken and boxed else "")
     if stated is None or stated.kind != "boxed" or not wrong_answer:
-        return _unusable("a side states no final answer in a box")
+        return malformed(ReplyFault(FaultKind.NO_FINAL_ANSWER, "a side states no final answer in a box"))
     flaw = {
         "line": place,
         "kind": reply.flaw_kind,
@@ -237,4 +238,4 @@ def numbered(rest: list[str], lines: Sequence[str], place: int) -> list[str]:
 
 
 def _unusable(why: str) -> Item:
-    return Item(code=Code.MALFORMED_ITEM, values={"why": why})
+    return malformed(ReplyFault(FaultKind.OTHER, why))

@@ -15,10 +15,11 @@ import orjson
 import pyarrow as pa
 from pydantic import Field
 
+from prompts.asking_again import FaultKind, ReplyFault
 from storage.reasons import Code, shortened
 from storage.rows import TEXT, DocumentBlock
 from tasks.documents.omissions import kept_of
-from tasks.methods import Ask, Item, Makes, Quota, Takes
+from tasks.methods import Ask, Item, Makes, Quota, Takes, malformed
 from tasks.replies.items import unfit
 from tasks.replies.solutions import read as read_reply
 from tasks.seeding import seed_of
@@ -153,7 +154,7 @@ def read(text: str, *, cut: bool) -> list[Item]:
         return [Item(code=Code.TRUNCATED if cut else Code.NO_END)]
     whole = "\n\n".join(part for part in written if part)
     if why := unfit(whole):
-        return [Item(code=Code.MALFORMED_ITEM, values={"why": why})]
+        return [malformed(ReplyFault(FaultKind.OTHER, why))]
     return [Item(whole, kind=TEXT, params={"parts": sorted(name for name, part in parts.items() if part)})]
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from prompts.asking_again import ReplyFault
 from prompts.schemas.quoted_pairs import QuotedPair
 from storage.reasons import Code, shortened
 from storage.rows import content_id
@@ -23,7 +24,7 @@ from tasks.answers import extract
 from tasks.answers.extraction import with_closed_box
 from tasks.documents.exercises import exercises, explained, not_given, span_of, stated_answer
 from tasks.documents.quotations import find_quotation
-from tasks.methods import Ask, Item, Makes, Quota, Takes
+from tasks.methods import Ask, Item, Makes, Quota, Takes, malformed
 from tasks.replies.items import listed
 from tasks.seeding import seed_of
 
@@ -111,8 +112,8 @@ def read(text: str, *, cut: bool) -> list[Item]:
     """Return the pairs of a completion, each with its quotation in `params`."""
     items = []
     for pair in listed(text, "pairs", QuotedPair, firsts=("quote", "question")):
-        if isinstance(pair, str):
-            items.append(Item(code=Code.MALFORMED_ITEM, values={"why": pair}))
+        if isinstance(pair, ReplyFault):
+            items.append(malformed(pair))
             continue
         solution = with_closed_box(pair.solution)
         extraction = extract(solution, cut=cut) if solution else None

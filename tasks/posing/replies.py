@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from prompts.asking_again import FaultKind, ReplyFault
 from storage.reasons import Code
-from tasks.methods import Item
+from tasks.methods import Item, malformed
 from tasks.replies.items import unfit
 from tasks.replies.programs import program
 from tasks.replies.solutions import read as read_reply
@@ -42,7 +43,7 @@ def posed(text: str, *, cut: bool) -> Item:
     if code is None:
         return Item(code=Code.TRUNCATED) if cut else Item(code=Code.NO_PROGRAM)
     if why := unfit(parts["problem"]):
-        return Item(code=Code.MALFORMED_ITEM, values={"why": why})
+        return malformed(ReplyFault(FaultKind.OTHER, why))
     if len(parts["problem"]) > LONGEST:
-        return Item(code=Code.MALFORMED_ITEM, values={"why": "the problem is too long"})
+        return malformed(ReplyFault(FaultKind.OTHER, "the problem is too long"))
     return Item(parts["problem"], solution=code, solution_format="pot")

@@ -1,7 +1,7 @@
 """Parses completions: lists of problems item by item, and critiques.
 
 Completions are hostile: nothing is evaluated, work is bounded by LONGEST and TRIES, and anything that does
-not fit gives a reason instead of an exception. Tolerated because models often write them: prose and code
+not fit gives a typed fault instead of an exception. Tolerated because models often write them: prose and code
 fences around the JSON, a reply cut off by the token limit (whole items are kept), raw newlines in
 strings, and LaTeX commands with a single backslash. Not tolerated: fields of the wrong type or out
 of range, empty questions, lone surrogates and control characters.
@@ -14,11 +14,12 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from annotated_types import MinLen
 from pydantic import BaseModel, ValidationError
 
+from prompts.asking_again import FaultKind, ReplyFault
 from prompts.schemas import chinese_keys
 from prompts.schemas.critique import Assessment, Critique
 from prompts.schemas.problems import ProblemItem
@@ -30,32 +31,35 @@ TRIES = 200  # positions at which a JSON value is tried, so that "{{{{..." costs
 
 Model = TypeVar("Model", bound=BaseModel)
 
+OWN_CHECK_FAILED: Final = ReplyFault(FaultKind.OWN_CHECK, "the writer's own check failed")
+_BROKEN_ITEM: Final = ReplyFault(FaultKind.BROKEN_JSON, "item is broken JSON or cut off")
+
 # strict=False accepts raw newlines inside strings
 _DECODER = json.JSONDecoder(strict=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """One item of a completion: a question, or the reason why it has none."""
+    """One item of a completion: a question, or the fault for which it has none."""
 
     question: str | None = None
     difficulty: int | None = None
-    reason: str | None = None
+    fault: ReplyFault | None = None
 
 
 def problems(text: str) -> list[Parsed]:
-    """Return every problem of a completion in order. A bad item becomes a Parsed with a reason; the others are kept."""
+    """Return every problem of a completion in order. A bad item becomes a Parsed with a fault; the others are kept."""
     text = _readable(text)
     start = _items_start(text, "problems", ("plan", "question"))
     if start is None:
-        return [Parsed(reason="no JSON list of problems in the completion")]
+        return [Parsed(fault=_no_list("problems"))]
     return [_problem(item) for item in _items(text, start)] or [
-        Parsed(reason="the list of problems is empty")
+        Parsed(fault=ReplyFault(FaultKind.EMPTY_LIST, "the list of problems is empty"))
     ]
 
 
-def listed(text: str, key: str, model: type[Model], *, firsts: Sequence[str]) -> list[Model | str]:
-    """Return every item of the list `key` of a completion in order, or in its place the reason why it is unusable.
+def listed(text: str, key: str, model: type[Model], *, firsts: Sequence[str]) -> list[Model | ReplyFault]:
+    """Return every item of the list `key` of a completion in order, or in its place the fault for which it is unusable.
 
     The list is empty if the completion says that there is none. firsts: fields that stand first in an item; a completion that is one
     item, without the list, is read too. Texts that may be empty may be missing.
@@ -63,30 +67,28 @@ def listed(text: str, key: str, model: type[Model], *, firsts: Sequence[str]) ->
     text = _readable(text)
     start = _items_start(text, key, firsts)
     if start is None:
-        return [f"no JSON list of {key} in the completion"]
+        return [_no_list(key)]
     return [_item(item, model) for item in _items(text, start)]
 
 
-def single(text: str, model: type[Model], *, key: str) -> Model | str:
-    """Return the last JSON object of a completion that has the field `key`, or the reason why there is no usable one."""
+def single(text: str, model: type[Model], *, key: str) -> Model | ReplyFault:
+    """Return the last JSON object of a completion that has the field `key`, or the fault for which there is no usable one."""
     text = _readable(text)
     objects = [value for value in _objects(text) if isinstance(value, dict) and key in value]
     if objects:
         return _item(objects[-1], model)
-    return (
-        "the JSON of the completion is broken or cut off"
-        if f'"{key}"' in text
-        else f"no JSON object with {key} in the completion"
-    )
+    if f'"{key}"' in text:
+        return ReplyFault(FaultKind.BROKEN_JSON, "the JSON of the completion is broken or cut off")
+    return ReplyFault(FaultKind.NO_OBJECT, f"no JSON object with {key} in the completion", key)
 
 
-def names(text: str, key: str) -> list[str] | str:
-    """Return the strings of the list `key` of a completion, or the reason why it has no such list. An item that is an object counts with
+def names(text: str, key: str) -> list[str] | ReplyFault:
+    """Return the strings of the list `key` of a completion, or the fault that it has no such list. An item that is an object counts with
     its first string; a string that is cut off or broken is left out."""
     text = _readable(text)
     start = _items_start(text, key, (key,))
     if start is None:
-        return f"no JSON list of {key} in the completion"
+        return _no_list(key)
     strings = []
     for item in _items(text, start):
         if isinstance(item, dict):
@@ -131,8 +133,8 @@ def _without_thinking(text: str) -> str:
     return text if _JSON_AT_ONCE.match(text) else solution_of(text)
 
 
-def critique(text: str) -> Critique | Assessment | str:
-    """Return the critic's judgement, or the reason why the completion has none.
+def critique(text: str) -> Critique | Assessment | ReplyFault:
+    """Return the critic's judgement, or the fault for which the completion has none.
 
     Of several JSON objects the last one counts: models reason first, and may quote the solution before they judge it.
     """
@@ -146,8 +148,12 @@ def critique(text: str) -> Critique | Assessment | str:
         last = critiques[-1]
         return _fit(Critique, last) if "instruction_score" in last else _fit(Assessment, last)
     if "answer_score" in text or "instruction_score" in text:
-        return "the JSON of the critique is broken or cut off"
-    return "no JSON critique in the completion"
+        return ReplyFault(FaultKind.BROKEN_JSON, "the JSON of the critique is broken or cut off")
+    return ReplyFault(FaultKind.NO_CRITIQUE, "no JSON critique in the completion")
+
+
+def _no_list(key: str) -> ReplyFault:
+    return ReplyFault(FaultKind.NO_LIST, f"no JSON list of {key} in the completion", key)
 
 
 def _items_start(text: str, key: str, firsts: Sequence[str]) -> int | None:
@@ -205,54 +211,70 @@ def _decode(text: str, at: int) -> tuple[Any, int]:
 
 def _problem(item: Any) -> Parsed:
     if item is _Broken:
-        return Parsed(reason="item is broken JSON or cut off")
+        return Parsed(fault=_BROKEN_ITEM)
     if isinstance(item, str):
         item = {"question": item}
     if not isinstance(item, dict):
-        return Parsed(reason=f"item is a JSON {type(item).__name__}, not an object")
+        return Parsed(fault=_not_an_object(item))
     if item.get("sound") is False:
-        return Parsed(reason="the writer's own check failed")
+        return Parsed(fault=OWN_CHECK_FAILED)
     fitted = _fit(ProblemItem, item)
-    if isinstance(fitted, str):
-        return Parsed(reason=fitted)
+    if isinstance(fitted, ReplyFault):
+        return Parsed(fault=fitted)
     question = solution_of(fitted.question).strip()
     if not re.search(r"\w", question):
-        return Parsed(reason="question: has no words")
+        return Parsed(fault=no_words("question"))
     return Parsed(question, fitted.difficulty)
 
 
-def _item(item: Any, model: type[Model]) -> Model | str:
+def _item(item: Any, model: type[Model]) -> Model | ReplyFault:
     if item is _Broken:
-        return "item is broken JSON or cut off"
+        return _BROKEN_ITEM
     if not isinstance(item, dict):
-        return f"item is a JSON {type(item).__name__}, not an object"
+        return _not_an_object(item)
     empty = {
         name: ""
         for name, field in model.model_fields.items()
         if field.annotation is str and not any(isinstance(limit, MinLen) for limit in field.metadata)
     }
     fitted = _fit(model, empty | item)
-    if isinstance(fitted, str):
+    if isinstance(fitted, ReplyFault):
         return fitted
     texts = {
         name: solution_of(text).strip() for name, text in fitted if name in _WRITTEN and isinstance(text, str)
     }
     if not re.search(r"\w", texts.get("question", "words")):
-        return "question: has no words"
+        return no_words("question")
     return fitted.model_copy(update=texts)
 
 
-def _fit(model: type[Model], value: Any) -> Model | str:
-    """Return the value as `model`, or one line that says which field is invalid."""
+def _not_an_object(item: Any) -> ReplyFault:
+    return ReplyFault(FaultKind.NOT_AN_OBJECT, f"item is a JSON {type(item).__name__}, not an object")
+
+
+def no_words(field: str) -> ReplyFault:
+    """Return the fault of a reply whose field has no words."""
+    return ReplyFault(FaultKind.EMPTY_FIELD, f"{field}: has no words", field)
+
+
+# the types of pydantic's errors that a re-ask has words of their own for
+_KINDS: Final = {"string_too_short": FaultKind.EMPTY_FIELD, "missing": FaultKind.MISSING_FIELD}
+
+
+def _fit(model: type[Model], value: Any) -> Model | ReplyFault:
+    """Return the value as `model`, or the fault that names the field which is invalid."""
     try:
         fitted = model.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "object"
-        return f"{field}: {first['msg'].lower()}"
+        place = [str(part) for part in first["loc"]] or ["object"]
+        kind = _KINDS.get(first["type"], FaultKind.INVALID_FIELD)
+        # of a field within an item, only what is empty or missing is named by its own key
+        named = place[-1] if len(place) == 1 or kind is not FaultKind.INVALID_FIELD else ""
+        return ReplyFault(kind, f"{'.'.join(place)}: {first['msg'].lower()}", named)
     for name, text in fitted:
         if isinstance(text, str) and (why := unfit(text)):
-            return f"{name}: {why}"
+            return ReplyFault(FaultKind.INVALID_FIELD, f"{name}: {why}", name)
     # invisible characters may have been escapes in the JSON, so they are removed after decoding
     texts = {name: without_hidden(text)[0] for name, text in fitted if isinstance(text, str)}
     return fitted.model_copy(update=texts)

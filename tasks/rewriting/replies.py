@@ -6,9 +6,9 @@ import re
 
 from pydantic import BaseModel
 
-from storage.reasons import Code
-from tasks.methods import Item
-from tasks.replies.items import single
+from prompts.asking_again import ReplyFault
+from tasks.methods import Item, malformed
+from tasks.replies.items import OWN_CHECK_FAILED, no_words, single
 from tasks.replies.solutions import solution_of
 
 
@@ -18,12 +18,12 @@ def written_question(text: str, model: type[BaseModel], key: str) -> list[Item]:
     The schema has the fields `sound` and `difficulty` besides.
     """
     reply = single(text, model, key=key)
-    if isinstance(reply, str):
-        return [Item(code=Code.MALFORMED_ITEM, values={"why": reply})]
+    if isinstance(reply, ReplyFault):
+        return [malformed(reply)]
     fields = reply.model_dump()
     question = solution_of(fields[key]).strip()
     if not fields["sound"]:
-        return [Item(code=Code.MALFORMED_ITEM, values={"why": "the writer's own check failed"})]
+        return [malformed(OWN_CHECK_FAILED)]
     if not re.search(r"\w", question):
-        return [Item(code=Code.MALFORMED_ITEM, values={"why": f"{key}: has no words"})]
+        return [malformed(no_words(key))]
     return [Item(question, difficulty=fields["difficulty"])]

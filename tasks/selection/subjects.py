@@ -20,6 +20,7 @@ import yaml
 from pydantic import Field
 
 import prompts
+from prompts.asking_again import FaultKind, ReplyFault
 from prompts.schemas.subject import SubjectOfProblem
 from storage.indexes.vectors import Encode
 from storage.reasons import Code, Reason, reason
@@ -169,16 +170,18 @@ def classes_by_model(
             failed[one] = reason(STAGE, Code.CALL_FAILED, error=completion.error, kind=completion.kind)
             continue
         named = class_in(completion.text or "")
-        class_of[one] = named if named in classes() else UNKNOWN
+        class_of[one] = UNKNOWN if isinstance(named, ReplyFault) else named
     return class_of, failed, costs.facts()
 
 
-def class_in(text: str) -> str:
-    """Return the two digits of the class that a reply names, or, in words, why it names none."""
+def class_in(text: str) -> str | ReplyFault:
+    """Return the two digits of the class that a reply names, or the fault that it names none."""
     reply = single(text, SubjectOfProblem, key="msc")
-    if isinstance(reply, str):
+    if isinstance(reply, ReplyFault):
         return reply
-    return reply.msc if reply.msc in classes() else f"no class {reply.msc}"
+    return (
+        reply.msc if reply.msc in classes() else ReplyFault(FaultKind.OTHER, f"no class {reply.msc}", "msc")
+    )
 
 
 def draw(by_class: Mapping[str, list[str]], count: int, seed: int) -> set[str]:

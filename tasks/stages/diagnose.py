@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 import prompts
+from prompts.asking_again import FaultKind, ReplyFault
 from prompts.schemas.diagnosis import Diagnosis
 from storage.reasons import Code, Reason, reason
 from storage.rows import reject, replace
@@ -50,13 +51,13 @@ def diagnose(failures: pa.Table, *, engine: Engine, seed: int, tick: Tick) -> Ou
     return Outcome(table, asked=len(records), facts=costs.facts())
 
 
-def skills_in(text: str) -> list[str] | str:
-    """Return the missing skills that a reply names, each once, or why it names none."""
+def skills_in(text: str) -> list[str] | ReplyFault:
+    """Return the missing skills that a reply names, each once, or the fault that it names none."""
     reply = single(text, Diagnosis, key="skills")
-    if isinstance(reply, str):
+    if isinstance(reply, ReplyFault):
         return reply
     return list({normal(name): " ".join(name.split()) for name in reply.skills if normal(name)}.values()) or (
-        "no skill is named"
+        ReplyFault(FaultKind.OTHER, "no skill is named")
     )
 
 
@@ -64,14 +65,14 @@ def _read(completion: Completion) -> tuple[list[str], Reason | None]:
     if completion.error is not None and not completion.failed_by_model:
         return [], reason(STAGE, Code.CALL_FAILED, error=completion.error, kind=completion.kind)
     named = skills_in(completion.text or "")
-    if isinstance(named, str):
-        return [], reason(STAGE, Code.MALFORMED_ITEM, why=named)
+    if isinstance(named, ReplyFault):
+        return [], reason(STAGE, Code.MALFORMED_ITEM, why=named.words)
     return named, None
 
 
-def _check(completion: Completion) -> str | None:
+def _check(completion: Completion) -> ReplyFault | None:
     named = skills_in(completion.text or "")
-    return named if isinstance(named, str) else None
+    return named if isinstance(named, ReplyFault) else None
 
 
 def _request(record: Mapping[str, Any], endpoint: Endpoint, seed: int) -> Request:

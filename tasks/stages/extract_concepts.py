@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 import prompts
+from prompts.asking_again import ReplyFault
 from storage.reasons import Code, Reason, reason
 from storage.rows import content_id, reject, replace
 from tasks.concepts.extraction import LONGEST, PROMPT, Extracted, extracted
@@ -68,15 +69,15 @@ def _request(record: dict[str, Any], endpoint: Endpoint) -> Request:
     )
 
 
-def _unusable(completion: Completion) -> str | None:
+def _unusable(completion: Completion) -> ReplyFault | None:
     read = extracted(completion.text or "", "en")  # of either language: what has to be asked again
-    return read if isinstance(read, str) else None
+    return read if isinstance(read, ReplyFault) else None
 
 
 def _read(completion: Completion, language: str) -> tuple[Extracted, Reason | None]:
     if completion.error is not None and completion.kind is not Failure.REJECTED:
         return Extracted(()), reason(STAGE, Code.CALL_FAILED, error=completion.error, kind=completion.kind)
     read = extracted(completion.text or "", language)
-    if isinstance(read, str):
-        return Extracted(()), reason(STAGE, Code.MALFORMED_ITEM, why=read)
+    if isinstance(read, ReplyFault):
+        return Extracted(()), reason(STAGE, Code.MALFORMED_ITEM, why=read.words)
     return read, None if read.concepts else reason(STAGE, Code.NO_CONCEPTS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import pyarrow as pa
@@ -16,6 +16,7 @@ from pydantic import Field, field_validator
 
 import prompts
 from prompts import Prompt
+from prompts.asking_again import FaultKind, ReplyFault
 from storage.reasons import FAILURES, Code, Reason, reason
 from storage.rows import ABSTAINED, DERIVED_FROM, SOLUTION_BY, STATED_DIFFICULTY, Row, content_id, to_table
 from tasks.answers import Judge
@@ -50,6 +51,12 @@ from tasks.text.cleaning import other_language
 
 # the conditions of a call that are stored with its questions; concepts have their own column
 STATED = ("kind", "context", "level", "answer_type")
+# kinds of the faults of completions that a reader refuses with a code of its own
+FAULTS: Final = {
+    Code.NO_PROGRAM: FaultKind.NO_PROGRAM,
+    Code.NO_ANSWER: FaultKind.NO_FINAL_ANSWER,
+    Code.TOO_MANY_PROGRAMS: FaultKind.NO_FINAL_ANSWER,
+}
 USABLE = (None, Code.NOTHING_TO_ASK)  # codes of items that a completion is not requested once more for
 LANGUAGES = ("en", "zh")  # the languages that prompts are written in
 
@@ -287,10 +294,13 @@ def _check_of(asks: Sequence[Ask]) -> CompletionCheck | None:
     name = asks[0].method
     reader = asks_model(name)
 
-    def check(completion: Completion) -> str | None:
+    def check(completion: Completion) -> ReplyFault | None:
         items = _items(reader, completion)
-        why = None if any(item.code in USABLE for item in items) else _reason(items[0], name)
-        return why.words if why else None
+        first = items[0]
+        if first.code is None or any(item.code in USABLE for item in items):
+            return None
+        kind = FAULTS.get(first.code, FaultKind.OTHER)
+        return first.fault or ReplyFault(kind, reason(name, first.code, **first.values).words)
 
     return check
 

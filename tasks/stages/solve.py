@@ -18,6 +18,7 @@ from pydantic import Field, field_validator
 
 import prompts
 from prompts import Prompt
+from prompts.asking_again import ReplyFault
 from storage.interleaved import EXECUTED, TIR
 from storage.reasons import Code, reason
 from storage.rows import ABSTAINED, GRAPH, SOLUTION_BY, Row, column, content_id, to_table
@@ -344,7 +345,7 @@ def _split(
     for record, completion in zip(unsure, engine.run(requests), strict=True):
         costs.add(completion)
         read_marks = by_model(completion.text or "", record["question"])
-        if completion.error is None and not isinstance(read_marks, str):
+        if completion.error is None and not isinstance(read_marks, ReplyFault):
             marks[record["id"]] = read_marks
     return marks
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from prompts.asking_again import FaultKind, ReplyFault
 from storage.ledger import Ledger
 from tasks.llm.endpoint import Endpoint, EngineLimits
 from tasks.llm.engine import Engine
@@ -26,15 +27,15 @@ class Answer(BaseModel):
     why: str
 
 
-def read(text: str) -> Answer | str:
+def read(text: str) -> Answer | ReplyFault:
     """As a stage reads: fences and a trailing comma are repaired here, the model has to fix anything else."""
     match = re.search(r"\{.*\}", text, re.DOTALL)
     if match is None:
-        return "no JSON object in the answer"
+        return ReplyFault(FaultKind.NO_OBJECT, "no JSON object in the answer")
     try:
         return Answer.model_validate_json(match[0])
     except ValidationError as error:
-        return str(error.errors()[0]["msg"])
+        return ReplyFault(FaultKind.INVALID_FIELD, str(error.errors()[0]["msg"]))
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def questions(count: int) -> list[Request]:
     ]
 
 
-def values(completions: list[Completion]) -> list[Answer | str]:
+def values(completions: list[Completion]) -> list[Answer | ReplyFault | str]:
     return [read(c.text) if c.text and not c.error else str(c.error) for c in completions]
 
 

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 import prompts
+from prompts.asking_again import ReplyFault
 from prompts.schemas.critique import Assessment, Critique
 from storage.datasets.steps import FLAW
 from tasks.answers import Judge, extract
@@ -34,7 +35,7 @@ from tasks.posing.replies import posed
 from tasks.replies.items import critique, problems
 from tasks.replies.programs import program
 from tasks.replies.solutions import read
-from tasks.selection.subjects import class_in, classes
+from tasks.selection.subjects import class_in
 from tasks.splitting import by_model
 from tasks.stages.diagnose import skills_in
 
@@ -53,8 +54,12 @@ def of_problems(text: str, language: str, cut: bool, judge: Judge) -> Any:
     return [
         {
             key: value
-            for key in ("question", "difficulty", "reason")
-            if (value := getattr(item, key)) is not None
+            for key, value in (
+                ("question", item.question),
+                ("difficulty", item.difficulty),
+                ("reason", item.fault and item.fault.words),
+            )
+            if value is not None
         }
         for item in problems(text)
     ]
@@ -62,8 +67,8 @@ def of_problems(text: str, language: str, cut: bool, judge: Judge) -> Any:
 
 def of_critique(text: str, language: str, cut: bool, judge: Judge) -> Any:
     reply = critique(text)
-    if isinstance(reply, str):
-        return {"reason": reply}
+    if isinstance(reply, ReplyFault):
+        return {"reason": reply.words}
     fields = ["critique", "first_wrong_step", "answer_score", "instruction_score"]
     assert isinstance(reply, (Critique, Assessment))
     if isinstance(reply, Assessment):
@@ -101,7 +106,11 @@ def of_turn(text: str, language: str, cut: bool, judge: Judge) -> Any:
 
 def of_concepts(text: str, language: str, cut: bool, judge: Judge) -> Any:
     read = extracted(text, language)
-    return read if isinstance(read, str) else {"field": read.subdomain, "concepts": list(read.concepts)}
+    return (
+        read.words
+        if isinstance(read, ReplyFault)
+        else {"field": read.subdomain, "concepts": list(read.concepts)}
+    )
 
 
 def of_composed(text: str, language: str, cut: bool, judge: Judge) -> Any:
@@ -117,17 +126,21 @@ SPLIT = {
 
 def of_split(text: str, language: str, cut: bool, judge: Judge) -> Any:
     marks = by_model(text, SPLIT[language])
-    return marks if isinstance(marks, str) else [[mark.start, mark.end, mark.kind] for mark in marks]
+    return (
+        marks.words
+        if isinstance(marks, ReplyFault)
+        else [[mark.start, mark.end, mark.kind] for mark in marks]
+    )
 
 
 def of_subject(text: str, language: str, cut: bool, judge: Judge) -> Any:
     named = class_in(text)
-    return named if named in classes() else {"reason": named}
+    return {"reason": named.words} if isinstance(named, ReplyFault) else named
 
 
 def of_skills(text: str, language: str, cut: bool, judge: Judge) -> Any:
     skills = skills_in(text)
-    return {"reason": skills} if isinstance(skills, str) else {"skills": skills}
+    return {"reason": skills.words} if isinstance(skills, ReplyFault) else {"skills": skills}
 
 
 def of_flaw(name: str) -> Callable[[str, str, bool, Judge], Any]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import prompts
+from prompts.asking_again import ReplyFault
 from prompts.schemas.critique import Assessment
 from tasks.critics import CriticOpinion, Unjudged, WorkedSolution
 from tasks.critics.addressed import unaddressed
@@ -68,8 +69,8 @@ def _opinion(solution: WorkedSolution, completion: Completion) -> CriticOpinion:
         failure = Unjudged(completion.error, completion.kind or Failure.MALFORMED)
         return CriticOpinion(None, failure=failure, asked=completion)
     judgement = critique(completion.text or "")
-    if isinstance(judgement, str):
-        return CriticOpinion(None, failure=Unjudged(judgement, Failure.REJECTED), asked=completion)
+    if isinstance(judgement, ReplyFault):
+        return CriticOpinion(None, failure=Unjudged(judgement.words, Failure.REJECTED), asked=completion)
     line = judgement.first_wrong_step
     parts = (
         {name: getattr(judgement, name) / 10 for name in PARTS} if isinstance(judgement, Assessment) else {}

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from prompts.asking_again import ReplyFault
 from tasks.answers import Judge
 from tasks.replies.items import critique
 from tasks.sandbox import Sandbox
@@ -28,7 +29,7 @@ def answers(
     sandbox: Sandbox | None,
 ) -> list[str | None]:
     replies = [critique(text) for text in texts]
-    return [None if isinstance(reply, str) else str(reply.first_wrong_step or 0) for reply in replies]
+    return [None if isinstance(reply, ReplyFault) else str(reply.first_wrong_step or 0) for reply in replies]
 
 
 def right(

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from prompts.asking_again import ReplyFault
 from tasks.answers import Judge
 from tasks.evaluation.forms.first_error import prompt, right, shown
 from tasks.replies.items import critique
@@ -24,6 +25,6 @@ def answers(
 ) -> list[str | None]:
     replies = [critique(text) for text in texts]
     return [
-        None if isinstance(reply, str) else "wrong" if reply.first_wrong_step else "right"
+        None if isinstance(reply, ReplyFault) else "wrong" if reply.first_wrong_step else "right"
         for reply in replies
     ]

@@ -24,10 +24,11 @@ from tasks.teacher.solving import fault_of, in_program
 _OUTPUT = re.compile(r"\A\s*`{3,}output[ \t]*\n(.*?)\n?`{3,}\s*\Z", re.DOTALL)
 _ASKED = re.compile(r"```output")
 _ERROR = re.compile(r"^\w*Error\b", re.MULTILINE)
+_FORMULA = re.compile(r"[\\^_{]")  # of a value that words have between dollar signs
 _SPLIT, _CORRECTED = 0.25, 0.15  # shares of solutions in two programs, and with a program that is corrected
 
 _PLAN = {
-    "en": ("From what is given: {}", "The first relation is this. {}", "We set it up in words first. {}"),
+    "en": ("From what is given: {}", "We begin with this. {}", "We set it up in words first. {}"),
     "zh": ("由已知条件：{}", "先列出关系：{}", "先用文字列式：{}"),
 }
 _COMPUTE = {
@@ -128,7 +129,8 @@ def answer(
 def _stated(printed: str, expected: str, language: str, character: Character, rng: random.Random) -> str:
     """Return the meaning of an output and the answer, as the teacher writes it where it knows it, else as it is printed."""
     value = expected if expected and same_answer(printed, expected) else printed
-    text = rng.choice(_MEANING[language]).format(value)
+    shown = f"${value}$" if _FORMULA.search(value) else value
+    text = rng.choice(_MEANING[language]).format(shown)
     fault = fault_of(character, None, rng, program=True)
     return text if fault == "malformed" and rng.random() < 0.5 else f"{text}\n\\boxed{{{value}}}"
 

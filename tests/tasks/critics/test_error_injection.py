@@ -36,6 +36,33 @@ def test_a_value_in_an_expression_and_a_fraction_follow() -> None:
     assert not next(calculations(wrong[0])).true
 
 
+def test_what_counts_lines_is_no_value() -> None:
+    """A wrong 2 does not turn the second row into another one, and a wrong answer does not change an exponent."""
+    for before in ("Row 2: ", "第 2 行：", "2. ", "Step 2: "):
+        steps = ("Row 1: 6 - 4 = 2.", f"{before}2 * 3 = 6.", "So it is 6.")
+        for seed in range(30):
+            wrong, _ = inject_error(steps, "6", rng_of(seed))
+            assert wrong[1].startswith(before)
+    wrong, answer = inject_error(("As 6^1 = 6 and 6^{1} = 6, the logarithm is 1.",), "1", rng_of(1))
+    assert wrong == (f"As 6^1 = 6 and 6^{{1}} = 6, the logarithm is {answer}.",)
+
+
+def test_a_factorial_of_a_wrong_value_is_that_of_the_value() -> None:
+    steps = ("There are 4 + 1 = 5 objects.", "They have 5! = 120 orders.")
+    wrong = {inject_error(steps, "120", rng_of(seed)) for seed in range(40)}
+    assert (("There are 4 + 1 = 6 objects.", "They have 6! = 720 orders."), "720") in wrong
+    assert not [steps for steps, _ in wrong if steps[1] == "They have 6! = 6 orders."]
+
+
+def test_a_check_by_an_expression_does_not_follow_a_wrong_value() -> None:
+    """ "620 = 620" for "630 = 17 * 37 + 1" is no step that anybody writes."""
+    steps = ("We get 10 + 20 * 31 = 630; check: 630 = 17 * 37 + 1.",)
+    for seed in range(30):
+        (wrong,), answer = inject_error(steps, "630", rng_of(seed))
+        assert answer != "630"
+        assert wrong.endswith("= 17 * 37 + 1.")
+
+
 def test_without_a_calculation_the_answer_is_misstated() -> None:
     assert inject_error(("Both are prime.",), "yes", rng_of(0))[1] == "no"
     assert inject_error((), "x", rng_of(0))[1] == "0"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from prompts.asking_again import FaultKind, ReplyFault
 from storage.ledger import Ledger
 from tasks.llm.admission import AdmissionControl, Permit
 from tasks.llm.breaker import Breaker, BreakerState
@@ -173,10 +174,10 @@ def test_a_close_ends_every_run_that_waits(ledger: Ledger) -> None:
     """Also the ones whose second question had not been asked yet."""
     inside, release = threading.Event(), threading.Event()
 
-    def check(completion: Completion) -> str | None:
+    def check(completion: Completion) -> ReplyFault | None:
         inside.set()
         release.wait()
-        return "not yet"
+        return ReplyFault(FaultKind.OTHER, "not yet")
 
     ended: list[BaseException | None] = []
 

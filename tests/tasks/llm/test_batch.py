@@ -12,6 +12,7 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
+from prompts.asking_again import FaultKind, ReplyFault
 from storage.ledger import Ledger
 from tasks.llm.batch import AnswersAwaited, Batches, BatchLimits
 from tasks.llm.budget import Budget, BudgetExceeded
@@ -229,7 +230,7 @@ def test_an_output_made_offline_is_imported(api, ledger: Ledger, tmp_path: Path)
 def test_follow_ups_of_a_run_by_files_are_written_to_files_too(ledger: Ledger, tmp_path: Path) -> None:
     """A run whose answers come by files ends as one that asks itself: what cannot be used is asked once more."""
     folder, one = tmp_path / "b", endpoint("http://127.0.0.1:9")
-    check = check_by(lambda text: {} if text.startswith("yes") else "no yes")
+    check = check_by(lambda text: {} if text.startswith("yes") else ReplyFault(FaultKind.OTHER, "no yes"))
 
     def completions() -> list[str | None]:
         batches = Batches(one, ledger, folder, QUICK, submit=False)

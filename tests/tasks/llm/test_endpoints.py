@@ -12,6 +12,7 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
+from prompts.asking_again import FaultKind, ReplyFault
 from storage.ledger import Ledger
 from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits
 from tasks.llm.engine import Engine
@@ -197,9 +198,9 @@ CUT = {
 
 @pytest.mark.parametrize("cut", CUT)
 @pytest.mark.parametrize("longer", [None, 2000])
-@pytest.mark.parametrize("wrong", [None, "not a number"])
+@pytest.mark.parametrize("wrong", [None, ReplyFault(FaultKind.OTHER, "not a number")])
 def test_a_cut_off_answer_is_not_bought_again_by_the_next_runs(
-    cut: str, longer: int | None, wrong: str | None, tmp_path: Path
+    cut: str, longer: int | None, wrong: ReplyFault | None, tmp_path: Path
 ) -> None:
     """Once with the cap, once with the longer one; a check that refuses the last has it re-asked once, in the first run."""
     server = Server(lambda asked, _: CUT[cut])

@@ -14,6 +14,7 @@ import psutil
 import pytest
 import sqlalchemy
 
+from prompts.asking_again import FaultKind, ReplyFault
 from storage.ledger import Call, Ledger, LedgerError
 from tasks.llm.budget import Budget, BudgetExceeded
 from tasks.llm.costs import RoleCosts
@@ -198,7 +199,7 @@ def test_the_budget_ends_the_run_and_the_next_one_continues(ledger: Ledger, mode
 
 def test_a_follow_up_that_was_not_answered_is_sent_by_the_next_run(ledger: Ledger, model: Model) -> None:
     """The unusable answer before it is not taken for the last word: a run that is continued ends as one without a break."""
-    check = check_by(lambda text: {} if text == "yes" else "no yes")
+    check = check_by(lambda text: {} if text == "yes" else ReplyFault(FaultKind.OTHER, "no yes"))
     model.refuses_follow_ups = True
     limits = EngineLimits(backoff=0.01, deadline=0.1)
     with Engine(ENDPOINT, ledger, limits, transports=[AsgiTransport(model)]) as engine:
@@ -238,8 +239,9 @@ def test_a_budget_is_shared_by_engines(ledger: Ledger, model: Model) -> None:
 
 
 def test_a_failing_check_is_asked_again_once(engine: Engine, model: Model) -> None:
-    def check(completion: Completion) -> str | None:
-        return None if completion.text == "yes" or completion.text == "re: 3" else "only yes will do"
+    def check(completion: Completion) -> ReplyFault | None:
+        right = completion.text == "yes" or completion.text == "re: 3"
+        return None if right else ReplyFault(FaultKind.OTHER, "only yes will do")
 
     completions = list(engine.run([ask(3), ask(4)], check))
     assert [(c.text, c.error) for c in completions] == [("re: 3", None), ("yes", None)]
@@ -247,7 +249,7 @@ def test_a_failing_check_is_asked_again_once(engine: Engine, model: Model) -> No
     before = sum(model.asked.values())
     assert [c.text for c in engine.run([ask(3), ask(4)], check)] == ["re: 3", "yes"]
     assert sum(model.asked.values()) == before
-    never = list(engine.run([ask(4)], lambda completion: "no"))
+    never = list(engine.run([ask(4)], lambda completion: ReplyFault(FaultKind.OTHER, "no")))
     assert (never[0].text, never[0].error) == ("yes", "rejected: no")
 
 
@@ -255,8 +257,9 @@ def test_the_costs_of_an_answer_have_those_of_the_answers_that_it_replaces(
     engine: Engine, model: Model, ledger: Ledger
 ) -> None:
     costs = RoleCosts.of(ENDPOINT)
+    fault = ReplyFault(FaultKind.OTHER, "only yes will do")
     for done in engine.run(
-        [ask(3), ask(4)], lambda completion: None if completion.text == "re: 3" else "only yes will do"
+        [ask(3), ask(4)], lambda completion: None if completion.text == "re: 3" else fault
     ):
         costs.add(done)
     ledger.flush()

@@ -17,6 +17,7 @@ from flows.runner.night_inputs import borrowed, unpriced
 from flows.runner.publication import _models
 from flows.runner.resources import Tools
 from flows.settings import Role, Settings, SettingsError, load_settings
+from prompts.asking_again import FaultKind, ReplyFault
 from storage.ledger import Ledger
 from storage.rows import column
 from tasks.answers import Judge
@@ -70,7 +71,9 @@ def test_calls_without_a_seed_are_divided_by_their_messages() -> None:
     assert set(names.values()) == set(WEIGHTS)
     assert names == {text: chosen(WEIGHTS, request(None, text)) for text in names}
     # a re-ask, which has the same seed, goes to the model whose answer it quotes
-    assert chosen(WEIGHTS, CALLS[7]) == chosen(WEIGHTS, CALLS[7].reask("5", "wrong"))
+    assert chosen(WEIGHTS, CALLS[7]) == chosen(
+        WEIGHTS, CALLS[7].reask("5", ReplyFault(FaultKind.OTHER, "wrong"))
+    )
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prompts.asking_again import FaultKind, ReplyFault
 from tasks.llm.request import Request, encode, request_of
 
 ASK = [{"role": "user", "content": "What is 6 x 7?"}]
@@ -70,7 +71,7 @@ def test_lone_surrogates_can_be_sent(text: str) -> None:
 
 
 def test_asking_again_shows_the_answer_and_the_error() -> None:
-    again = Request(ASK, "m", longer=50).reask("forty-two", "not a number")
+    again = Request(ASK, "m", longer=50).reask("forty-two", ReplyFault(FaultKind.OTHER, "not a number"))
     assert [m["role"] for m in again.messages] == ["user", "assistant", "user"]
     assert again.messages[1]["content"] == "forty-two"
     assert "not a number" in again.messages[2]["content"]

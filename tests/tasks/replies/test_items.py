@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from prompts.asking_again import FaultKind, ReplyFault
 from prompts.schemas.critique import Critique
 from tasks.replies.items import TRIES, critique, problems
 from tasks.replies.programs import program
@@ -38,7 +39,7 @@ QUESTIONS = [item["question"] for item in ITEMS]
 )
 def test_problems_in_the_shapes_models_use(text: str) -> None:
     assert questions(text) == QUESTIONS
-    assert all(item.reason is None for item in problems(text))
+    assert all(item.fault is None for item in problems(text))
 
 
 def test_difficulty_is_kept() -> None:
@@ -59,7 +60,7 @@ def test_one_bad_item_loses_itself_only() -> None:
     mixed = [entry for pair in zip(bad, ITEMS * 2, strict=True) for entry in pair]
     parsed = problems(json.dumps({"problems": mixed}))
     assert [item.question for item in parsed[1::2]] == QUESTIONS * 2
-    reasons = [item.reason for item in parsed[0::2]]
+    reasons = [item.fault for item in parsed[0::2]]
     assert all(reasons)
     assert [item.question for item in parsed[0::2]] == [None] * len(bad)
     assert "difficulty" in str(reasons[0])
@@ -74,14 +75,14 @@ def test_cut_off_by_the_token_limit_whole_items_are_kept(cut: int) -> None:
     parsed = problems(WHOLE[:cut])
     whole = sum(WHOLE[:cut].count(json.dumps(item)) for item in ITEMS)
     assert [item.question for item in parsed if item.question] == QUESTIONS[:whole]
-    assert sum(item.reason is not None for item in parsed) <= 1
+    assert sum(item.fault is not None for item in parsed) <= 1
 
 
 def test_a_broken_item_is_skipped() -> None:
     text = WHOLE.replace('"question": "What is 1', '"question" "What is 1')
     parsed = problems(text)
     assert [item.question for item in parsed] == [QUESTIONS[0], None, *QUESTIONS[2:]]
-    assert "broken" in str(parsed[1].reason)
+    assert "broken" in str(parsed[1].fault)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,9 @@ def test_latex_with_one_backslash_is_not_eaten(written: str, meant: str) -> None
 def test_no_list_of_problems_is_one_reason(text: str) -> None:
     (only,) = problems(text)
     assert only.question is None
-    assert only.reason == "no JSON list of problems in the completion"
+    assert only.fault == ReplyFault(
+        FaultKind.NO_LIST, "no JSON list of problems in the completion", "problems"
+    )
 
 
 def test_critique_whole_fenced_and_after_reasoning() -> None:
@@ -141,8 +144,8 @@ def test_the_text_of_a_solution_is_not_its_judgement() -> None:
 )
 def test_a_bad_critique_is_a_reason(text: str, reason: str) -> None:
     parsed = critique(text)
-    assert isinstance(parsed, str)
-    assert reason in parsed
+    assert isinstance(parsed, ReplyFault)
+    assert reason in parsed.words
 
 
 HOSTILE = st.one_of(
@@ -191,7 +194,7 @@ def test_any_text_is_parsed_without_an_exception(text: str) -> None:
     parsed = problems(text)
     assert 1 <= len(parsed) <= TRIES
     for item in parsed:
-        assert (item.question is None) != (item.reason is None)
+        assert (item.question is None) != (item.fault is None)
         (item.question or "").encode()  # can be stored
     judged = critique(text)
     if isinstance(judged, Critique):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 import prompts
+from prompts.asking_again import ReplyFault
 from prompts.schemas.critique import Assessment
 from tasks.critics.error_injection import inject_error
 from tasks.critics.recomputing import calculations
@@ -216,7 +217,7 @@ def test_misjudgements_and_broken_json_come_at_the_stated_rates(say: Say) -> Non
         say("critique", character=breaking, seed=seed, question=UNKNOWN, solution="\\boxed{1}")[0]
         for seed in range(200)
     ]
-    assert 30 <= sum(isinstance(critique(text), str) for text in texts) <= 90
+    assert 30 <= sum(isinstance(critique(text), ReplyFault) for text in texts) <= 90
 
 
 def test_the_prompts_words_agree_with_the_critics_scale() -> None:

@@ -135,7 +135,7 @@ def test_malformed_json_comes_at_the_stated_rate_but_never_where_json_is_forced(
     broken = 0
     for seed in range(600):
         text = answer(job, STRONG, rng_of("free", seed))
-        broken += any(item.reason for item in problems(text)) or len(problems(text)) != 3
+        broken += any(item.fault for item in problems(text)) or len(problems(text)) != 3
         forced = json.loads(answer(job, STRONG, rng_of("forced", seed), Forced(json=True)))
         assert len(forced["problems"]) == 3
     rate = STRONG.rates.malformed
