@@ -14,7 +14,7 @@ from pylatexenc import latexwalker
 from pylatexenc.macrospec import EnvironmentSpec, MacroSpec, VerbatimArgsParser
 
 from tasks.documents.formats import UnreadableDocument
-from tasks.documents.macros import Macros
+from tasks.documents.macros import EnvironmentMacros, Macros
 
 # environments whose content is no LaTeX
 VERBATIM: Final = (
@@ -62,7 +62,15 @@ class TexNode:
 def tex_tree(text: str, name: str, macros: Macros) -> list[TexNode]:
     """Return the nodes of a LaTeX text. Raises UnreadableDocument if it is nested too deep."""
     try:
-        walker = _Walker(text, latex_context=_context(text, macros), tolerant_parsing=True)
+        short = macros.environments(text)
+        plain = text
+        for (
+            start,
+            end,
+        ) in short.spans:  # a definition that begins an environment would be read as its beginning
+            plain = plain[:start] + re.sub(r"[^\n]", " ", plain[start:end]) + plain[end:]
+        walker = _Walker(plain, latex_context=_context(text, macros), tolerant_parsing=True)
+        walker.short = short
         nodes, _, _ = walker.get_latex_nodes()
         return _all(nodes, text)
     except RecursionError as error:
@@ -72,7 +80,7 @@ def tex_tree(text: str, name: str, macros: Macros) -> list[TexNode]:
 
 
 class _Walker(latexwalker.LatexWalker):  # type: ignore[misc]
-    """Reads a run of plain characters as one token.
+    """Reads a run of plain characters as one token, and a macro of the document that begins or ends an environment as that.
 
     pylatexenc reads them one by one, and copies all characters since the last macro for each: megabytes of prose without a macro
     took a time that grew with the square of their length.
@@ -80,6 +88,7 @@ class _Walker(latexwalker.LatexWalker):  # type: ignore[misc]
 
     def __init__(self, text: str, *, latex_context: Any, tolerant_parsing: bool) -> None:
         super().__init__(text, latex_context=latex_context, tolerant_parsing=tolerant_parsing)
+        self.short = EnvironmentMacros({}, {}, ())
         self._firsts = {spec.specials_chars[0] for spec in latex_context.iter_specials_specs()}
 
     def get_token(
@@ -91,6 +100,16 @@ class _Walker(latexwalker.LatexWalker):  # type: ignore[misc]
         token = super().get_token(
             pos, include_brace_chars, environments, keep_inline_math, parsing_state, **others
         )
+        if token.tok == "macro" and environments:
+            for kind, named in (
+                ("begin_environment", self.short.begins),
+                ("end_environment", self.short.ends),
+            ):
+                if token.arg in named:
+                    token.tok, token.arg = kind, named[token.arg]
+                    token.len -= len(token.post_space)
+                    token.post_space = ""
+                    break
         if token.tok == "char" and environments and parsing_state is not None:
             end = self._plain_end(token.pos + token.len, include_brace_chars or (), parsing_state)
             token.arg += self.s[token.pos + token.len : end]
@@ -191,7 +210,8 @@ def _node(node: Any, text: str) -> TexNode:
         return TexNode("verbatim", start, end, node.environmentname, verbatim)
     body = node.nodelist[0].pos if node.nodelist else end
     closing = rf"\end{{{node.environmentname}}}"
-    inner = text[body : end - len(closing) if text.endswith(closing, 0, end) else end]
+    last = node.nodelist[-1].pos + node.nodelist[-1].len if node.nodelist else end  # a macro may end it
+    inner = text[body : end - len(closing) if text.endswith(closing, 0, end) else last]
     return TexNode(
         "environment", start, end, node.environmentname, inner, optional, arguments, _all(node.nodelist, text)
     )

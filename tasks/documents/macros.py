@@ -20,6 +20,7 @@ _DEFINED = re.compile(
     r"(?:\[(?P<count>\d)\])?\s*(?:\[(?P<default>[^\[\]]*)\])?\s*(?=\{)"
 )
 _DEF = re.compile(r"\\def\s*\\(?P<bare>[A-Za-z]+)(?P<arguments>(?:#\d)*)\s*(?=\{)")
+_BEGINS_OR_ENDS = re.compile(r"\\(begin|end)\s*\{([A-Za-z]{1,40}\*?)\}")
 _CALL = re.compile(r"\\([A-Za-z]+)\*?")
 _NUMBER = re.compile(r"#([1-9])")
 
@@ -31,6 +32,16 @@ class Macro:
     arguments: int
     default: str | None
     body: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentMacros:
+    """The macros of a document that begin or end an environment, with its name: \\be for \\begin{equation}, \\ee for its end. spans:
+    of their definitions, in characters of a text."""
+
+    begins: Mapping[str, str]
+    ends: Mapping[str, str]
+    spans: tuple[tuple[int, int], ...]
 
 
 class Macros:
@@ -58,6 +69,20 @@ class Macros:
         itself = re.search(rf"\\{re.escape(name)}(?![A-Za-z])", body) is not None
         if len(self.known) < MAX_MACROS and not itself:
             self.known[name] = Macro(count, default, body)
+
+    def environments(self, text: str) -> EnvironmentMacros:
+        """Return the macros without arguments whose whole text begins or ends an environment, and where a text defines them."""
+        kinds: dict[str, dict[str, str]] = {"begin": {}, "end": {}}
+        for name, macro in self.known.items():
+            whole = _BEGINS_OR_ENDS.fullmatch(macro.body.strip()) if not macro.arguments else None
+            if whole is not None:
+                kinds[whole[1]][name] = whole[2]
+        spans = []
+        for match in [*_DEFINED.finditer(text), *_DEF.finditer(text)]:
+            body, end = braced(text, match.end())
+            if body is not None and _BEGINS_OR_ENDS.fullmatch(body.strip()):
+                spans.append((match.start(), end))
+        return EnvironmentMacros(kinds["begin"], kinds["end"], tuple(spans))
 
     def expanded(self, text: str) -> str:
         """Return a formula with the macros of the document expanded, as far as they are simple."""

@@ -13,6 +13,7 @@ from typing import Final
 from tasks.documents.assembly import PICTURE, indented, table
 from tasks.documents.document import Document, ElementKind
 from tasks.documents.formats import ReadOptions
+from tasks.documents.formula_labels import LINK, resolve_labels, with_environments
 from tasks.documents.html_math import displayed_formula, formula_source
 from tasks.documents.labelled import LabelledAssembly, without_dollars
 from tasks.documents.matching import match_printed
@@ -42,7 +43,7 @@ _MARKS: Final = {
     "tt": "`",
 }
 _BOILERPLATE = re.compile(
-    r"(?:^|[\s_-])(?:nav|navbar|menu|sidebar|breadcrumbs?|footer|toc|cookie|banner|advert\w*|share|comments?|pagination|skip-link)(?:$|[\s_-])",
+    r"(?:^|[\s_-])(?:nav|navbar|menu|sidebar|breadcrumbs?|footer|toc|cookie|banner|advert\w*|share|comments?|pagination|skip-link|eqno|headerlink)(?:$|[\s_-])",
     re.IGNORECASE,
 )
 _MATHJAX = re.compile(r"mathjax|katex|tex-mml|MathJax\.Hub", re.IGNORECASE)
@@ -72,6 +73,7 @@ def read(data: bytes, name: str, options: ReadOptions) -> Document:
     document.language = (pages[0].attributes.get("lang") or None) if pages else None
     licenses = [node for node in root.walk() if "license" in node.attributes.get("rel", "").split()]
     document.license = (licenses[0].words() or licenses[0].attributes.get("href")) if licenses else None
+    resolve_labels(document, reading.anchors)
     match_printed(document)
     return document
 
@@ -80,10 +82,22 @@ class _HtmlReading:
     def __init__(self, *, dollars: bool) -> None:
         self.out = LabelledAssembly("", "html")
         self.dollars = dollars
+        self.anchors: dict[
+            str, tuple[int, int]
+        ] = {}  # spans of the elements with formulas that links may name
 
     def page(self, root: TreeNode) -> None:
         """Read the main part of a page, or all of it."""
         mains = [node for node in root.walk() if node.tag == "main" or node.attributes.get("role") == "main"]
+        linked = {
+            node.attributes["href"][1:]
+            for node in root.walk()
+            if node.tag == "a" and node.attributes.get("href", "").startswith("#")
+        }
+        for node in root.walk():
+            name = node.attributes.get("id") or node.attributes.get("name", "")
+            if name in linked and _shows_formula(node):
+                self.anchors.setdefault(name, (node.start, node.end))
         self._blocks(mains[0] if mains else root)
 
     def _blocks(self, node: TreeNode) -> None:
@@ -233,7 +247,7 @@ class _HtmlReading:
         tag = node.tag
         if tag == TEXT:
             text = re.sub(r"[ \t\r\n\f]+", " ", node.text)
-            return without_dollars(text) if self.dollars else text
+            return with_environments(without_dollars(text)) if self.dollars else text
         displayed = displayed_formula(node)
         if displayed is not None:
             return f"\n\n\\[{displayed}\\]\n\n"
@@ -242,6 +256,8 @@ class _HtmlReading:
             return rf"\({formula}\)" if formula else ""
         if tag == "br":
             return "\n"
+        if tag == "a" and node.attributes.get("href", "")[1:] in self.anchors:
+            return f"{LINK}{node.attributes['href'][1:]}{LINK}{self._joined(node.children, without)}{LINK}"
         if tag == "img":
             alternative = node.attributes.get("alt", "").strip()
             return f"[Figure: {alternative}]" if alternative else PICTURE
@@ -300,6 +316,14 @@ class _HtmlReading:
         return len(cells) < 2 or any(
             one.tag in ("table", "h1", "h2", "h3") and one is not node for one in node.walk()
         )
+
+
+def _shows_formula(node: TreeNode) -> bool:
+    """Return whether one displayed formula, or the text of one, is in an element."""
+    if sum(displayed_formula(one) is not None for one in node.walk()) >= 1:
+        return True
+    text = "".join(one.text for one in node.walk())
+    return text.count("\\[") == 1 or text.count("$$") == 2 or text.count("\\begin{equation") == 1
 
 
 def _left_out(node: TreeNode) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from tasks.documents.document import Document
 from tasks.documents.formats import ReadOptions, UnreadableDocument
 from tasks.documents.formats.markdown import read_into
+from tasks.documents.formula_labels import resolve_labels
 from tasks.documents.labelled import LabelledAssembly
 from tasks.documents.matching import match_printed
 from tasks.documents.source_text import SourceText
@@ -41,6 +42,7 @@ def read(data: bytes, name: str, options: ReadOptions) -> Document:
             out.block("code", f"```\n{text.strip()}\n```", *span)
     document = out.document()
     document.title = document.title or name.rpartition("/")[2]
+    resolve_labels(document)
     match_printed(document)
     return document
 

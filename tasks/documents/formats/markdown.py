@@ -13,6 +13,7 @@ from markdown_it.token import Token as MarkdownToken
 
 from tasks.documents.document import Document
 from tasks.documents.formats import ReadOptions
+from tasks.documents.formula_labels import labelled_formulas, resolve_labels
 from tasks.documents.labelled import LabelledAssembly, without_dollars
 from tasks.documents.matching import match_printed
 from tasks.documents.sections import kind_of_name, number_of
@@ -42,6 +43,7 @@ def read(data: bytes, name: str, options: ReadOptions) -> Document:
     document.title = fields.get("title") or document.title or name.rpartition("/")[2]
     document.language = fields.get("lang") or fields.get("language")
     document.license = fields.get("license") or fields.get("licence")
+    resolve_labels(document)
     match_printed(document)
     return document
 
@@ -112,7 +114,9 @@ def _block(
             )
             out.element(kind, inner, label, *span)
         elif directive is not None and directive["name"] == "math":
-            out.block("formula", rf"\[{_OPTION.sub('', content).strip()}\]", *span)
+            label = re.search(r"^:(?:label|name):\s*(\S+)", content, re.MULTILINE)
+            named = rf" \label{{{label[1]}}}" if label else ""
+            out.block("formula", rf"\[{_OPTION.sub('', content).strip()}{named}\]", *span)
         else:
             out.block("code", raw, *span)
     elif token.type == "table_open":
@@ -122,7 +126,7 @@ def _block(
     elif token.type == "bullet_list_open":
         out.block("list", without_dollars(raw), *span)
     elif token.type == "paragraph_open":
-        plain = without_dollars(raw)
+        plain = labelled_formulas(without_dollars(raw))
         alone = re.fullmatch(r"\s*(?:\\\[.*\\\]|\\begin\{(\w+\*?)\}.*\\end\{\1\})\s*", plain, re.DOTALL)
         if alone is not None and plain.lstrip().startswith("\\begin"):
             plain = rf"\[{plain.strip()}\]"
