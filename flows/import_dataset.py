@@ -38,8 +38,10 @@ from tasks.stages.import_dataset import (
     STAGE,
     RecordReading,
     check_mapping,
+    check_names,
     common_of,
     converter,
+    not_read,
     rows_of,
     table_of,
 )
@@ -89,7 +91,11 @@ def check(config: Import) -> tuple[list[DataSource], RecordReading]:
     every = sources(config.paths, subset=config.subset, split=config.split)
     if not config.convert:
         for source in every:
-            check_mapping(source.name, config.columns, list(islice(source.records(), PEEK)))
+            beginning = list(islice(source.records(), PEEK))
+            if config.columns:
+                check_mapping(source.name, config.columns, beginning)
+            else:
+                check_names(source.name, beginning)
     return every, reading
 
 
@@ -183,6 +189,11 @@ def preview(config: Import) -> str:
             f"{source.name}: of the first {counted(len(beginning), 'record')}, {counted(len(rows), 'row')}: "
             f"{len(fine):,} kept, {len(out) - failures:,} rejected, {failures:,} failed"
         )
+        if not (config.columns or config.convert):
+            for column, near in not_read(beginning[:PEEK]).items():
+                lines.append(
+                    f"  not read: the column {_short(column, 40)!r}, which is nearly {near!r}; --map reads it"
+                )
         for row in fine[:SHOWN]:
             shown = {
                 "question": "" if row.messages else row.question,

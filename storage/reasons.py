@@ -57,6 +57,7 @@ class Code(StrEnum):
     NOT_CONVERTED = "not_converted"  # import: the user's function failed on the record; `place`, `error`
     FLAGGED_WRONG = "flagged_wrong"  # import: the file says that the solution is wrong
     NOT_PREFERRED = "not_preferred"  # import: the worse side of a preference pair
+    NO_PREFERENCE = "no_preference"  # import: both sides of a preference pair are equal
     NO_TRUSTED_ANSWER = "no_trusted_answer"  # an item without an answer to compare with
     # documents
     NOT_READ = "not_read"  # the process that reads documents failed; `place`, `error`
@@ -207,6 +208,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.NOT_CONVERTED: "{place}: convert: {error}",
     Code.FLAGGED_WRONG: "the file says that it is wrong",
     Code.NOT_PREFERRED: "the file prefers another answer",
+    Code.NO_PREFERENCE: "the preferred answer and the other one are equal",
     Code.NOT_READ: "{place}: {error}",
     Code.OTHER_LANGUAGE: "its language is {language}",
     Code.NO_TRUSTED_ANSWER: "no trusted answer",

@@ -27,6 +27,7 @@ BEFORE = ("passage", "context", "body")
 SOLUTIONS = (
     "solution", "rationale", "generated_solution", "worked_solution", "reference_solution", "gold_solution", "response", "output",
     "generation", "completion", "chosen", "model_output", "explanation", "cot", "chain_of_thought", "generated_text", "code", "program",
+    "cot_content", "ground_truth_solution", "gold_standard_solution",
 )  # fmt: skip
 # thinking before the solution, of the accepted side in a preference pair
 REASONINGS = (*chats.REASONINGS, "chosen_reasoning")
@@ -48,6 +49,10 @@ FLAGS = (
 ABOUT = ("language", "lang", "domain", "subdomain", "dataset", "data_source", "source", "license", "licence")
 _OTHERS = (
     "reward_model",
+    "verification_info",
+    "problem_is_valid",
+    "question_is_valid",
+    "solution_is_valid",
     "premises",
     "conclusion",
     "problem_id",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from storage.counting import counted
 from tasks.answers.choices import letter_stated
 from tasks.ingestion import chats
 from tasks.ingestion.column_names import (
@@ -35,6 +36,7 @@ from tasks.ingestion.options import (
     letter_of,
     listed_in,
     literal,
+    names_letters,
     options_of,
     written_in,
 )
@@ -88,6 +90,24 @@ _WRONG = frozenset(
 )
 _ANNOTATION = re.compile(r"<<[^<>\n]*=[^<>\n]*>>")
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
+_INDEXES = frozenset(
+    (
+        "answer_idx",
+        "answer_index",
+        "correct_index",
+        "correct_idx",
+        "correct_answer_index",
+        "gold_index",
+        "gold_label",
+        "cop",
+    )
+)
+# what files write where they have no answer (NuminaMath-1.5)
+_NO_ANSWER = frozenset(
+    ("proof", "notfound", "not found", "n/a", "none", "null", "nan", "no answer", "unknown")
+)
+_SIGNS = r"[-+\d.,/^(){}\[\]|<>$%:;*!\s_\\]"
+_VALUE = re.compile(rf"(?=.{{1,80}}\Z){_SIGNS}*(?:(?:\\[A-Za-z]+|\b[A-Za-z]\b){_SIGNS}*)*")
 _LONE_LETTER = re.compile(r"\(?[A-J]\)?\.?")
 
 
@@ -189,6 +209,11 @@ def read(record: Mapping[str, Any], common: Habits = _NONE) -> Fields:
     follows = (
         "conclusion" in values and "premises" in values
     )  # its label is the answer: true, false or uncertain
+    for name in ("problem_is_valid", "question_is_valid", "solution_is_valid"):  # NuminaMath-1.5
+        if isinstance(stated := values.get(name), str) and _truth(stated) is not True:
+            raise Unfit(
+                f"the file says of the {name.partition('_')[0]} {stated.strip(BLANK)[:40]!r}, not that it is valid"
+            )
     wrong = not follows and _called_wrong(values, options)
     solution = _solution(values) or reply
     is_stored_row = "problem_id" in known_columns(tuple(record)) and "reference_answer" in known_columns(
@@ -197,6 +222,9 @@ def read(record: Mapping[str, Any], common: Habits = _NONE) -> Fields:
     reference = _reference(values, options, common.first, wrong=wrong, is_stored_row=is_stored_row)
     if follows and options is None and isinstance(values.get("label"), (str, bool)):
         reference = str(values["label"])
+    value = solution.strip(BLANK) if solution is not None and solution == values.get("solution") else ""
+    if value and not wrong and reference in (None, value) and _is_value(values, value):
+        solution, reference = None, value  # what others call the answer (s1K, DAPO)
     if reference is not None and (options is None or letter_of(options, reference) is None):
         if is_worked(reference):
             if solution is None and not wrong:
@@ -222,8 +250,13 @@ def read(record: Mapping[str, Any], common: Habits = _NONE) -> Fields:
         answer = stated if stated is not None else reference
     elif is_stored_row and "answer" in values:
         answer = _text("answer", values["answer"])
-    if options is not None and reference is not None:
-        reference = letter_of(options, reference, first=common.first) or reference
+    if options is not None and reference is not None and not is_stored_row:
+        letter = letter_of(options, reference, first=common.first)
+        if letter is None and names_letters(reference):
+            raise Unfit(
+                f"the answer is {reference.strip(BLANK)[:20]}, but there are {counted(len(options), 'option')}"
+            )
+        reference = letter or reference
     elif offered is not None and reference is not None and not is_stored_row:
         reference = _letter(reference, offered, question) or reference
     about = {name: _text(name, values[name]) for name in ABOUT if isinstance(values.get(name), str)}
@@ -241,6 +274,17 @@ def read(record: Mapping[str, Any], common: Habits = _NONE) -> Fields:
         wrong,
         values.get("solution_format") == "pot" or (solution is not None and is_program(solution)),
         reasoning,
+    )
+
+
+def _is_value(values: Mapping[str, Any], solution: str) -> bool:
+    """Return whether a column `solution` holds a value; beside a chat it is the reply to it, and in a box a model's."""
+    chatting = any(isinstance(values.get(name), (list, Mapping)) for name in chats.COLUMNS)
+    return (
+        not chatting
+        and "\\boxed" not in solution
+        and _VALUE.fullmatch(solution) is not None
+        and not is_worked(solution)
     )
 
 
@@ -549,6 +593,11 @@ def _reference(
             letter = letter_of(options, values[name], first=first)
             if letter is not None:
                 return letter
+        for name in names:
+            if name in _INDEXES and _is_beyond(options, values[name]):
+                raise Unfit(
+                    f"the {name} is {_text(name, values[name])}, but there are {counted(len(options), 'option')}"
+                )
     for name in names:
         value = values[name]
         if isinstance(value, bool) and name not in (
@@ -562,29 +611,43 @@ def _reference(
             continue
         if name in FLAGS and (name == "label" or _truth(value) is not None):
             continue  # a class, a topic or a flag; `correct` and `gold` may hold an answer, `label` never does without options
-        if name in (
-            "answer_idx",
-            "answer_index",
-            "correct_index",
-            "correct_idx",
-            "correct_answer_index",
-            "gold_index",
-            "gold_label",
-            "cop",
-        ):
+        if name in _INDEXES:
             continue  # an index into options that could not be read
-        text = _text(name, value).strip(BLANK)
+        text = _without_list(_text(name, value).strip(BLANK))
+        if text.casefold() in _NO_ANSWER:
+            continue
         if text and (is_worked(text) or not is_code(text)):
             return text
-    rule = values.get("reward_model")
-    if (
-        isinstance(rule, dict)
-        and isinstance(rule.get("ground_truth"), (str, int, float, Decimal))
-        and not isinstance(rule["ground_truth"], bool)
-    ):
-        text = _text("ground truth", rule["ground_truth"]).strip(BLANK)
-        return (letter_of(options, text, first=first) if options else None) or text or None
+    for name in ("reward_model", "verification_info"):
+        text = _without_list(_ruled(values.get(name)))
+        if text and text.casefold() not in _NO_ANSWER:
+            return (letter_of(options, text, first=first) if options else None) or text
     return None
+
+
+def _ruled(value: Any) -> str:
+    """Return the answer in the object, or the text of one, that tells a verifier what is right; empty without one (verl,
+    SYNTHETIC-1, II-Thought)."""
+    rule = literal(value.strip()) if isinstance(value, str) and value.lstrip().startswith("{") else value
+    if not isinstance(rule, Mapping):
+        return ""
+    truth = rule.get("ground_truth", rule.get("answer"))
+    if isinstance(truth, Mapping):
+        truth = truth.get("value", truth.get("target"))
+    given = isinstance(truth, (str, int, float, Decimal)) and not isinstance(truth, bool)
+    return _text("ground truth", truth).strip(BLANK) if given else ""
+
+
+def _without_list(text: str) -> str:
+    """Return the one text of a list that is written as a text, as Skywork-OR1 writes answers; other texts as they are."""
+    listed = literal(text) if text.startswith(('["', "['")) else None
+    single = isinstance(listed, list) and len(listed) == 1 and isinstance(listed[0], str)
+    return listed[0].strip(BLANK) if single and listed else text
+
+
+def _is_beyond(options: Options, value: Any) -> bool:
+    """Return whether an index is behind the last option; -1 stands for an answer that the file keeps back."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > len(options)
 
 
 def _required(name: str, value: Any) -> str:

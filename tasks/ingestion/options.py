@@ -85,6 +85,7 @@ _STYLES = (
     re.compile(r"(?:(?<=\n)|^)\s*(?P<label>[A-J])(?=[ \t]+\S)"),
 )
 _LETTERED = (*_STYLES[:4], _STYLES[-1])
+_LETTERS = "abcdefghij"
 _OPERATORS = ("+", "-", "*", "/", "=", "<", ">", "^")
 _CIRCLED = "①②③④⑤⑥⑦⑧⑨"
 _STRAY = re.compile(r"\$?\\(?:textbf|text|mathrm|mathbf|textrm)\s*\{\s*$")
@@ -252,6 +253,12 @@ def letter_of(options: Options, value: Any, *, first: int | None = 0) -> str | N
         if len(set(letters)) == len(letters) and all(ord(one) - 65 < len(options) for one in letters):
             return "".join(sorted(letters))
     return None
+
+
+def names_letters(answer: str) -> bool:
+    """Return whether an answer is a letter, or several, of options: "E", "(e)", "A, C"."""
+    plainly = bare(answer)
+    return bool(_LETTER.fullmatch(plainly) or _SEVERAL.fullmatch(plainly))
 
 
 def _place(options: Options, value: float | Decimal, first: int) -> str | None:
@@ -422,7 +429,7 @@ def _columns(record: Mapping[str, Any]) -> Options | None:
 
 
 def _names_one(record: Mapping[str, Any], labels: Sequence[str]) -> bool:
-    """Return whether an answer of the record is one of these letters: columns a, b and c may also hold numbers of a problem."""
+    """Return whether an answer of the record is a letter: columns a, b and c may also hold numbers of a problem."""
     names = (
         "answer",
         "answer_key",
@@ -446,7 +453,10 @@ def _names_one(record: Mapping[str, Any], labels: Sequence[str]) -> bool:
         for one in answers
         if isinstance(one, (str, int)) and not isinstance(one, bool)
     ]
-    return not given or any(one in labels or one.isdigit() for one in given)
+    # a letter behind the last of them still says that they are options: its record is refused
+    return not given or any(
+        one in labels or one.isdigit() or (len(one) == 1 and one in _LETTERS) for one in given
+    )
 
 
 def _options(texts: Sequence[str], labels: Sequence[str] | None) -> Options | None:

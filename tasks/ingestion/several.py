@@ -1,8 +1,9 @@
 """Records that hold several solutions of one question: preference pairs, several generations, labelled steps.
 
 Such a record becomes one record per solution, each with the reason why the file does not vouch for it, if it does not.
-Known shapes: `chosen` and `rejected` (texts or messages); a list of generations beside lists of flags (OpenR1-Math); the
-labelled steps of PRM800K, PRMBench and ProcessBench.
+Known shapes: `chosen` and `rejected` (texts or messages); a list of generations, as texts or objects, beside lists of flags
+(OpenR1-Math, UltraFeedback); a column per solution (DeepMath, OpenThoughts, s1K); the labelled steps of PRM800K, PRMBench,
+ProcessBench and Math-Shepherd.
 """
 
 from __future__ import annotations
@@ -13,15 +14,28 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeGuard
 
+from storage.counting import counted
 from storage.reasons import Code
 from tasks.ingestion import chats
-from tasks.ingestion.column_names import FLAGS, QUESTIONS, SOLUTIONS, plain
+from tasks.ingestion.column_names import FLAGS, KNOWN, QUESTIONS, SOLUTIONS, plain
 
 GENERATIONS = ("generations", "responses", "completions", "solutions", "outputs", "samples")
 _COMPLETE = ("is_reasoning_complete", "is_complete", "finished")
 _REASONS = ("finish_reasons", "finish_reason")
 _CUT_OFF = ("length", "max_tokens")
 _NUMBER = re.compile(r"[0-9]{1,6}")
+_TEXT_OF = ("response", "text", "content", "output", "completion", "generation", "solution", "answer")
+_STEP_MARK = "ки"  # of Math-Shepherd, behind each step
+_FIRST_STEP = re.compile(r"\bStep 1:")
+_SIGN = re.compile(r"\s([+-])\s*(?=\n|\Z)")
+# a column with a solution by a model, or one of several: what is not known under its name
+_SOLUTION_COLUMN = re.compile(
+    r"(?P<by>(?!(?:chosen|rejected|better|worse|preferred|original|orig|wrong|incorrect|modified|corrupted|student|predicted|"
+    r"pre|post|human|custom)_)\w+_)?"
+    r"(?:solution|response|completion|generation|attempt)(?:_?(?P<number>\d{1,2}))?"
+)
+_NOT_GENERATED = frozenset((*KNOWN, *GENERATIONS))
+_THOUGHTS = ("reasoning", "thinking", "thinking_trajectory", "thinking_trajectories", "thoughts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +68,11 @@ def _readers_of(names: tuple[str, ...]) -> list[Callable[[Mapping[str, Any]], It
     """Return the readers of shapes that a record with these columns may have."""
     there = {plain(name) for name in names}
     readers = [read for read, columns in _COLUMNS.items() if columns <= there]
-    return [*readers, _generated] if there & set(GENERATIONS) else readers
+    if there & set(GENERATIONS):
+        readers.append(_generated)
+    if any(_SOLUTION_COLUMN.fullmatch(name) and name not in _NOT_GENERATED for name in there):
+        readers.append(_named)
+    return readers
 
 
 def _labelled(record: Mapping[str, Any]) -> Iterator[Single]:
@@ -141,17 +159,97 @@ def _preference(record: Mapping[str, Any]) -> Iterator[Single]:
     if record.get("chosen") is None or record.get("rejected") is None:
         return
     rest = _question_of(record)
-    yield Single(rest | {"chosen": record["chosen"]}, number=0)
-    yield Single(rest | {"chosen": record["rejected"]}, Code.NOT_PREFERRED, number=1)
+    equal = _compared(record["chosen"]) == _compared(record["rejected"])
+    yield Single(rest | {"chosen": record["chosen"]}, Code.NO_PREFERENCE if equal else None, number=0)
+    code = Code.NO_PREFERENCE if equal else Code.NOT_PREFERRED
+    yield Single(rest | {"chosen": record["rejected"]}, code, number=1)
+
+
+def _compared(value: Any) -> Any:
+    """Return one side of a preference pair in the form in which two sides are compared."""
+    if isinstance(value, str):
+        return value.strip()
+    try:
+        turns = chats.turns_of(value)
+    except chats.Odd:
+        return value
+    return value if turns is None else [(turn.role, turn.text.strip(), turn.calls) for turn in turns]
+
+
+def _marked(record: Mapping[str, Any]) -> Iterator[Single]:
+    """Math-Shepherd: a question with the steps of a solution, each behind a mark, and the same text with + or - in place of the
+    marks."""
+    text, label = record.get("input"), record.get("label")
+    if not (isinstance(text, str) and isinstance(label, str) and _STEP_MARK in text):
+        return
+    first = _FIRST_STEP.search(text)
+    if first is None:
+        return
+    steps = [step.strip() for step in text[first.start() :].split(_STEP_MARK) if step.strip()]
+    signs = [match[1] for match in _SIGN.finditer(label[first.start() :])]
+    fields = {"question": text[: first.start()].strip(), "solution": "\n".join(steps)}
+    if len(signs) != len(steps):
+        why = f"the label marks {counted(len(signs), 'step')}, the input has {len(steps)}"
+        yield Single(fields, Code.UNREADABLE, {"why": why})
+    elif "-" in signs:
+        yield Single(fields, Code.FLAGGED_WRONG, wrong_step=signs.index("-") + 1)
+    else:
+        yield Single(fields)
+
+
+def _named(record: Mapping[str, Any]) -> Iterator[Single]:
+    """Solutions in columns of their own, by number or by model: r1_solution_1 (DeepMath), deepseek_solution beside
+    deepseek_reasoning (OpenThoughts), deepseek_attempt beside deepseek_thinking_trajectory (s1K)."""
+    columns: list[tuple[str, str, re.Match[str]]] = []
+    for column, value in record.items():
+        match = _SOLUTION_COLUMN.fullmatch(column)
+        if match is not None and column not in _NOT_GENERATED and isinstance(value, str) and value.strip():
+            columns.append((column, value, match))
+    if not columns or not any(isinstance(record.get(column), str) for column in QUESTIONS):
+        return
+    thoughts = {
+        f"{match['by'] or ''}{ending}": match["number"] or ""
+        for _, _, match in columns
+        for ending in _THOUGHTS
+        if f"{match['by'] or ''}{ending}" in record
+    }
+    rest = {
+        column: value
+        for column, value in record.items()
+        if column not in thoughts
+        and column not in chats.COLUMNS
+        and all(column != name for name, _, _ in columns)
+    }
+    own = {column: value for column, value in rest.items() if column in SOLUTIONS}
+    if any(isinstance(value, str) and len(value.split()) > 1 for value in own.values()):
+        yield Single(rest)
+    elif isinstance(value := own.get("solution"), str) and value.strip():
+        rest = {"ground_truth": value} | rest  # a value, as s1K has it
+    rest = {column: value for column, value in rest.items() if column not in own}
+    for number, (_, text, match) in enumerate(columns):
+        thinking = next((record[name] for name in thoughts if name.startswith(match["by"] or "")), None)
+        if isinstance(thinking, list) and len(thinking) == 1:
+            thinking = thinking[0]
+        reasoning = {"reasoning": thinking} if isinstance(thinking, str) and thinking.strip() else {}
+        yield Single(rest | {"response": text} | reasoning, number=number)
 
 
 def _generated(record: Mapping[str, Any]) -> Iterator[Single]:
+    record = _with_texts(record)
     name = next((name for name in GENERATIONS if _texts(record.get(name), nulls=True)), None)
     if name is None or not any(isinstance(record.get(column), str) for column in QUESTIONS):
         return
     generations: Sequence[str | None] = record[name]
     lists = {column: value for column, value in record.items() if _parallel(value, len(generations))}
     flags = [value for column, value in lists.items() if column in FLAGS or column.startswith("correctness")]
+    unequal = next(
+        (
+            column
+            for column, value in record.items()
+            if _judges(column) and isinstance(value, list) and value and column not in lists
+        ),
+        None,
+    )
     rest = {
         column: value
         for column, value in record.items()
@@ -164,6 +262,10 @@ def _generated(record: Mapping[str, Any]) -> Iterator[Single]:
     for number, text in enumerate(generations):
         if text is None:  # a sample that failed; the others keep their flags
             continue
+        if unequal is not None:  # nobody knows which flag is of which generation
+            why = f"the column {unequal} has {counted(len(record[unequal]), 'value')} for {len(generations)} {name}"
+            yield Single(rest | {"response": text}, Code.UNREADABLE, {"why": why}, number=number)
+            continue
         judged = [flag[number] for flag in flags if isinstance(flag[number], bool)]
         code = None
         if any(lists[column][number] is False for column in _COMPLETE if column in lists) or any(
@@ -172,7 +274,28 @@ def _generated(record: Mapping[str, Any]) -> Iterator[Single]:
             code = Code.TRUNCATED
         elif judged and not any(judged):
             code = Code.FLAGGED_WRONG
-        yield Single(rest | {"solution": text}, code, number=number)
+        yield Single(rest | {"response": text}, code, number=number)
+
+
+def _with_texts(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a record whose generations are objects (UltraFeedback) with their texts, and their flags as lists beside them."""
+    for name in GENERATIONS:
+        value = record.get(name)
+        if not (isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value)):
+            continue
+        objects = [{plain(str(key)): part for key, part in one.items()} for one in value]
+        column = next(
+            (key for key in _TEXT_OF if all(isinstance(one.get(key), str) for one in objects)), None
+        )
+        if column is None or any("role" in one or "from" in one for one in objects):
+            continue  # the turns of a chat
+        flags = {
+            flag: [one.get(flag) for one in objects]
+            for flag in FLAGS
+            if all(isinstance(one.get(flag), bool) for one in objects)
+        }
+        return {**record, **flags, name: [one[column] for one in objects]}
+    return record
 
 
 # the columns that each shape has at least
@@ -180,6 +303,7 @@ _COLUMNS: Final[dict[Callable[[Mapping[str, Any]], Iterator[Single]], frozenset[
     _labelled: frozenset(("question", "label")),
     _corrupted: frozenset(("original_process", "modified_process")),
     _first_error: frozenset(("steps", "label")),
+    _marked: frozenset(("input", "label")),
     _preference: frozenset(("chosen", "rejected")),
 }
 SEVERAL: Final = frozenset().union(*_COLUMNS.values())
@@ -189,6 +313,11 @@ def _question_of(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the record without its solutions, chats and flags."""
     solved = (*SOLUTIONS, *chats.COLUMNS, *FLAGS, "rejected")
     return {name: value for name, value in record.items() if name not in solved}
+
+
+def _judges(column: str) -> bool:
+    """Return whether a column of lists says of each generation whether it is right, or whole."""
+    return column in FLAGS or column.startswith("correctness") or column in (*_COMPLETE, *_REASONS)
 
 
 def _parallel(value: Any, count: int) -> bool:

@@ -17,11 +17,22 @@ from typing import Any, Final, Literal
 import numpy as np
 import orjson
 import pyarrow as pa
+from rapidfuzz.distance import OSA
 
 from storage.reasons import Code, reason, shortened
 from storage.rows import CHAT, TEXT, WRONG_STEP, ChatTurn, Row, content_id, from_columns, to_table
 from tasks.ingestion import chats
-from tasks.ingestion.column_names import ABOUT, PLAINEST, QUESTIONS, SOLUTIONS, names_question, plain
+from tasks.ingestion.column_names import (
+    ABOUT,
+    CHATS,
+    KNOWN,
+    PLAINEST,
+    QUESTIONS,
+    SOLUTIONS,
+    is_known,
+    names_question,
+    plain,
+)
 from tasks.ingestion.columns import Fields, Habits, Unfit, chat_of, habits, read, solution_and_flag
 from tasks.ingestion.json_records import LineBatch
 from tasks.ingestion.record import IngestError, Record
@@ -134,6 +145,48 @@ def check_mapping(name: str, columns: Mapping[str, str], beginning: Sequence[Rec
             )
 
 
+def check_names(name: str, beginning: Sequence[Record]) -> None:
+    """Raise IngestError, in one line with the nearest names, if no record at the beginning of a source has a column with a question,
+    a chat or a text."""
+    seen = [tuple(record.fields) for record in beginning if record.fields]
+    if not seen or any(_is_read(names) for names in seen):
+        return
+    columns = list(dict.fromkeys(column for names in seen for column in names))
+    near = {column: difflib.get_close_matches(plain(column), sorted(_READ), 1, _NEAR) for column in columns}
+    close = next(((column, names[0]) for column, names in near.items() if names), None)
+    shown = ", ".join(" ".join(printable(one, 40).split()) for one in columns[:8])
+    fix = (
+        f"--map {printable(close[0], 40)}={_FIELD_OF.get(close[1], close[1])}"
+        if close is not None
+        else "--map COLUMN=question, or --convert FILE.py"
+    )
+    hint = f"; {printable(close[0], 40)!r} is near {close[1]!r}" if close is not None else ""
+    raise IngestError(f"{name}: no column with a question, a chat or a text: {shown}{hint}. Fix: {fix}")
+
+
+def not_read(beginning: Sequence[Record]) -> dict[str, str]:
+    """Return the columns at the beginning of a source that are not read although their names are nearly those of columns that are,
+    each with that name: "anwser" -> "answer"."""
+    seen = list(dict.fromkeys(column for record in beginning for column in record.fields or ()))
+    there = {plain(column) for column in seen}
+    known = sorted((KNOWN | _READ) - there)
+    result = {}
+    for column in seen:
+        name = plain(column)
+        if not (is_known(name) or name in _DECIDING) and len(name) >= _LEAST_LETTERS:
+            near = [
+                one for one in known if OSA.distance(name, one, score_cutoff=1) == 1 and f"{one}s" != name
+            ]
+            if near:
+                result[column] = near[0]
+    return result
+
+
+def _is_read(names: tuple[str, ...]) -> bool:
+    there = {plain(name) for name in names}
+    return names_question(names) or bool(there & _READ)
+
+
 def _paths(fields: Mapping[str, Any]) -> Iterator[str]:
     for name, value in fields.items():
         yield name
@@ -203,6 +256,12 @@ def table_of(
 
 # columns that decide what a record is, beside those that tasks.ingestion.column_names knows
 _DECIDING = frozenset((*SYSTEM, *DOCUMENT, *GENERATIONS, *SEVERAL, "data"))
+_READ = frozenset((*CHATS, *QUESTIONS, *DOCUMENT, "chosen", "original_process", "original_question", "data"))
+_LEAST_LETTERS = 5  # of a name that is looked at as misspelled
+_NEAR = 0.75  # likeness of two names from which on one may be the other misspelled
+_FIELD_OF = (
+    dict.fromkeys(QUESTIONS, "question") | dict.fromkeys(CHATS, "messages") | dict.fromkeys(DOCUMENT, "text")
+)
 
 
 def rows_of(record: Record, reading: RecordReading, source: str, common: Habits) -> list[Row]:
@@ -390,11 +449,9 @@ def _listed(named: Mapping[str, Any]) -> list[chats.Turn] | None:
         if turns is not None and (turns or name != "prompt"):
             return turns
     alternating = named.get("data")
-    if (
-        isinstance(alternating, list)
-        and len(alternating) > 1
-        and all(isinstance(one, str) for one in alternating)
-    ):
+    if isinstance(alternating, list) and alternating and all(isinstance(one, str) for one in alternating):
+        if len(alternating) == 1 and not names_question(tuple(named)):
+            raise Unfit("a chat without a turn of the assistant")  # UltraChat
         return chats.turns_of(alternating)
     return None
 

@@ -114,8 +114,8 @@ def _block(
             )
             out.element(kind, inner, label, *span)
         elif directive is not None and directive["name"] == "math":
-            label = re.search(r"^:(?:label|name):\s*(\S+)", content, re.MULTILINE)
-            named = rf" \label{{{label[1]}}}" if label else ""
+            key = re.search(r"^:(?:label|name):\s*(\S+)", content, re.MULTILINE)
+            named = rf" \label{{{key[1]}}}" if key else ""
             out.block("formula", rf"\[{_OPTION.sub('', content).strip()}{named}\]", *span)
         else:
             out.block("code", raw, *span)
