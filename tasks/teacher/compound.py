@@ -1,7 +1,8 @@
 """Questions that are put together from other questions, as the embedded teacher writes them, and reads them again: one step further, a
 remainder, two parts in sequence, side by side or compared, three or four side by side, and questions backwards.
 
-Writing and reading are inverse: each form is compiled to an expression over the text, so that a compound is recognised by its words alone.
+Writing and reading are inverse: each form is compiled to an expression over the text, so that a compound is recognised by its words alone. Results of parts in
+different units are added and compared as plain numbers, and the words say so.
 """
 
 from __future__ import annotations
@@ -28,20 +29,20 @@ FORMS: dict[str, dict[str, str]] = {
         "zh": "先看第一部分：{first}记所得结果为 A。再看第二部分：{second}第二部分的结果是多少？",
     },
     "parallel": {
-        "en": "There are two parts. Part one: {first} Part two: {second} What is the sum of the two results?",
-        "zh": "分为两部分。第一部分：{first}第二部分：{second}两个结果之和是多少？",
+        "en": "There are two parts. Part one: {first} Part two: {second} What is the sum of the two results as plain numbers?",
+        "zh": "分为两部分。第一部分：{first}第二部分：{second}只看数值，两个结果之和是多少？",
     },
     "condition": {
-        "en": "There are two parts. Part one: {first} Part two: {second} What is the larger of the two results?",
-        "zh": "分为两部分。第一部分：{first}第二部分：{second}两个结果中较大的是多少？",
+        "en": "There are two parts. Part one: {first} Part two: {second} What is the larger of the two results as plain numbers?",
+        "zh": "分为两部分。第一部分：{first}第二部分：{second}只看数值，两个结果中较大的是多少？",
     },
     "three": {
-        "en": "There are three parts. Part one: {first} Part two: {second} Part three: {third} What is the sum of the three results?",
-        "zh": "分为三部分。第一部分：{first}第二部分：{second}第三部分：{third}三个结果之和是多少？",
+        "en": "There are three parts. Part one: {first} Part two: {second} Part three: {third} What is the sum of the three results as plain numbers?",
+        "zh": "分为三部分。第一部分：{first}第二部分：{second}第三部分：{third}只看数值，三个结果之和是多少？",
     },
     "four": {
-        "en": "There are four parts. Part one: {first} Part two: {second} Part three: {third} Part four: {fourth} What is the sum of the four results?",
-        "zh": "分为四部分。第一部分：{first}第二部分：{second}第三部分：{third}第四部分：{fourth}四个结果之和是多少？",
+        "en": "There are four parts. Part one: {first} Part two: {second} Part three: {third} Part four: {fourth} What is the sum of the four results as plain numbers?",
+        "zh": "分为四部分。第一部分：{first}第二部分：{second}第三部分：{third}第四部分：{fourth}只看数值，四个结果之和是多少？",
     },
     # as tasks/methods/backward.py asks, and as the job self_verification writes
     "backward": {

@@ -16,6 +16,7 @@ from tests.e2e.test_corpus import chunk, passage, publish
 from tests.e2e.test_every_method import calls_of
 from tests.e2e.test_kill import IN_FLIGHT, pointed_at
 from tests.e2e.test_make import QUICK, with_passages
+from tests.tasks.methods.derived_rows import with_their_programs
 from tests.tasks.methods.test_compose import KNOWN, of_families
 
 pytestmark = [pytest.mark.e2e, pytest.mark.soak]
@@ -72,8 +73,13 @@ def test_a_corpus(home: Callable[..., Home], tmp_path: Path) -> None:
 
 
 def with_programs(one: Home) -> None:
-    """Publish problems with verified programs in the home, whose functions compose and whose templates lift."""
+    """Publish problems with verified programs in the home, whose functions compose."""
     Store(one.path).publish("programs", [to_table(of_families(30, *KNOWN))], lineage={})
+
+
+def with_templates(one: Home) -> None:
+    """Publish a problem of each family in each language with its program in the home."""
+    Store(one.path).publish("programs", [to_table(with_their_programs("kill"))], lineage={})
 
 
 def with_few_passages(one: Home) -> None:
@@ -86,7 +92,7 @@ def with_few_passages(one: Home) -> None:
         *((name, name, with_few_passages) for name in ("textbook_qa", "refine", "web_qa")),
         ("concepts", "extract_concepts", with_few_passages),
         ("compose", "compose", with_programs),
-        ("lift", "solve", with_programs),
+        ("lift", "solve", with_templates),
     ],
 )
 def test_a_method(

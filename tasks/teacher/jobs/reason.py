@@ -103,6 +103,8 @@ def _planned(worked: Worked, strategy: str, language: str, character: Character,
     steps = worked.steps
     if strategy == "checked":
         steps = tuple(line for step in steps for line in (step, *_checks(step, language)))
+        if steps == worked.steps:  # nothing that an inverse operation checks: the plan does not promise it
+            strategy = ""
     text = laid_out_words(replace(worked, steps=steps), language, rng)
     plan = _PLANS[language, strategy]
     return text if rng.random() < character.rates.malformed else f"{plan}\n{text}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from storage.rows import Row, kept, to_table
 from tasks.answers import Judge
 from tasks.llm.engine import Engine
 from tasks.methods import Ask, asks_table, columns_of, method, role_of, takes_wrong_answers
-from tasks.problems.machinery.family import families
+from tasks.problems.machinery.family import families, recognise
 from tasks.problems.machinery.family import make as draw
 from tasks.sandbox import Sandbox
 from tasks.seeding import rng_of
@@ -49,6 +50,17 @@ def drawn(name: str, *, every: int = 1) -> list[Row]:
                 )
             )
     return rows
+
+
+def with_their_programs(name: str, *, every: int = 1) -> list[Row]:
+    """Return the problems that are drawn for `name`, each with the program that solves it and its answer."""
+    return [
+        replace(
+            row, id="", solution=problem.worked.program, solution_format="pot", answer=problem.worked.answer
+        )
+        for row in drawn(name, every=every)
+        if (problem := recognise(row.question, row.language))
+    ]
 
 
 def planned(
