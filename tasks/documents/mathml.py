@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from latex2mathml.symbols_parser import parse_symbols
@@ -27,6 +28,7 @@ _OPERATORS: Final = {
     "→": r"\to", "×": r"\times", "·": r"\cdot", "⋅": r"\cdot", "≤": r"\le", "≥": r"\ge", "≠": r"\ne", "¬": r"\neg", "∅": r"\emptyset",
     "⟨": r"\langle", "⟩": r"\rangle", "\u00a0": "~", "_": r"\_",
 }  # fmt: skip
+_COMMAND_END: Final = re.compile(r"\\[A-Za-z]+\Z")
 _VARIANTS: Final = {
     "bold": "mathbf", "double-struck": "mathbb", "script": "mathcal", "fraktur": "mathfrak", "sans-serif": "mathsf",
     "monospace": "mathtt", "bold-italic": "boldsymbol", "normal": "mathrm",
@@ -67,10 +69,17 @@ def _row(node: TreeNode) -> str:
         fenced = _fenced(children[place : place + 3])
         piece = fenced or _node(children[place])
         place += 3 if fenced else 1
-        if parts and re.search(r"\\[A-Za-z]+$", parts[-1]) and piece[:1].isalnum():
-            parts.append(" ")
         parts.append(piece)
-    return "".join(parts)
+    return _together(parts)
+
+
+def _together(parts: Iterable[str]) -> str:
+    """Join LaTeX, with a blank where a command would run into a letter or a digit."""
+    text = ""
+    for part in parts:
+        text += " " if part[:1].isalnum() and _COMMAND_END.search(text) else ""
+        text += part
+    return text
 
 
 def _fenced(three: list[TreeNode]) -> str | None:
@@ -118,7 +127,7 @@ def _node(node: TreeNode) -> str:
         separators = node.attributes.get("separators", ",").replace(" ", "") or ""
         inner = (separators[:1] or "").join(_node(child) for child in children)
         opening, closing = node.attributes.get("open", "("), node.attributes.get("close", ")")
-        return rf"\left{_symbol(opening) or '.'}{inner}\right{_symbol(closing) or '.'}"
+        return _together([rf"\left{_symbol(opening) or '.'}", inner, rf"\right{_symbol(closing) or '.'}"])
     if tag == "menclose":
         name = (
             "boxed"
@@ -178,7 +187,9 @@ def _token(node: TreeNode) -> str:
         )
     if node.tag == "mo" and text.isalpha() and text.isascii() and len(text) > 1:
         return rf"\{text}" if text in _FUNCTIONS else rf"\operatorname{{{text}}}"
-    written = "".join(_symbol(one) for one in text)
+    if re.fullmatch(r"\\[A-Za-z]+", text):
+        return text  # a macro that the program that wrote the MathML did not know
+    written = _together(_symbol(one) for one in text)
     if variant and variant != "mathrm" and node.tag != "mo":
         return rf"\{variant}{{{written}}}"
     return (

@@ -6,6 +6,9 @@ import pytest
 from lxml import html
 
 from tasks.documents.html_math import math_as_latex, scripts_as_latex
+from tasks.documents.mathml import latex_of
+from tasks.documents.source_text import SourceText
+from tasks.documents.tree import html_tree
 
 
 def text_of(page: str) -> str:
@@ -81,3 +84,17 @@ def test_a_formula_is_counted_once() -> None:
         create_parent="p",
     )
     assert math_as_latex(tree) == 2
+
+
+@pytest.mark.parametrize(
+    ("markup", "latex"),
+    [
+        ("<math><mi>πr</mi><mo>=</mo><mn>2α3</mn></math>", r"\pi r = 2\alpha 3"),
+        ("<math><mo>⟨</mo><mi>x</mi><mo>⟩</mo></math>", r"\langle x\rangle"),
+        (r"<math><mi>\imp</mi><mi>q</mi></math>", r"\imp q"),
+        ("<math><mfenced open='⟨' close='⟩'><mi>u</mi><mi>v</mi></mfenced></math>", r"\left\langle u,v\right\rangle"),
+    ],
+)  # fmt: skip
+def test_a_command_does_not_run_into_the_letter_behind_it(markup: str, latex: str) -> None:
+    tree = html_tree(SourceText(markup.encode()), "a formula")
+    assert latex_of(next(one for one in tree.walk() if one.tag == "math")) == latex
