@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from tasks.documents.printed_math import FUNCTIONS, latex_of
+from tasks.documents.printed_boxes import latex_of
+from tasks.documents.printed_latex import FUNCTIONS
 
 MATH: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 MAX_DEPTH: Final = 200

@@ -11,7 +11,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from tasks.documents.printed_math import Box, formula
+from tasks.documents.printed_boxes import Box
+from tasks.documents.printed_latex import formula
 
 _RELATIONS: Final = frozenset(
     ["=", "<", ">", r"\le", r"\ge", r"\leq", r"\geq", r"\ne", r"\neq", r"\approx", r"\equiv", r"\sim", r"\simeq", r"\cong", r"\propto",

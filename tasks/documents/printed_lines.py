@@ -17,8 +17,10 @@ from statistics import median
 from typing import Final, Literal
 
 from tasks.documents.glyphs import Rule
+from tasks.documents.printed_boxes import Box, runs_of
 from tasks.documents.printed_displays import aligned, begins_with_relation, common_sign, is_below
-from tasks.documents.printed_math import FUNCTIONS, Box, composed, formula, runs_of
+from tasks.documents.printed_latex import FUNCTIONS, formula
+from tasks.documents.printed_math import composed
 from tasks.documents.printed_tables import (
     LEAST_ROWS,
     PrintedTable,

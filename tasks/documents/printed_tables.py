@@ -17,7 +17,7 @@ from typing import Final
 
 from tasks.documents.assembly import table
 from tasks.documents.glyphs import Rule
-from tasks.documents.printed_math import Box
+from tasks.documents.printed_boxes import Box
 
 BoxRow = list[Box]
 _CELL_GAP: Final = 0.8  # the least space between two cells, in sizes of the font

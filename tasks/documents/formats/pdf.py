@@ -14,10 +14,10 @@ from typing import Any, Final
 from tasks.documents.document import Document
 from tasks.documents.formats import ReadOptions, UnreadableDocument
 from tasks.documents.glyphs import glyphs_of, rules_of, squares_of
+from tasks.documents.printed_boxes import boxes_of
 from tasks.documents.printed_document import document_of_pages
 from tasks.documents.printed_heads import PrintedPage
 from tasks.documents.printed_lines import lines_of
-from tasks.documents.printed_math import boxes_of
 
 suffixes = (".pdf",)
 

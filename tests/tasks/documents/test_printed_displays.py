@@ -13,7 +13,9 @@ import pytest
 from tasks.documents.document import Document
 from tasks.documents.formats import ReadOptions, reader
 from tasks.documents.glyphs import Rule
-from tasks.documents.printed_math import Box, composed, formula
+from tasks.documents.printed_boxes import Box
+from tasks.documents.printed_latex import formula
+from tasks.documents.printed_math import composed
 from tasks.documents.printed_tables import ruled_parts, unruled_tables
 from tests.tasks.documents.typesetting import _normal, pdflatex
 
