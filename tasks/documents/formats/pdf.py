@@ -1,7 +1,7 @@
 """PDF with a text layer: glyphs with their places become lines, and lines become a document.
 
 Pages are read one after the other, and only their lines are kept. Formulas are LaTeX as far as their places show; see
-tasks/documents/printed_math.py and printed_document.py for what is not recognised. A file without text is a scan: it is refused here and read
+tasks/documents/printed_math.py, printed_grids.py and printed_document.py for what is not recognised. A file without text is a scan: it is refused here and read
 by OCR, where that is on. Pictures, annotations, forms and attached files are not read.
 """
 
