@@ -26,6 +26,7 @@ from benchmarks.filled_store import DATASET, SUBDOMAINS, fill
 from storage.datasets.store import Store
 from tasks.viewer.app import create_app
 from tasks.viewer.index import opened
+from tasks.viewer.search import NAME as WORDS
 from tasks.viewer.site import Site
 
 TARGETS = {"first page": 300.0, "facet": 500.0, "search": 300.0, "facet of a search": 500.0}
@@ -67,6 +68,10 @@ def main() -> int:
             index.kept(version)
             print(f"copied {rows:,} rows in {time.perf_counter() - start:.1f} s")
             site = Site(store, home, index, str(home / "ledger.sqlite"))
+            start = time.perf_counter()
+            site.words.make(index.kept(version))
+            size = (home / "view" / WORDS).stat().st_size
+            print(f"index of words in {time.perf_counter() - start:.1f} s, {size / 1e6:.0f} MB")
             client = TestClient(create_app(site), base_url="http://127.0.0.1")
             own = {
                 name: measured(client, asked)

@@ -29,4 +29,5 @@ def evaluate(config: Evaluate = Evaluate()) -> str:
         evaluation = Evaluation.begin(config, tools, bars)
         candidate = evaluation.answer(config.model)
         baseline = evaluation.answer(config.baseline) if config.baseline else None
-        return evaluation.report(candidate, baseline)
+        models = [model for model in (config.model, config.baseline) if model]
+        return evaluation.report(candidate, baseline, {model: evaluation.ends(model) for model in models})

@@ -29,6 +29,7 @@ def verdict(config: Verdict = Verdict()) -> dict[str, Any]:
     """
     with opened(load_settings()) as tools, Bars() as bars:
         trial = Trial.begin(config, tools, bars)
+        base = trial.base_seen()
         candidate, baseline = trial.scores(trial.mixture()), trial.scores(trial.alone())
         without = {name: trial.scores(trial.mixture(name)) for name in trial.left_out()}
-        return trial.conclude(candidate, baseline, without)
+        return trial.conclude(candidate, baseline, without, base)

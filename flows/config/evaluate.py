@@ -44,6 +44,11 @@ class Evaluate(Section):
         None,
         description="ask the question alone, as training data has it; empty: so for checkpoints, by prompts for others",
     )
+    tails: int = Field(
+        0,
+        ge=0,
+        description="items of each benchmark whose ends the model is asked to complete, to show whether it has seen the benchmark; 0: none",
+    )
     max_tokens: int = Field(0, ge=0, description="cap of an answer; 0: as the prompt says")
     answers: Literal["online", "batch", "files", "offline"] = Field(
         "online", description="as for a night; offline: from the ledger only"

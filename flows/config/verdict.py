@@ -43,6 +43,16 @@ class Verdict(Section):
         description="files of benchmark items, or folders of such files; empty: new problems of the candidate's subdomains, none of them in either version",
     )
     items: int = Field(400, ge=10, description="items asked at most")
+    tails: int = Field(
+        100,
+        ge=0,
+        description="items of each benchmark whose ends the base is asked to complete, to show whether it has seen the benchmark; 0: it is not checked",
+    )
+    beside: int = Field(
+        200,
+        ge=10,
+        description="newly drawn problems asked beside the benchmarks when the base is checked; the verdict rests on them if the base has seen a benchmark",
+    )
     max_tokens: int = Field(256, ge=1, description="cap of an answer")
     without: str = Field(
         "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,16 +33,21 @@ from storage.stage_cache.shards import digest_of
 from tasks.evaluation.answering import Asking, answer_items, by_stage, prompt_refs
 from tasks.evaluation.domains import DOMAINS, UNASSIGNED
 from tasks.evaluation.harness import Folder, run_tasks
+from tasks.evaluation.held_out import NAME, held_out
 from tasks.evaluation.items import SKIPPED, as_form, load
 from tasks.evaluation.likelihood import score_options
 from tasks.evaluation.report import to_markdown
 from tasks.evaluation.scores import as_record, compare, score
+from tasks.evaluation.tails import STAGE, complete_tails, seen, tails_of
 from tasks.llm.costs import total
 from tasks.llm.model_files import CHECKPOINT, require
+from tasks.problems.machinery.family import families
 from tasks.reports.plots import data_uri, differences, radar, svg
 from tasks.seeding import seeds_of
 
 FOLDER = "evaluations"
+ENDS_SHARD = 256  # ends that are completed in one task run
+NEW_PROBLEMS = 300  # drawn beside benchmarks whose ends are completed
 
 
 @dataclass(slots=True)
@@ -107,14 +113,30 @@ class Evaluation:
             tables.append(line.rows(refs))
         return pa.concat_tables(tables)
 
+    def ends(self, model: str) -> dict[str, Any] | None:
+        """Return what the ends of items show that the model completes, beside newly drawn problems; None if it is not checked."""
+        config = self.config
+        if not config.tails:
+            return None
+        items = kept(self.items)
+        languages = sorted(set(items.column("language").to_pylist()))
+        topics = sorted((language, one.subdomain) for one in families().values() for language in languages)
+        new = held_out(topics, NEW_PROBLEMS, config.seed, set())
+        return ends_seen(self.line, model, pa.concat_tables([items, new]), config.tails, config.seed)
+
     def asking(self, model: str) -> Asking:
         config = self.config
         warm = config.temperature if config.temperature is not None else (0.7 if config.samples > 1 else 0.0)
         bare = config.bare if config.bare is not None else model.startswith(CHECKPOINT)
         return Asking(config.samples, warm, bare, config.max_tokens)
 
-    def report(self, candidate: pa.Table, baseline: pa.Table | None) -> str:
-        """Write the record with scores and differences; it is written last, so that its existence means that the rest is there."""
+    def report(
+        self, candidate: pa.Table, baseline: pa.Table | None, ends: Mapping[str, dict[str, Any] | None]
+    ) -> str:
+        """Write the record with scores and differences; it is written last, so that its existence means that the rest is there.
+
+        ends: what the ends show that each model completes.
+        """
         config, folder = self.config, self.line.tools.home / FOLDER / self.name
         files = HomeFiles(self.line.tools.home)
         models = {config.model: candidate} | ({config.baseline: baseline} if baseline is not None else {})
@@ -136,6 +158,7 @@ class Evaluation:
                 model: [as_record(one) for one in score(table, pass_at=config.pass_at)]
                 for model, table in models.items()
             },
+            "seen": {model: shown for model, shown in ends.items() if shown is not None},
             "costs": total(self.line.facts()),
         }
         drawn: dict[str, Any] = {}
@@ -166,6 +189,17 @@ class Evaluation:
             folder / "record.json", orjson.dumps(record, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
         )
         return self.name
+
+
+def ends_seen(line: Line, model: str, items: pa.Table, most: int, seed: int) -> dict[str, Any]:
+    """Let a model complete the ends of at most `most` items of each benchmark, and return what they show (tasks.evaluation.tails.seen)
+    beside those of the newly drawn problems among the items."""
+    ends = tails_of(items, most, seed)
+    stage = Stage(STAGE, f"Complete ends, {model}", needs={"engine": model})
+    refs = line.run(stage, partial(complete_tails, seed=seed), line.shards("ends", ends, ENDS_SHARD))
+    completed = line.rows(refs)
+    new = pc.equal(completed.column("benchmark"), NAME)
+    return seen(completed.filter(pc.invert(new)), completed.filter(new))
 
 
 def models_of(config: Evaluate) -> list[str]:

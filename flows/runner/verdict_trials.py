@@ -20,7 +20,7 @@ from flows.config.evaluate import Evaluate
 from flows.config.loading import ConfigError
 from flows.config.verdict import Verdict
 from flows.runner.artifacts import key_of, report
-from flows.runner.evaluation import Evaluation
+from flows.runner.evaluation import Evaluation, ends_seen
 from flows.runner.page_links import version_path, with_link
 from flows.runner.progress import Bars
 from flows.runner.resources import Tools
@@ -38,6 +38,7 @@ from tasks.evaluation.held_out import NAME, held_out
 from tasks.evaluation.items import load
 from tasks.evaluation.verdict import conclude, to_markdown
 from tasks.llm.model_files import CHECKPOINT, require
+from tasks.problems.machinery.family import families
 from tasks.seeding import seed_of, seeds_of
 from tasks.training.config import FRESH, Train
 from tasks.training.run import train
@@ -70,6 +71,22 @@ class Trial:
         trial = cls(config, Line(tools, bars), candidate, validated, items, name, settings, [])
         trial.plan(0, trial.alone())  # refuses a setting that does not fit before the first hour
         return trial
+
+    @property
+    def checks_base(self) -> bool:
+        """Whether the base may have seen the items: it is a trained model, and they are those of benchmarks."""
+        config = self.config
+        return bool(config.benchmarks and config.tails and config.base != FRESH)
+
+    def base_seen(self) -> dict[str, Any] | None:
+        """Return what the ends show that the base completes (tasks.evaluation.tails.seen); None if it is not checked."""
+        if not self.checks_base:
+            return None
+        config, line = self.config, self.line
+        model = f"{CHECKPOINT}{line.tools.settings.checkpoint(config.base)}"
+        shown = ends_seen(line, model, self.items, config.tails, config.seed)
+        line.tools.release(model)
+        return shown
 
     def alone(self) -> list[dict[str, Any]]:
         return [{"dataset": str(self.validated)}]
@@ -115,11 +132,18 @@ class Trial:
         seed = seed_of(self.config.seed, "verdict", number) % 2**31
         return _training(self.settings, base=base, data=data, seed=seed)
 
-    def conclude(self, candidate: Floats, baseline: Floats, without: dict[str, Floats]) -> dict[str, Any]:
+    def conclude(
+        self,
+        candidate: Floats,
+        baseline: Floats,
+        without: dict[str, Floats],
+        base: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
         """Record the verdict as a mark on the version, in its report, and as an artifact."""
         config, tools = self.config, self.line.tools
         usd = sum(cost["usd"] for cost in self.candidate.lineage.get("costs", ()))
-        value = conclude(self.items, candidate, baseline, usd=usd, without=without) | {
+        new = self.items.column("benchmark").to_numpy(zero_copy_only=False) == NAME if base else None
+        value = conclude(self.items, candidate, baseline, usd=usd, without=without, base=base, new=new) | {
             "version": str(self.candidate),
             "validated": str(self.validated),
             "base": config.base,
@@ -249,12 +273,29 @@ def _training(settings: dict[str, Any], **ours: Any) -> Train:
         ) from error
 
 
+def _new(config: Verdict, store: Store, *versions: Version) -> pa.Table:
+    """Return newly drawn problems to be asked beside the benchmarks, of the versions' subdomains if families write such problems."""
+    columns = ["language", "subdomain", "problem_id"]
+    rows = pa.concat_tables([store.read(version, columns) for version in versions])
+    known = set(rows.column("problem_id").to_pylist())
+    topics = {(row["language"], row["subdomain"]) for row in rows.to_pylist() if row["subdomain"]}
+    items = held_out(sorted(topics), config.beside, config.seed, known)
+    if items.num_rows < config.beside:
+        spoken = {language for language, _ in topics} or {"en"}
+        every = {(language, one.subdomain) for one in families().values() for language in spoken}
+        items = held_out(sorted(every), config.beside, config.seed, known)
+    return items
+
+
 def _items(config: Verdict, store: Store, candidate: Version, validated: Version) -> pa.Table:
     """Return the items, sorted by id: those of the benchmark files, or newly drawn ones."""
     if config.benchmarks:
         items = kept(load(config.benchmarks))
         order = np.argsort(seeds_of([config.seed, "items"], items.column("id").to_pylist()), kind="stable")
-        return items.take(pa.array(order[: config.items])).sort_by("id")
+        items = items.take(pa.array(order[: config.items]))
+        if config.tails and config.base != FRESH:
+            items = pa.concat_tables([items, _new(config, store, candidate, validated)])
+        return items.sort_by("id")
     columns = ["language", "subdomain", "problem_id"]
     rows = pa.concat_tables([store.read(version, columns) for version in (candidate, validated)])
     topics = sorted({(row["language"], row["subdomain"]) for row in rows.to_pylist() if row["subdomain"]})

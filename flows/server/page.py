@@ -77,7 +77,7 @@ def serve_page(settings: Settings, host: str, port: int, *, prefect: str = "", q
     server = uvicorn.Server(config)
     listening = config.bind_socket() if _is_free(host, port) else None
     if listening is None:
-        index.close()
+        site.close()
         raise StorageError(
             f"port {port} of {host} is taken. Fix: take another one, such as --port {port + 1}"
         )

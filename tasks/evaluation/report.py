@@ -7,6 +7,7 @@ from typing import Any
 
 from storage.counting import counted, was
 from storage.markdown import inline
+from tasks.evaluation import tails
 
 TITLES = {"capability": "Capability", "domain": "Domain", "benchmark": "Benchmark", "subdomain": "Subdomain"}
 LEGEND = (
@@ -39,6 +40,8 @@ def to_markdown(record: Mapping[str, Any], plots: Mapping[str, str] | None = Non
     lines += [f"![domains]({plots['radar']})", ""]
     for group, title in TITLES.items():
         lines += _table(record, group, title)
+    for name, shown in record.get("seen", {}).items():
+        lines += [f"## Ends that {inline(name)} completes", *tails.to_markdown(shown), ""]
     lines.append(LEGEND)
     return "\n".join(lines) + "\n"
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from storage.counting import counted
 from storage.markdown import inline
 from tasks.arrays import Floats
+from tasks.evaluation import tails
 from tasks.evaluation.scores import Delta, deltas
 from tasks.evaluation.statistics import ALPHA, holm, paired
 
 EFFECTIVE, HARMFUL, NOT_SHOWN = "effective", "harmful", "not shown"
+BENCHMARKS, NEW = "the benchmarks", "newly drawn problems"
+_BESIDE = ("verdict", "effect", "low", "high", "p", "items", "seeds")
 
 
 def conclude(
@@ -23,14 +28,35 @@ def conclude(
     *,
     usd: float = 0.0,
     without: Mapping[str, Floats] | None = None,
+    base: Mapping[str, Any] | None = None,
+    new: npt.NDArray[np.bool_] | None = None,
 ) -> dict[str, Any]:
     """Return the verdict as plain values: effective, harmful or not shown, the effect with interval and p over seeds and items, the gain per
     subdomain (Holm), the cost per point, and the effect of each source.
 
     items: the items of the benchmark (column `subdomain`), in the order of the scores' columns. usd: the cost of the
     candidate's rows. without: source -> scores of trainings on the candidate without that source; its effect is the loss
-    without it. The rows of all tables are the same seeds.
+    without it. The rows of all tables are the same seeds. base: what the base completes of the benchmarks' ends
+    (tasks.evaluation.tails.seen). new: which items are newly drawn problems that are asked beside the benchmarks; if the base has seen
+    a benchmark, the verdict is that of the new problems, and that of the benchmarks stands beside it.
     """
+    if base is not None and new is not None:
+        parts = [
+            conclude(
+                items.filter(pa.array(chosen)),
+                candidate[:, chosen],
+                baseline[:, chosen],
+                usd=usd,
+                without={name: scores[:, chosen] for name, scores in (without or {}).items()},
+            )
+            for chosen in (~new, new)
+        ]
+        rests, other = parts[::-1] if base["contaminated"] else parts
+        beside = {
+            "on": BENCHMARKS if base["contaminated"] else NEW,
+            **{name: other[name] for name in _BESIDE},
+        }
+        return rests | {"base_seen": dict(base), "beside": beside}
     whole, *gains = deltas(items, candidate, baseline, ["subdomain"])
     word = NOT_SHOWN
     if whole.paired.p < ALPHA:
@@ -95,6 +121,12 @@ def in_a_line(value: Mapping[str, Any]) -> str:
         text += f", ${value['usd_per_point']:,.4f} a point"
     if value["verdict"] == NOT_SHOWN and value.get("needed"):
         text += f"; an effect of this size needs about {counted(value['needed'], 'item')}, and more seeds if they disagree"
+    if (base := value.get("base_seen")) is not None:
+        other = value["beside"]
+        text += f". {tails.in_a_line(base).capitalize()}" + (
+            f"; the verdict is that of {NEW}" if base["contaminated"] else ""
+        )
+        text += f". On {other['on']} {100 * other['effect']:+.1f} points [{100 * other['low']:+.1f}, {100 * other['high']:+.1f}]"
     return text
 
 
@@ -113,6 +145,8 @@ def to_markdown(value: Mapping[str, Any]) -> str:
     ]
     for number, one in enumerate(value["by_seed"]):
         lines.append(f"| {number} | {100 * one['baseline']:.1f} | {100 * one['candidate']:.1f} |")
+    if (base := value.get("base_seen")) is not None:
+        lines += tails.to_markdown(base)
     for name, title in (("subdomains", "subdomain"), ("sources", "source, with and without it")):
         if value[name]:
             lines += ["", f"| {title} | items | effect [95 %] | p (Holm) | |", "|---|---:|---:|---:|---|"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.errors import StorageError
 
-FORMAT = 1  # of the database; another one is deleted and made again
+FORMAT = 2  # of the database; another one is deleted and made again
 NAME = "rows.duckdb"
 _PLACE = ("n", "file")  # columns before those of a candidate: the row's number, and the number of its file
 _OWN = ("code", "dropped_by", "solution_length", "reasoning_length", "text")  # columns behind them
@@ -35,16 +35,29 @@ class IndexInUse(StorageError):
 
 
 @dataclass(frozen=True, slots=True)
+class CopiedFile:
+    """A file of the store whose rows are in the database, as those with the numbers from `first` on."""
+
+    number: int
+    table: str
+    name: str
+    first: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class RowScope:
     """The rows that a page is about, as a condition of SQL with its values.
 
-    `name` is that of the version. `dropped`: the rows that its run dropped, instead of those that it has.
+    `name` is that of the version. `dropped`: the rows that its run dropped, instead of those that it has. `files`: the files of
+    which all rows of the scope are.
     """
 
     name: str
     dropped: bool
     where: str
     values: tuple[Any, ...]
+    files: tuple[CopiedFile, ...] = ()
 
 
 class RowIndex:
@@ -55,8 +68,9 @@ class RowIndex:
 
     def __init__(self, store: Store, folder: Path, *, memory: str = "2GB") -> None:
         self.store = store
+        self.folder = folder
         self._lock = threading.Lock()
-        self._files: dict[tuple[str, str], int] = {}
+        self._files: dict[tuple[str, str], CopiedFile] = {}
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / NAME
         self._connection = _opened(path, memory)
@@ -65,8 +79,9 @@ class RowIndex:
             path.unlink()
             self._connection = _opened(path, memory)
             self._create()
-        for number, table, name in self._connection.execute("SELECT * FROM files").fetchall():
-            self._files[table, name] = number
+        for record in self._connection.execute("SELECT * FROM files").fetchall():
+            file = CopiedFile(*record)
+            self._files[file.table, file.name] = file
 
     def close(self) -> None:
         """Close the database, so that another process can open it."""
@@ -101,12 +116,11 @@ class RowIndex:
     def _scope(self, version: Version, *, dropped: bool) -> RowScope:
         if dropped:
             run = str(version.lineage.get("run", version))
-            numbers = sorted(n for (table, _), n in self._files.items() if table == CANDIDATES)
-            return RowScope(
-                str(version), True, f"{_among(numbers)} AND run = ? AND rejected IS NOT NULL", (run,)
-            )
-        numbers = sorted(self._files[version.dataset, name] for name in version.files)
-        return RowScope(str(version), False, _among(numbers), ())
+            files = tuple(file for (table, _), file in list(self._files.items()) if table == CANDIDATES)
+            where = f"{_among(files)} AND run = ? AND rejected IS NOT NULL"
+            return RowScope(str(version), True, where, (run,), files)
+        files = tuple(self._files[version.dataset, name] for name in version.files)
+        return RowScope(str(version), False, _among(files), (), files)
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a query over the table `rows`. A value that is a tuple is a list."""
@@ -148,14 +162,16 @@ class RowIndex:
                     " coalesce(reason.stage, stage), length(solution)::INTEGER, length(reasoning)::INTEGER,"
                     " lower(concat_ws(chr(10), question, solution, answer)) FROM incoming"
                 )
-                cursor.execute("INSERT INTO files VALUES (?, ?, ?)", [number, table, name])
+                rows = cursor.execute("SELECT count(*) FROM rows WHERE n >= ?", [first]).fetchall()[0][0]
+                file = CopiedFile(number, table, name, first, rows)
+                cursor.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?)", list(astuple(file)))
                 cursor.execute("COMMIT")
             except BaseException:
                 cursor.execute("ROLLBACK")
                 raise
             finally:
                 cursor.unregister("incoming")
-        self._files[table, name] = number
+        self._files[table, name] = file
 
     def _is_current(self) -> bool:
         tables = {name for (name,) in self._connection.execute("SHOW TABLES").fetchall()}
@@ -171,7 +187,9 @@ class RowIndex:
         self._connection.execute(
             "CREATE TABLE about AS SELECT ? AS format, ? AS columns", [FORMAT, ",".join(COLUMNS)]
         )
-        self._connection.execute("CREATE TABLE files (number INTEGER, of_table VARCHAR, name VARCHAR)")
+        self._connection.execute(
+            "CREATE TABLE files (number INTEGER, of_table VARCHAR, name VARCHAR, first BIGINT, count BIGINT)"
+        )
         self._connection.register("shape", _INPUT.empty_table())
         self._connection.execute(
             "CREATE TABLE rows AS SELECT *, NULL::VARCHAR AS code, NULL::VARCHAR AS dropped_by, NULL::INTEGER AS solution_length,"
@@ -221,10 +239,10 @@ def _lists(values: Sequence[Any]) -> list[Any]:
     return [list(value) if isinstance(value, tuple) else value for value in values]
 
 
-def _among(numbers: Sequence[int]) -> str:
+def _among(files: Sequence[CopiedFile]) -> str:
     """Return the condition that a row is of one of these files; runs of numbers are ranges, which DuckDB skips whole blocks by."""
     runs: list[list[int]] = []
-    for number in numbers:
+    for number in sorted(file.number for file in files):
         if runs and number == runs[-1][1] + 1:
             runs[-1][1] = number
         else:

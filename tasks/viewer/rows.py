@@ -12,16 +12,16 @@ from urllib.parse import quote
 from storage.datasets.candidates import SCHEMA as CANDIDATE
 from tasks.viewer.conditions import FACETS, REASONS, BadAddress, View, search
 from tasks.viewer.index import RowIndex, RowScope
+from tasks.viewer.search import LISTED, WordSearch
 
 PAGE: Final = 25  # rows of a page
 VALUES: Final = 12  # values of a facet that are shown
 BINS: Final = 20
 MOST_NEAR: Final = 200  # nearest questions that a search finds
 _CACHED: Final = 256  # results of counts that are kept
-_SEARCHES: Final = 32  # searches whose rows are kept, at most _MATCHES each; a search with more reads the texts at each query
-_MATCHES: Final = 50_000
-# a list of numbers as a table: DuckDB skips whole blocks by it, which it does not by a long IN (...)
-_LISTED: Final = "IN (SELECT unnest(?::BIGINT[]))"
+_SEARCHES: Final = (
+    32  # searches whose rows are kept; a search with too many of them reads the texts at each query
+)
 
 # the ids of the nearest questions of a text, best first, each with its cosine
 Nearest = Callable[[str], Sequence[tuple[str, float]]]
@@ -69,8 +69,11 @@ class Histogram:
 class RowPages:
     """Reads pages and counts. Results of counts are kept, since published rows do not change."""
 
-    def __init__(self, index: RowIndex, nearest: Callable[[RowScope], Nearest] | None = None) -> None:
+    def __init__(
+        self, index: RowIndex, words: WordSearch, nearest: Callable[[RowScope], Nearest] | None = None
+    ) -> None:
         self._index = index
+        self._words = words
         self._nearest = nearest
         self._counted = functools.lru_cache(_CACHED)(self._query)
         self._matched = functools.lru_cache(_SEARCHES)(self._search)
@@ -101,7 +104,7 @@ class RowPages:
         by_number = {
             row["n"]: row
             for row in self._index.records(
-                f"SELECT * EXCLUDE (text) FROM rows WHERE n {_LISTED}", [list(numbers)]
+                f"SELECT * EXCLUDE (text) FROM rows WHERE n {LISTED}", [list(numbers)]
             )
         }
         return [by_number[n] for n in numbers]
@@ -223,7 +226,7 @@ class RowPages:
                 condition, words = search(view.q)
                 where, values = f"{where} AND {condition}", [*values, *words]
             else:
-                where, values = f"{where} AND n {_LISTED}", [*values, numbers]
+                where, values = f"{where} AND n {LISTED}", [*values, numbers]
         if not view.near:
             return where, values, {}
         if self._nearest is None:
@@ -232,13 +235,8 @@ class RowPages:
         return f"{where} AND problem_id IN (SELECT unnest(?::VARCHAR[]))", [*values, tuple(cosines)], cosines
 
     def _search(self, scope: RowScope, query: str) -> tuple[int, ...] | None:
-        """Return the numbers of the rows of a scope that a search for words finds, in order; None if they are too many to keep."""
-        condition, words = search(query)
-        numbers = self._index.query(
-            f"SELECT n FROM rows WHERE {scope.where} AND {condition} LIMIT {_MATCHES + 1}",
-            [*scope.values, *words],
-        )
-        return None if len(numbers) > _MATCHES else tuple(sorted(n for (n,) in numbers))
+        numbers = self._words.matching(scope, query)
+        return None if numbers is None else tuple(numbers)
 
     def _near_page(
         self, where: str, values: list[Any], cosines: dict[str, float], view: View, size: int

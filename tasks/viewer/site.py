@@ -29,6 +29,7 @@ from tasks.viewer.access import LOCAL, Access
 from tasks.viewer.conditions import BadAddress, label
 from tasks.viewer.index import RowIndex, RowScope
 from tasks.viewer.rows import MOST_NEAR, Nearest, RowPages
+from tasks.viewer.search import WordSearch
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
@@ -67,12 +68,14 @@ class Site:
     sql_seconds: float = 60.0
     sql_memory: str = "2GB"
     prefect: str = ""
+    words: WordSearch = field(init=False)
     pages: RowPages = field(init=False)
     _ledger: Ledger | None = field(init=False, default=None)
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self.pages = RowPages(self.index, self._nearest if self.encoder is not None else None)
+        self.words = WordSearch(self.index, self.index.folder)
+        self.pages = RowPages(self.index, self.words, self._nearest if self.encoder is not None else None)
 
     def ledger(self) -> Ledger:
         """Return the open ledger of the installation."""
@@ -83,6 +86,7 @@ class Site:
 
     def close(self) -> None:
         """Close what is open."""
+        self.words.close()
         self.index.close()
         if self._ledger is not None:
             self._ledger.close()

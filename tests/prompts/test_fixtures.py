@@ -23,6 +23,7 @@ from tasks.concepts.extraction import extracted
 from tasks.conversations import WRITER
 from tasks.decontamination.judge import verdict
 from tasks.documents import transcripts
+from tasks.evaluation import tails
 from tasks.evaluation.forms import choice, grid, roles
 from tasks.interleaving import turn_of
 from tasks.llm.endpoint import Endpoint
@@ -116,6 +117,16 @@ def of_concepts(text: str, language: str, cut: bool, judge: Judge) -> Any:
 def of_composed(text: str, language: str, cut: bool, judge: Judge) -> Any:
     item = read_composed(text)
     return [{"code": str(item.code), **item.values} if item.code else {"question": item.question}]
+
+
+BEGINNING = {
+    "en": "Tom has 12 pencils. He gives 5 away. How many",
+    "zh": "小明有12支铅笔，送出5支。",
+}
+
+
+def of_continuation(text: str, language: str, cut: bool, judge: Judge) -> Any:
+    return {"continuation": tails.continuation(text, BEGINNING[language])}
 
 
 SPLIT = {
@@ -301,6 +312,7 @@ READERS: dict[str, Callable[[str, str, bool, Judge], Any]] = {
     "web_qa": of_pairs,
     "ocr": of_page,
     "pose": of_posed,
+    "complete_text": of_continuation,
 }
 
 

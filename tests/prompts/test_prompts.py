@@ -60,6 +60,7 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "nearly_right_inserted": {"question": HOSTILE, "lines": [HOSTILE, "x"], "flaw": "logic", "line": 2},
     "solve_choice": {"question": HOSTILE, "options": [HOSTILE, "4"]},
     "solve_roles": {"question": HOSTILE},
+    "complete_text": {"head": HOSTILE},
     "solve_grid": {"question": HOSTILE, "header": ["House", "Name", "Drink"], "rows": 3},
     "write_function": {"question": HOSTILE, "name": "area"},
     "critique": {"question": HOSTILE, "solution": HOSTILE + "\n\n\\boxed{4}", "reference": "4"},

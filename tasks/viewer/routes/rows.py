@@ -190,6 +190,7 @@ def _list(site: Site, request: Request, name: str, *, dropped: bool) -> Response
         long_texts=TEXTS,
         others=_of_reasons(site, version, page.rows) if dropped else {},
         ready=_ready(scores),
+        building=site.words.building(scope) if view.q else None,
         base=f"/versions/{version}/{'dropped' if dropped else 'rows'}",
     )
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from storage.datasets.annotations import newest
+from tasks.evaluation.verdict import in_a_line
 from tasks.review.session import ERROR_RATE
 from tasks.viewer.conditions import column
 from tasks.viewer.facts import facts_of, promotions, timeline
@@ -46,11 +47,13 @@ def router(site: Site) -> APIRouter:
         earlier = [
             one for one in site.store.versions(chosen.dataset) if one.table_version < chosen.table_version
         ]
+        facts = facts_of(chosen, marks, site.store.tags(chosen.dataset))
         return site.page(
             request,
             "version.html",
             v=chosen,
-            facts=facts_of(chosen, marks, site.store.tags(chosen.dataset)),
+            facts=facts,
+            verdict_line=in_a_line(facts.verdict_of) if "validated" in facts.verdict_of else "",
             lineage=chosen.lineage,
             before=earlier[-1] if earlier else None,
             moves=[move for move in promotions(marks) if move.version == chosen.name],

@@ -54,7 +54,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         reason=reason("decontaminate", Code.CONTAMINATED, rule="exact", item="gsm8k#1", overlap=1, field=""),
     )
     store.append_candidates(to_table([lost]), run="night-2")
-    store.mark(second, "verdict", {"verdict": "effective", "delta": 0.02})
+    store.mark(second, "verdict", {"verdict": "effective", "effect": 0.02})
     store.promote(second, "production")
     assert RUN != "night-2"
     return home

@@ -14,7 +14,12 @@ from storage.datasets.store import Store
 from tasks.viewer.conditions import View
 from tasks.viewer.index import NAME, IndexInUse, RowIndex, opened
 from tasks.viewer.rows import RowPages
+from tasks.viewer.search import WordSearch
 from tasks.viewer.site import Site
+
+
+def pages_of(index: RowIndex) -> RowPages:
+    return RowPages(index, WordSearch(index, index.folder))
 
 
 def test_a_scope_has_exactly_the_rows_of_its_version(filled: Path, site_of: Callable[..., Site]) -> None:
@@ -59,7 +64,7 @@ def test_a_database_of_another_format_is_made_again(tmp_path: Path) -> None:
         index.query("UPDATE about SET format = 0")
     with opened(store, tmp_path / "view") as index:
         assert index.query("SELECT count(*) FROM rows") == [(0,)]
-        assert RowPages(index).count(index.kept(version), View()) == 20
+        assert pages_of(index).count(index.kept(version), View()) == 20
 
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
@@ -90,6 +95,6 @@ def test_a_kill_between_rows_and_their_note_leaves_neither(tmp_path: Path) -> No
         index._copy(DATASET, list(version.files), broken)
     assert index.query("SELECT count(*) FROM rows") == [(0,)]
     assert index.query("SELECT count(*) FROM files") == [(0,)]
-    assert RowPages(index).count(index.kept(version), View()) == 20
+    assert pages_of(index).count(index.kept(version), View()) == 20
     index.close()
     assert (tmp_path / "view" / NAME).exists()

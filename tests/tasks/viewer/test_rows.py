@@ -21,7 +21,7 @@ from storage.datasets.store import Store
 from storage.reasons import Code, reason
 from storage.rows import Row, to_table
 from tasks.retrieval.encoder import Encoder
-from tasks.viewer import rows as rows_module
+from tasks.viewer import search as search_module
 from tasks.viewer.conditions import BadAddress, View, words
 from tasks.viewer.index import RowScope
 from tasks.viewer.rows import RowPages
@@ -274,7 +274,7 @@ def test_near_gives_the_nearest_questions_first(tmp_path: Path, site_of: Callabl
     site = site_of(tmp_path / "home")
     encode = Encoder(bf16=False)
     site.encoder = lambda: encode
-    site.pages = RowPages(site.index, site._nearest)
+    site.pages = RowPages(site.index, site.words, site._nearest)
     client = client_of(site)
     version = store.resolve("d")
     page = client.get(
@@ -299,7 +299,7 @@ def test_a_search_gives_the_same_rows_whether_they_are_kept_or_read_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     site, scope, rows = kept
-    monkeypatch.setattr(rows_module, "_MATCHES", most)
+    monkeypatch.setattr(search_module, "MOST", most)
     shown = view(address)
     included = [word for needed, word in words(shown.q) if needed]
     excluded = [word for needed, word in words(shown.q) if not needed]
