@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -83,6 +84,12 @@ class RowPages:
 
         Raises BadAddress if the place or the search cannot be used.
         """
+        if view.q and not (view.conditions or view.near or view.sort):
+            numbers = self._matched(scope, view.q)
+            if numbers is not None:
+                start = bisect_right(numbers, _whole(view.after)) if view.after else 0
+                after = str(numbers[start + size - 1]) if len(numbers) > start + size else ""
+                return RowsPage(self.rows(numbers[start : start + size]), after, {})
         where, values, cosines = self._where(scope, view)
         expression, down = view.order()
         if cosines and not view.sort:

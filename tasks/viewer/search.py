@@ -57,13 +57,20 @@ class WordSearch:
 
     def matching(self, scope: RowScope, query: str) -> list[int] | None:
         """Return the numbers of the rows that a search finds, in order; None if they are more than MOST."""
-        condition, values = search(query)
-        where, given = f"{scope.where} AND {condition}", [*scope.values, *values]
         candidates = self._candidates(scope, query)
-        if candidates is not None:
-            where, given = f"n {LISTED} AND {where}", [tuple(candidates), *given]
-        numbers = self._index.query(f"SELECT n FROM rows WHERE {where} LIMIT {MOST + 1}", given)
-        return None if len(numbers) > MOST else sorted(n for (n,) in numbers)
+        if candidates is None:
+            condition, values = search(query)
+            numbers = self._index.query(
+                f"SELECT n FROM rows WHERE {scope.where} AND {condition} LIMIT {MOST + 1}",
+                [*scope.values, *values],
+            )
+            return None if len(numbers) > MOST else sorted(n for (n,) in numbers)
+        # compared here: as a condition of the query, DuckDB would read the texts of all rows before it looks at the list
+        asked = words(query)
+        texts = self._index.query(
+            f"SELECT n, text FROM rows WHERE n {LISTED} AND {scope.where}", [tuple(candidates), *scope.values]
+        )
+        return sorted(n for n, text in texts if all((word in text) is must for must, word in asked))
 
     def building(self, scope: RowScope) -> Building | None:
         """Return how far the index of a scope is while it is being made."""
