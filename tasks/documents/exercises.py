@@ -272,6 +272,8 @@ def printed_value(text: str) -> str | None:
     """Return a printed answer without its full stop and the signs of a formula around it, of a calculation its result; None if it
     is no single value."""
     text = _TAG.sub("", text)
+    if text.rstrip().endswith((":", "：")):
+        return None  # something follows that is not in it
     stated = final_answer(text) or text.strip()
     stated = stated.strip().rstrip(".。").strip()
     for opening, closing in ((r"\(", r"\)"), (r"\[", r"\]"), ("$", "$")):

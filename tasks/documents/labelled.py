@@ -30,6 +30,7 @@ class LabelledAssembly:
         self._below_level = 0
         self._level = 0  # of the last heading that the format marks
         self._open: tuple[ElementKind, str | None] | None = None
+        self._asking = False  # whether the open element is an exercise with a label of its own, of which numbered items are parts
         self._pieces: list[str] = []
         self._start: int | None = None
         self._end: int | None = None
@@ -65,7 +66,7 @@ class LabelledAssembly:
             self._put(text[label.length :], start, end)
             return
         numbered = item_number(text) if kind == "text" and self.below is not None else None
-        if numbered is not None and not self._whole:
+        if numbered is not None and not self._whole and not self._asking:
             number, length = numbered
             self.item(number, text[length:], start, end)
             return
@@ -77,7 +78,7 @@ class LabelledAssembly:
 
     def item(self, number: str, text: str, start: int | None, end: int | None) -> None:
         """Add an item of a numbered list: an exercise or an answer below such a heading, and else a part of a text."""
-        if self.below is None or self._whole:
+        if self.below is None or self._whole or self._asking:
             self.block("list", f"{number}. {text}", start, end)
             return
         self.close()
@@ -100,7 +101,7 @@ class LabelledAssembly:
         text, self._pieces = "\n\n".join(self._pieces), []
         self._add(kind, text, label, self._start, self._end)
         self._start = self._end = None
-        self._whole = False
+        self._whole = self._asking = False
 
     def document(self) -> Document:
         """Return the document."""
@@ -112,6 +113,7 @@ class LabelledAssembly:
     def _begin(self, label: Label, start: int | None, end: int | None, *, whole: bool = False) -> None:
         self._open = (label.kind, label.text)
         self._start, self._end, self._whole = start, end, whole
+        self._asking = label.kind == "exercise"
 
     def _put(self, text: str, start: int | None, end: int | None) -> None:
         if text.strip():

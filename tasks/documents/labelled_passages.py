@@ -19,6 +19,8 @@ from tasks.documents.printed_labels import QED, Label, item_number, label_of
 from tasks.documents.sections import kind_below
 
 ITEM: Final = re.compile(r"(?:[•●▪◦–*]|\(?[a-zA-Z0-9]{1,3}[.)]|\([ivx]+\))\s+\S")
+_UNFINISHED: Final = re.compile(r"(?:[:,：，]|\b[a-z]{2,})\s*\Z")  # a sentence goes on in the next passage
+_FORMULA: Final = re.compile(r"\\\((?:(?!\\\)).)*\\\)[.,;]?", re.DOTALL)  # in a paragraph of its own
 _LONGEST_TITLE: Final = 60  # characters
 _LONGEST_SHORT: Final = 120  # characters of an answer that stands beside others in one paragraph
 _ENDED: Final = re.compile(r"[.?!,;。？！，；]\s*\Z")
@@ -185,7 +187,11 @@ class _Assembler:
                 items=until_sign,
                 word=label.word.lower(),
             )
-        elif self._list is not None and (numbered := item_number(text, passage.lead)) is not None:
+        elif (
+            self._list is not None
+            and not self._is_asking()
+            and (numbered := item_number(text, passage.lead)) is not None
+        ):
             number, length = numbered
             short = self._list in ATTACHED
             parts = _answers_in_line(number, text[length:]) if short else [(number, text[length:])]
@@ -194,7 +200,7 @@ class _Assembler:
                 self._open = _Open(self._list, of, page, [part], items=True)
         elif self._open is not None and self._continues(text):
             self._open.texts.append(text)
-            self._open.formula = False
+            self._open.formula = _FORMULA.fullmatch(text) is not None
         else:
             self._close()
             self._put("text", passage)
@@ -208,9 +214,13 @@ class _Assembler:
             )
             self._close()
 
+    def _is_asking(self) -> bool:
+        """Return whether the open element is an exercise with a label of its own, of which numbered items are parts."""
+        return self._open is not None and self._open.kind == "exercise" and self._open.word != ""
+
     def _continues(self, text: str) -> bool:
         assert self._open is not None
-        if self._open.items or not self._open.texts:
+        if self._open.items or not self._open.texts or _UNFINISHED.search(self._open.texts[-1]):
             return True
         return (self._open.formula and text[:1].islower()) or ITEM.match(text) is not None
 
