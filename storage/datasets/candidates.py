@@ -46,6 +46,7 @@ def append(
     if not table.num_rows or _snapshot(url, application)[1]:
         return 0
     with explained(url):
+        head = delta.head_of(url)
         files = write_files(where, TABLE, [_with_origin(table, run, version, stage)], SCHEMA)
         facts = {file.path: facts_of(file) for file in files}
         record = {"run": run, "stage": stage, "part": part, "files": facts}
@@ -62,8 +63,7 @@ def append(
                     seals.follow(where, TABLE)
                     return sum(file.rows for file in files)
         except BaseException:
-            if not _snapshot(url, application)[1]:
-                remove_files(where, TABLE, [file.path for file in files])
+            delta.discard(where, TABLE, files, after=head)
             raise
 
 

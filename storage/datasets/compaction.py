@@ -15,7 +15,7 @@ import pyarrow as pa
 from storage.datasets import delta, seals, tags
 from storage.datasets.annotations import TABLE as MARKS
 from storage.datasets.current_files import facts_of
-from storage.datasets.files import remove_files, write_files
+from storage.datasets.files import write_files
 from storage.datasets.judgements import TABLE as JUDGEMENTS
 from storage.errors import Conflict, explained
 from storage.location import Location
@@ -53,6 +53,7 @@ def compact(where: Location, files: SmallFiles, schema: pa.Schema) -> int:
     """
     url = where.url(files.table)
     with explained(url):
+        head = delta.head_of(url)
         written = write_files(where, files.table, _rows(where, files, schema), schema)
         # other tables keep the digests of their files in such a record; in a dataset it would be read as a version
         record = (
@@ -76,7 +77,7 @@ def compact(where: Location, files: SmallFiles, schema: pa.Schema) -> int:
                     seals.follow(where, files.table, data=files.table in (tags.TABLE, MARKS, JUDGEMENTS))
                     return len(written)
         except BaseException:
-            remove_files(where, files.table, [file.path for file in written])
+            delta.discard(where, files.table, written, after=head)
             raise
 
 

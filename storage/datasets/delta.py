@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +17,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 from storage.datasets.audit import WrittenFile
+from storage.datasets.files import remove_files
 from storage.errors import Conflict, Corrupt, StorageError, in_one_line
 from storage.location import Location
 
@@ -145,12 +147,30 @@ def record_of(where: Location, table: str, version: int) -> dict[str, Any] | Non
     return None
 
 
+def discard(where: Location, table: str, files: Sequence[WrittenFile], *, after: int | None) -> None:
+    """Remove written files that no commit after the table's version `after` (None: no commit at all) added.
+
+    For the cleanup after an error or an interrupt, which may come when the commit is already made. If the log cannot be read,
+    this raises, and the files stay as orphans.
+    """
+    head = head_of(where.url(table))
+    added: set[str] = set()
+    for version in range(0 if after is None else after + 1, 0 if head is None else head + 1):
+        added |= {unquote(entry["add"]["path"]) for entry in _entries(where, table, version) if "add" in entry}
+    remove_files(where, table, [file.path for file in files if file.path not in added])
+
+
+def _entries(where: Location, table: str, version: int) -> list[dict[str, Any]]:
+    """Return the actions of one commit, as the protocol of Delta names them."""
+    with where.filesystem.open_input_stream(where.path(table, log_path(version))) as stream:
+        return [json.loads(line) for line in stream.read().splitlines()]
+
+
 def removed_since(where: Location, table: str, moment: datetime.datetime) -> set[str]:
     """Return the files that commits after that moment took out of the table, which readers may still have open."""
     removed: set[str] = set()
     for version in range(head_of(where.url(table)) or 0, -1, -1):
-        with where.filesystem.open_input_stream(where.path(table, log_path(version))) as stream:
-            entries = [json.loads(line) for line in stream.read().splitlines()]
+        entries = _entries(where, table, version)
         committed_ms = next((e["commitInfo"]["timestamp"] for e in entries if "commitInfo" in e), 0)
         if committed_ms < moment.timestamp() * 1000:
             break

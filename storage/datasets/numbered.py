@@ -44,7 +44,7 @@ def append(
                     seals.follow(where, table, data=True)
                     return number
             except BaseException:
-                remove_files(where, table, [file.path for file in files])
+                delta.discard(where, table, files, after=base)
                 raise
             remove_files(where, table, [file.path for file in files])
 
