@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tokenize
+import tomllib
 from collections.abc import Mapping
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -437,3 +438,35 @@ def test_numbers_and_nouns_agree() -> None:
 def test_a_number_before_a_plural_would_be_seen() -> None:
     assert uncounted('f"{n} rows, {m:,} held-out items of {name}"') == [(1, "n"), (1, "m")]
     assert uncounted("f\"{counted(n, 'row')} of {name}\"") == []
+
+
+# the modules that may import what an extra brings: they say how to install it where it is missing
+OF_EXTRAS = (
+    "flows/runner/task_runners.py",
+    "tasks/dedup/workers.py",
+    "tasks/evaluation/harness.py",
+    "tasks/ingestion/sources.py",
+    "tasks/llm/aws_signing.py",
+    "tasks/sandbox/inside/server.py",  # imports its neighbours as top-level modules
+    "tasks/training/",
+)
+
+
+def test_what_is_imported_is_declared_as_a_dependency() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+    core = {_distribution(requirement) for requirement in declared}
+    distributions = metadata.packages_distributions()
+    undeclared = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for package in MAY
+        for path in sources(package)
+        for name in imported(path) - MAY.keys() - sys.stdlib_module_names
+        if not core & {_distribution(each) for each in distributions.get(name, [name])}
+        and not str(path.relative_to(ROOT)).startswith(OF_EXTRAS)
+    }
+    assert undeclared == set()
+
+
+def _distribution(requirement: str) -> str:
+    """The normalised name of a requirement, as PEP 503 has it."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\[=<>!~; ]", requirement)[0]).lower()
