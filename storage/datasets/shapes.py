@@ -335,19 +335,18 @@ _COMPARED = """
            worse.verdicts['{wrong_step}'] IS NOT NULL AS misstepped
     FROM ({candidates}) AS worse JOIN ({accepted}) AS accepted USING (problem_id) ORDER BY ALL
 """
-# Of the wrong solutions to a question, the one that the row itself corrects, then one of the same format if there is one (else the
-# pair teaches the format), then the smallest id, so that an export can be repeated.
+# Both sides have one format, else the pair teaches the format. Of the wrong solutions to a question, the one that the row itself corrects,
+# then the one whose length is nearest, then the smallest id, so that an export can be repeated.
 _PAIRS = """
     SELECT chosen.id AS id, chosen.question AS prompt, {chosen_text} AS chosen, {worse_text} AS rejected,
            {chosen_field} {worse_field} worse.code AS rejected_reason,
            coalesce(worse.margin, greatest(chosen.correctness - worse.correctness, 0), 0)::FLOAT AS margin,
            chosen.correctness AS chosen_correctness, worse.correctness AS rejected_correctness
     FROM {version} AS chosen JOIN wrong AS worse USING (problem_id)
-    WHERE chosen.solution IS NOT NULL
+    WHERE chosen.solution IS NOT NULL AND worse.solution_format IS NOT DISTINCT FROM chosen.solution_format
     QUALIFY row_number() OVER (
         PARTITION BY chosen.id
-        ORDER BY (worse.right_id IS DISTINCT FROM chosen.id),
-                 (worse.solution_format IS DISTINCT FROM chosen.solution_format), worse.id
+        ORDER BY (worse.right_id IS DISTINCT FROM chosen.id), abs(length(worse.solution) - length(chosen.solution)), worse.id
     ) = 1
     ORDER BY id
 """
@@ -375,7 +374,7 @@ def preference(
     The columns are id, prompt, chosen, rejected, rejected_reason (a code of storage/reasons.py), margin (the difference of
     the correctnesses, 0 if one is unknown), chosen_correctness and rejected_correctness; if there is thinking and it is
     written as a field, also chosen_reasoning and rejected_reasoning, or the field FIELD of the messages where there are chats.
-    Rows whose question has no wrong solution are left out.
+    Both sides have the same format. Rows whose question has no wrong solution in their format are left out.
     """
     fields = ("chosen_reasoning", "rejected_reasoning")
     kind = _conversation_of_pairs(store, version, reasoning)
