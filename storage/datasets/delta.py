@@ -156,7 +156,9 @@ def discard(where: Location, table: str, files: Sequence[WrittenFile], *, after:
     head = head_of(where.url(table))
     added: set[str] = set()
     for version in range(0 if after is None else after + 1, 0 if head is None else head + 1):
-        added |= {unquote(entry["add"]["path"]) for entry in _entries(where, table, version) if "add" in entry}
+        added |= {
+            unquote(entry["add"]["path"]) for entry in _entries(where, table, version) if "add" in entry
+        }
     remove_files(where, table, [file.path for file in files if file.path not in added])
 
 
