@@ -5,7 +5,9 @@ Before trafilatura chooses the main text, formulas become LaTeX in the tree, bec
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import itertools
 import re
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,6 +30,8 @@ _LICENSES: Final = re.compile(
 )
 _NUMBERS: Final = re.compile(r"[\d_-]+")
 _TEMPLATE_DEPTH: Final = 3
+_HEADINGS: Final = 2  # of a page whose main text should have some
+_MORE: Final = 1.25  # lengths of the text that a page may have when it is read as one article
 _DEEPEST: Final = 200  # nested elements; browsers stop at 512, and lxml's own limit leaves the rest out
 
 
@@ -124,12 +128,40 @@ def _title(tree: Any) -> str:
 
 
 def _body(tree: Any, url: str) -> Any:
+    """Return the main text as trafilatura's tree, None if there is none.
+
+    A page without an element that it knows as the main one, as many of mathematicians are, is read by its paragraphs alone, without
+    headings. Such a page is read once more as one article, and that is taken unless it has more text, which is boilerplate.
+    """
+    several = sum(1 for _ in itertools.islice(tree.iter("h1", "h2", "h3", "h4"), _HEADINGS)) == _HEADINGS
+    whole = copy.deepcopy(tree) if several else None  # trafilatura changes the tree
+    body = _extracted(tree, url)
+    if whole is None or (body is not None and next(body.iter("head"), None) is not None):
+        return body
+    page = whole.find("body")
+    if page is None:
+        return body
+    article = etree.Element("article")
+    article.text, page.text = page.text, None
+    article.extend(list(page))
+    page.append(article)
+    other = _extracted(whole, url)
+    if other is None or (body is not None and _length(other) > _MORE * _length(body)):
+        return body
+    return other
+
+
+def _extracted(tree: Any, url: str) -> Any:
     from trafilatura import bare_extraction
 
     extracted: Any = bare_extraction(
         tree, url=url or None, fast=True, favor_recall=True, include_comments=False, include_tables=True
     )
     return None if extracted is None else extracted.body
+
+
+def _length(body: Any) -> int:
+    return sum(map(len, body.itertext()))
 
 
 def _elements(body: Any) -> tuple[list[Element], list[Heading]]:

@@ -77,6 +77,26 @@ def test_a_page_is_decoded_by_what_it_states(encoding: str, given: str | None) -
     assert sentence in text.document.elements[0].text
 
 
+def test_a_page_without_a_main_element_keeps_its_headings() -> None:
+    paragraph = (
+        "The binomial theorem expands a power of a sum, and its coefficients are those of the triangle of Pascal. "
+        * 2
+    )
+    sections = "".join(
+        f"<h2>Section {number}</h2><div><p>{paragraph}{number}</p></div>" for number in range(1, 5)
+    )
+    whole = (
+        "<html><body><nav><a href='/'>Home</a> <a href='/x'>Sign in to your account</a></nav>"
+        f"<h1>Pascal</h1>{sections}<footer><p>Copyright 2020. All rights reserved.</p></footer></body></html>"
+    )
+    (text,) = read_pages([page(whole.encode())])
+    document = text.document
+    assert document is not None
+    assert [one.title for one in document.headings][-4:] == [f"Section {number}" for number in range(1, 5)]
+    assert not any("Copyright" in one.text or "Sign in" in one.text for one in document.elements)
+    assert [one.text[-1] for one in document.elements if one.text.startswith("The binomial")] == list("1234")
+
+
 def test_the_encoding_of_a_meta_element_is_read() -> None:
     body = b'<html><head><meta http-equiv="Content-Type" content="text/html; charset=windows-1251"></head><body><p>'
     (text,) = read_pages(
