@@ -41,6 +41,7 @@ class Element:
     `heading` is an index into Document.headings, None before the first heading. `of` is the index of the element that a hint,
     an answer, a solution, a proof or a footnote belongs to, None where it is not known. `refers` names what the text refers to and lacks, in
     its own words ("equation (3.2)"): without it nobody can answer an exercise. `unsure` are the words that OCR is not sure of: mostly formulas.
+    `open_ended`: the format does not mark where a solution ends, so that a remark behind it may be in it.
     """
 
     kind: ElementKind
@@ -54,6 +55,7 @@ class Element:
     of: int | None = None
     refers: tuple[str, ...] = ()
     unsure: tuple[str, ...] = ()
+    open_ended: bool = False
 
 
 @dataclass(slots=True)

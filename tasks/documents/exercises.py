@@ -7,7 +7,7 @@ example before it. An exercise of several parts becomes one exercise per part, e
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ class Exercise:
     """One question that a document asks. `solution` is the worked solution that it prints, `answer` the final answer;
     None where it prints none. `spans` are those of the blocks it was made of, as in storage.rows.DocumentBlock. `lacks` and
     `solution_lacks` name what the question and the solution refer to and is not in them; `misread` and `solution_misread` a word in
-    them that OCR is not sure of."""
+    them that OCR is not sure of. `open_ended`: a remark may stand at the end of the solution, so that it states no answer."""
 
     question: str
     label: str | None
@@ -36,6 +36,7 @@ class Exercise:
     solution_lacks: str | None = None
     misread: str | None = None
     solution_misread: str | None = None
+    open_ended: bool = False
 
 
 @dataclass(slots=True)
@@ -50,16 +51,18 @@ class _Group:
     solutions_refer: list[str] = field(default_factory=list)
     unsure: list[str] = field(default_factory=list)
     solutions_unsure: list[str] = field(default_factory=list)
+    open_ended: bool = False
 
 
 def exercises(
     blocks: Sequence[DocumentBlock],
     refers: Mapping[str, Sequence[str]] | None = None,
     unsure: Mapping[str, Sequence[str]] | None = None,
+    open_ended: Collection[int] = (),
 ) -> list[Exercise]:
     """Return the exercises of a passage in their order, and the worked examples whose solution is a block of its own. `refers`
-    names what blocks refer to and lack, `unsure` the words that OCR is not sure of, by the place of the block: see
-    tasks.documents.document.Element."""
+    names what blocks refer to and lack, `unsure` the words that OCR is not sure of, by the place of the block, and `open_ended` the
+    places of solutions without a marked end: see tasks.documents.document.Element."""
     groups: list[_Group] = []
     for number, block in enumerate(blocks):
         kind = block["kind"]
@@ -73,6 +76,7 @@ def exercises(
             group.spans.append(span_of(block))
             group.solutions_refer += lacking
             group.solutions_unsure += doubtful
+            group.open_ended |= number in open_ended
     return [_with_lacks(one, group) for group in groups for one in _exercises_of(group)]
 
 
@@ -188,18 +192,23 @@ def _exercises_of(group: _Group) -> list[Exercise]:
         if not mark and not parts_of(text, least=1)[1]
     ]
     if not parts or undivided:
-        solution, answer = _printed(text, group.solutions, group.answers)
-        return [Exercise(text, block["label"], solution, answer, group.spans)] if text else []
+        solution, answer = _printed(text, group.solutions, group.answers, open_ended=group.open_ended)
+        whole = Exercise(text, block["label"], solution, answer, group.spans, open_ended=group.open_ended)
+        return [whole] if text else []
     marks = [mark for mark, _ in parts]
     solutions, answers = _by_part(group.solutions, marks), _by_part(group.answers, marks)
     return [
         Exercise(
             f"{introduction}\n\n{part}".strip(),
             f"{block['label'] or ''}({mark})",
-            *_printed(part, solutions.get(mark, []), answers.get(mark, [])),
+            *_printed(
+                part, solutions.get(mark, []), answers.get(mark, []), open_ended=last and group.open_ended
+            ),
             group.spans,
+            open_ended=last and group.open_ended,
         )
         for mark, part in parts
+        for last in [mark == marks[-1]]  # a remark behind the solution stands in its last part
     ]
 
 
@@ -243,15 +252,19 @@ def _without_conclusion(text: str) -> str:
 
 
 def _printed(
-    question: str, solutions: list[tuple[str, str]], answers: list[tuple[str, str]]
+    question: str,
+    solutions: list[tuple[str, str]],
+    answers: list[tuple[str, str]],
+    *,
+    open_ended: bool = False,
 ) -> tuple[str | None, str | None]:
     """Return (solution, final answer). A "solution" that is only a value is an answer, and an "answer" that is worked is a
-    solution."""
+    solution. One that is `open_ended` states no answer."""
     worked = [text for _, text in [*solutions, *answers] if is_worked(text.strip())]
     values = [text for _, text in [*answers, *solutions] if not is_worked(text.strip())]
     solution = "\n\n".join(_tidy(text) for text in worked) or None
     answer = next((value for text in values if (value := printed_value(text))), None)
-    stated = stated_answer(solution, question) if solution else None
+    stated = stated_answer(solution, question) if solution and not open_ended else None
     return solution, answer or stated
 
 

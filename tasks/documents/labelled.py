@@ -98,8 +98,11 @@ class LabelledAssembly:
             return
         kind, label = self._open
         self._open = None
+        count = len(self._pieces)
         text, self._pieces = "\n\n".join(self._pieces), []
-        self._add(kind, text, label, self._start, self._end)
+        place = self._add(kind, text, label, self._start, self._end)
+        if place is not None and kind == "solution" and count > 1 and self.below is None and not self._whole:
+            self.out.document.elements[place].open_ended = True
         self._start = self._end = None
         self._whole = self._asking = False
 

@@ -331,6 +331,7 @@ def _element(record: Mapping[str, Any], headings: int, elements: int) -> Element
         of=_number(record["of"], elements),
         refers=tuple(_text(one) for one in record["refers"]),
         unsure=tuple(_text(one) for one in record["unsure"]),
+        open_ended=record["open_ended"] is True,
     )
 
 

@@ -57,7 +57,9 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
             "inherited": {name: row[name] for name in ("source", "license", "domain") if row[name]},
         }
         document = orjson.loads(row["params"] or "{}")
-        if inside := exercises(blocks, document.get("refers"), document.get("unsure")):
+        if inside := exercises(
+            blocks, document.get("refers"), document.get("unsure"), document.get("open_ended", ())
+        ):
             variables: dict[str, Any] = {"exercises": [asdict(one) for one in inside], "document": document}
             printed.append(Ask(prompt, "", count=len(inside), variables=variables, **common))
         passage, spans = _passage(row, document)
@@ -100,7 +102,7 @@ def _printed(entry: dict[str, Any], document: dict[str, Any]) -> Item:
         solution=solution,
         solution_format="cot" if solution else None,
         solution_by="source" if solution else None,
-        answer=stated_answer(solution, entry["question"]) if solution else None,
+        answer=stated_answer(solution, entry["question"]) if solution and not entry["open_ended"] else None,
         reference_answer=reference,
         code=Code.NOT_GIVEN if missing else Code.MISREAD if misread else None,
         values={"text": missing or misread} if missing or misread else {},

@@ -148,6 +148,8 @@ def _row(
         str(place): element.unsure for place, element in enumerate(chunk.elements) if element.unsure
     }:
         params["unsure"] = unsure  # words of blocks that OCR is not sure of, by their place
+    if open_ended := [place for place, element in enumerate(chunk.elements) if element.open_ended]:
+        params["open_ended"] = open_ended  # the places of solutions that may have a remark behind them
     place = f"chunk {number} of {origin.name}"
     try:
         text, _ = fit("text", chunk.text, MAX_TEXT)

@@ -173,3 +173,13 @@ def test_an_answer_of_several_parts_in_one_line_is_no_single_value() -> None:
 
 def test_the_number_beside_a_formula_is_no_part_of_an_answer() -> None:
     assert printed_value(r"\[x = 5 \tag{3}\]") == "x = 5"
+
+
+def test_a_solution_whose_end_is_not_marked_states_no_answer() -> None:
+    text = "How many pizzas are there?"
+    worked = "There are two choices for each of ten toppings, so that there are \\(2^{10}\\) pizzas.\n\nCareful: and is not times. The answer is 6."
+    asked = [block("example", text), block("solution", worked)]
+    (closed,) = exercises(asked)
+    (open_,) = exercises(asked, open_ended=[1])
+    assert (closed.answer, open_.answer) == ("6", None)
+    assert open_.solution == worked

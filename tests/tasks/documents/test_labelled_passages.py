@@ -88,3 +88,12 @@ def test_footnotes_of_some_exercises_are_no_solutions() -> None:
     assert [kind for kind, _, _ in some if kind != "exercise"] == ["footnote", "footnote"]
     nearly_all = of(*(asked(number, number < 5) for number in range(1, 6)))
     assert [kind for kind, _, _ in nearly_all if kind != "exercise"] == ["solution"] * 4
+
+
+def test_the_solution_of_an_example_in_markdown_is_open_ended() -> None:
+    source = "## Counting\n\n**Example.** How many?\n\n**Solution.** Ten.\n\nCareful: not 6.\n\n## Exercises\n\n1. How many?\n\n## Solutions\n\n1. First.\n\n   Then ten.\n"
+    document = reader("markdown").read(source.encode(), "a.md", ReadOptions())
+    assert [(one.text, one.open_ended) for one in document.elements if one.kind == "solution"] == [
+        ("Ten.\n\nCareful: not 6.", True),
+        ("First.\n\nThen ten.", False),
+    ]
