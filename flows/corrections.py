@@ -20,6 +20,7 @@ from flows.config.loading import ConfigError
 from flows.config.rebuild import Rebuild
 from flows.nightly import DECONTAMINATE, DEDUP, VERIFY
 from flows.runner.after_publication import finish
+from flows.runner.artifacts import refusals_shown
 from flows.runner.decontamination import Decontamination
 from flows.runner.events import on_failure
 from flows.runner.gates import gates_of
@@ -206,12 +207,13 @@ def publish(
         "costs": total(line.facts()),
         **made_with(line.tools),
     }  # fmt: skip
-    return store.publish(
-        base.dataset,
-        itertools.chain(stay, [kept] if kept.num_rows else []),
-        mode="overwrite",
-        expected=base.table_version,
-        lineage=lineage,
-        gates=gates_of(config.gates, new=kept.num_rows),
-        date=today(),
-    )
+    with refusals_shown(base.dataset, line.tools.settings):
+        return store.publish(
+            base.dataset,
+            itertools.chain(stay, [kept] if kept.num_rows else []),
+            mode="overwrite",
+            expected=base.table_version,
+            lineage=lineage,
+            gates=gates_of(config.gates, new=kept.num_rows),
+            date=today(),
+        )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from flows.settings import Settings
 from storage.counting import counted
 from storage.datasets.annotations import newest
 from storage.datasets.versions import Version
+from storage.errors import GateFailed
 from storage.markdown import code, inline
 from storage.rows import column
 from storage.sealed_files import HomeFiles
@@ -117,6 +119,26 @@ def report_stopped(dataset: str, stopped: Stopped, settings: Settings) -> None:
         ),
         description=f"`{dataset}`: a limit ended the run",
     )
+
+
+@contextmanager
+def refusals_shown(dataset: str, settings: Settings) -> Iterator[None]:
+    """Put an artifact on the page of the run whose publication a gate refuses, and raise the refusal on."""
+    try:
+        yield
+    except GateFailed as refused:
+        gates = "\n".join(f"- `{gate}`: {inline(reason)}" for gate, reason in refused.failures)
+        create_markdown_artifact(
+            key=f"{key_of(dataset)}-refused",
+            markdown=with_link(
+                f"**Nothing was published: {counted(len(refused.failures), 'gate')} refused the rows**\n\n{gates}",
+                settings,
+                "/runs",
+                "The runs, in the page",
+            ),
+            description=f"`{dataset}`: nothing was published",
+        )
+        raise
 
 
 def _compared(tools: Tools, version: Version, key: str) -> None:

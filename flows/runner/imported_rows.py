@@ -18,6 +18,7 @@ import pyarrow as pa
 from flows.config.sections import PublishSettings
 from flows.nightly import DECONTAMINATE, DEDUP, VERIFY
 from flows.runner.after_publication import FROM_STORED, finish, latest
+from flows.runner.artifacts import refusals_shown
 from flows.runner.decontamination import Decontamination, enough_recall, examine, standing
 from flows.runner.gates import gates_of
 from flows.runner.import_duplicates import unique_rows
@@ -131,18 +132,19 @@ def publish(
         enough_recall(certificate, config.gates.min_recall),
         reliable_verifier(reliable, config.gates),
     ]
-    version = store.publish(
-        config.dataset,
-        (line.kept([ref]) for ref in [*stands, *shards]),
-        mode="overwrite" if stands else "append",
-        expected=base.table_version if base else None,
-        lineage={
-            **lineage(line, config, source, base, inputs, shards, certificate),
-            **verifier_lineage(reliable),
-        },
-        gates=gates,
-        date=today(),
-    )
+    with refusals_shown(config.dataset, line.tools.settings):
+        version = store.publish(
+            config.dataset,
+            (line.kept([ref]) for ref in [*stands, *shards]),
+            mode="overwrite" if stands else "append",
+            expected=base.table_version if base else None,
+            lineage={
+                **lineage(line, config, source, base, inputs, shards, certificate),
+                **verifier_lineage(reliable),
+            },
+            gates=gates,
+            date=today(),
+        )
     finish(line.tools, version)
     return version
 

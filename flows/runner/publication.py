@@ -14,6 +14,7 @@ import pyarrow as pa
 from prefect.runtime import flow_run
 
 from flows.runner.after_publication import Finished, finish
+from flows.runner.artifacts import refusals_shown
 from flows.runner.critic_gate import trusted_critics
 from flows.runner.decontamination import certificate, enough_recall, standing
 from flows.runner.drift_gate import drift
@@ -79,27 +80,28 @@ def publish(night: Night, taken: Ref, *, again: Callable[[], Step], look: Stage,
         )
         line.store_candidates(night.inputs.run, whole=("ingest", "similarity"))
         try:
-            version = line.tools.store.publish(
-                config.dataset,
-                (line.kept([ref]) for ref in [*stands, gated]),
-                mode="overwrite" if stands else "append",
-                expected=night.base.table_version if night.base else None,
-                lineage=lineage(night, gated)
-                | {
-                    "decontamination": shown.to_dict(),
-                    **verifier_lineage(reliable),
-                    "drift": measured.record(),
-                    "canaries": canary_totals(line.facts()),
-                },
-                gates=[
-                    *gates_of(config.gates, new=gated.kept, dropped=line.most_dropped),
-                    enough_recall(shown, config.gates.min_recall),
-                    reliable_verifier(reliable, config.gates),
-                    measured.gate(),
-                    trusted_critics(config.dataset, line.facts()),
-                ],
-                date=today(),
-            )
+            with refusals_shown(config.dataset, line.tools.settings):
+                version = line.tools.store.publish(
+                    config.dataset,
+                    (line.kept([ref]) for ref in [*stands, gated]),
+                    mode="overwrite" if stands else "append",
+                    expected=night.base.table_version if night.base else None,
+                    lineage=lineage(night, gated)
+                    | {
+                        "decontamination": shown.to_dict(),
+                        **verifier_lineage(reliable),
+                        "drift": measured.record(),
+                        "canaries": canary_totals(line.facts()),
+                    },
+                    gates=[
+                        *gates_of(config.gates, new=gated.kept, dropped=line.most_dropped),
+                        enough_recall(shown, config.gates.min_recall),
+                        reliable_verifier(reliable, config.gates),
+                        measured.gate(),
+                        trusted_critics(config.dataset, line.facts()),
+                    ],
+                    date=today(),
+                )
             finish(line.tools, version)
             return version
         except Conflict:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.runner.after_publication import finish
+from flows.runner.artifacts import refusals_shown
 from flows.runner.critic_gate import trusted_critics
 from flows.runner.gates import gates_of
 from flows.runner.learnt_limits import TOKEN_LIMITS
@@ -24,6 +25,7 @@ from storage.rows import reject
 from tasks.canaries.batch import totals as canary_totals
 from tasks.format_shares import FORMATS
 from tasks.llm.costs import total
+from tasks.scorers.trained_critic import NAME as TRAINED_CRITIC
 from tasks.scorers.trained_critic import judged_by
 from tasks.stages import rejudge
 
@@ -34,19 +36,20 @@ def publish(state: RebuildState) -> Version:
     dropped_of_base(state)
     line.store_candidates(state.run)
     reliable = certified(state.tables(state.pool.alive), line.tools.judge())
-    version = store.publish(
-        state.config.into or state.config.dataset,
-        state.tables(state.pool.alive),
-        mode="overwrite",
-        expected=state.head,
-        lineage={**lineage(state), **verifier_lineage(reliable)},
-        gates=[
-            *gates_of(state.config.gates),
-            reliable_verifier(reliable, state.config.gates),
-            trusted_critics(state.base.dataset, state.line.facts()),
-        ],
-        date=today(),
-    )
+    with refusals_shown(state.config.into or state.config.dataset, line.tools.settings):
+        version = store.publish(
+            state.config.into or state.config.dataset,
+            state.tables(state.pool.alive),
+            mode="overwrite",
+            expected=state.head,
+            lineage={**lineage(state), **verifier_lineage(reliable)},
+            gates=[
+                *gates_of(state.config.gates),
+                reliable_verifier(reliable, state.config.gates),
+                trusted_critics(state.base.dataset, state.line.facts()),
+            ],
+            date=today(),
+        )
     for number, table in enumerate(state.tables(state.pool.alive & (state.output >= 0))):
         store.append_candidates(
             table, run=state.run, version=version, stage="published", part=f"judged {number}"
@@ -117,7 +120,7 @@ def lineage(state: RebuildState) -> dict[str, Any]:
         **{
             name: value
             for name, value in state.base.lineage.items()
-            if name in (TOKEN_LIMITS, FORMATS, "concepts")
+            if name in (TOKEN_LIMITS, FORMATS, "concepts", TRAINED_CRITIC)
         },
         **judged_by(state.line.facts()),
         **made_with(state.line.tools),

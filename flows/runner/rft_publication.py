@@ -12,6 +12,8 @@ import pyarrow as pa
 
 from flows.config.rft import Rft
 from flows.runner.after_publication import finish, latest
+from flows.runner.artifacts import refusals_shown
+from flows.runner.critic_gate import trusted_critics
 from flows.runner.decontamination import enough_recall
 from flows.runner.gates import gates_of
 from flows.runner.publication import funnel_line, made_with, prompts_of, service
@@ -131,19 +133,21 @@ def _published(done: Sampled, name: str, dataset: str, shards: Sequence[Ref]) ->
         new = sum(ref.kept for ref in shards)
         gates = gates_of(done.config.gates, new=new, dropped=line.most_dropped)
     reliable = certified((line.kept([ref], list(VERIFIER_COLUMNS)) for ref in shards), line.tools.judge())
-    version = store.publish(
-        dataset,
-        (line.kept([ref]) for ref in shards),
-        mode="append" if head is None else "overwrite",
-        expected=head,
-        lineage={**lineage(done, name, shards), **verifier_lineage(reliable)},
-        gates=[
-            *gates,
-            enough_recall(done.certificate, done.config.gates.min_recall),
-            reliable_verifier(reliable, done.config.gates),
-        ],
-        date=today(),
-    )
+    with refusals_shown(dataset, line.tools.settings):
+        version = store.publish(
+            dataset,
+            (line.kept([ref]) for ref in shards),
+            mode="append" if head is None else "overwrite",
+            expected=head,
+            lineage={**lineage(done, name, shards), **verifier_lineage(reliable)},
+            gates=[
+                *gates,
+                enough_recall(done.certificate, done.config.gates.min_recall),
+                reliable_verifier(reliable, done.config.gates),
+                trusted_critics(dataset, line.facts()),
+            ],
+            date=today(),
+        )
     finish(line.tools, version)
     return version
 

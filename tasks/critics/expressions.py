@@ -317,9 +317,23 @@ class _Scan:
             return _END
         if sign == "-":
             if self.pieces and self.pieces[-1] == "-":
-                return _END
+                return self._subtracted_negative(token)
             self.pieces.append("-")
         return _MORE
+
+    def _subtracted_negative(self, token: ReadToken) -> _Outcome:
+        """Read the number of "9 - -7". Two signs without a blank between them are a dash."""
+        following = self.tokens[self.at] if self.at < self.stop else None
+        behind = self.tokens[self.at + 1] if self.at + 1 < self.stop else None
+        if (
+            following is None
+            or following.kind != "n"
+            or following.start != token.end
+            or self.tokens[self.at - 2].end == token.start
+            or (behind is not None and behind.text in ("^", "**"))
+        ):
+            return _END
+        return self._argument(f"(-{_digits(following.text)})")
 
     def bracket_before(self, token: ReadToken) -> _Outcome:
         self._opened("(", ")")

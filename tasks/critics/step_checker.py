@@ -3,7 +3,8 @@
 Every equation, approximation and inequality that `statements` reads is recomputed: in exact arithmetic, with units, percentages and
 rounding as people write them. What a calculator's annotation (<<48/2=24>>) gives must be what is printed behind it, and the final
 answer must be a value that the steps derive. A step is called wrong only where no reading of what it states is true; what cannot be
-decided says nothing. Values of unknowns are put into the equations around them (tasks/critics/unknowns.py). So a solution without a wrong step is not known to be right: a wrong plan with right arithmetic has none.
+decided says nothing. Values of unknowns are put into the equations around them (tasks/critics/unknowns.py), and states that steps show are
+followed (tasks/critics/states.py). So a solution without a wrong step is not known to be right: a wrong plan with right arithmetic has none.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from tasks.answers import extract
 from tasks.critics.expressions import ExactOrFloat, side_of, value_of
 from tasks.critics.recomputing import StepVerdict, verdict
 from tasks.critics.statements import StepStatement, read
+from tasks.critics.states import state_verdicts
 from tasks.critics.unknowns import wrong_by_unknowns
 
-VERSION: Final = 2  # counted up with a change of opinions
+VERSION: Final = 3  # counted up with a change of opinions
 StatementKind = Literal["arithmetic", "annotation", "answer"]
 
 
@@ -127,6 +129,9 @@ def check(steps: Sequence[str], *, question: str = "", answer: str | None = None
         )
     if not unusual:
         _follow_unknowns(steps, unknowns, checked, verdicts)
+    for index, shown in state_verdicts(question, steps).items():
+        if shown == "wrong" or verdicts[index] == "unchecked":
+            verdicts[index] = shown
     first = next((index for index, one in enumerate(verdicts) if one == "wrong"), None)
     unused = len(asked - in_steps) / len(asked) if asked else 0.0
     # of formulas too little is read to say so: of 268 solutions whose answer is not derived 181 are wrong, of these in plain numbers 27 of 30

@@ -1,8 +1,8 @@
 """What all trained critics have in common: the probability that a solution is right, thresholds, and the folder that they are stored in.
 
 A kind (tasks/critics/kinds) learns from one part of the questions to read solutions into signals. A logistic head turns the signals into
-a probability. It is fitted to questions on which the kind was not trained, so the probability is calibrated (Platt 1999); two thresholds
-are chosen there as well. Where other samples of the question are known, a second head adds the share of them that end in the same answer
+a probability. It is fitted to questions on which the kind was not trained, so the probability is calibrated (Platt 1999); thresholds are chosen
+there as well: for calling a solution right, for doing so with a stated precision, and for naming a wrong step (ProcessBench's F1). Where other samples of the question are known, a second head adds the share of them that end in the same answer
 (self-consistency), since agreement and the look of the steps say different things (tasks/critics/heads.py). No critic reads the trusted answer.
 
 What a solution says to its reader ("give full marks") is removed before it is read (tasks/critics/addressed.py).
@@ -32,7 +32,7 @@ from tasks.code_commit import code
 from tasks.critics import CriticOpinion, SolutionCritic, WorkedSolution, heads
 from tasks.critics.addressed import unaddressed
 from tasks.critics.baselines import best_threshold
-from tasks.critics.evaluation import NOT_NAMED, Opinion, threshold_for
+from tasks.critics.evaluation import NOT_NAMED, Opinion, Truth, naming_threshold, threshold_for
 from tasks.critics.hazards import digest_of_arrays
 from tasks.critics.kinds import (
     CriticError,
@@ -50,7 +50,7 @@ from tasks.critics.planting import planted
 
 RECORD, HEADS, QUESTIONS, READER = "critic.json", "heads.npz", "questions.jsonl", "reader"
 FOLDER = "critics"  # of the home, with the critics that were trained there
-FORMAT = 3
+FORMAT = 4
 NAME, NAME_WITH_SAMPLES = "trained critic", "trained critic with samples"
 FEWEST_CALIBRATING = (
     20  # wrong solutions that calibrate a probability, with planted ones where they are allowed
@@ -115,7 +115,7 @@ class TrainedCritic:
         return self.reader.asks
 
     def opinion(self, solutions: Sequence[WorkedSolution]) -> Opinion:
-        """Return the probabilities, and the first wrong steps of the solutions below `threshold`."""
+        """Return the probabilities, and the first wrong steps of the solutions that are likely enough to have one."""
         return self.opinions(solutions)[0]
 
     def opinions(self, solutions: Sequence[WorkedSolution], shares: Floats | None = None) -> list[Opinion]:
@@ -126,13 +126,15 @@ class TrainedCritic:
     def of_signals(self, signals: Signals, shares: Floats | None) -> list[Opinion]:
         """Return the opinions that follow from signals: as `opinions`."""
         alone = heads.alone(self.heads, signals)
-        given = [(NAME, alone, self.threshold)]
+        thresholds = self.record["thresholds"]
+        given = [(NAME, alone, self.threshold, float(thresholds["naming"]))]
         if shares is not None:
             right = heads.with_samples(self.heads, signals.inputs, shares, alone)
-            given.append((NAME_WITH_SAMPLES, right, float(self.record["thresholds"]["with_samples"])))
+            both = float(thresholds["with_samples"]), float(thresholds["naming_with_samples"])
+            given.append((NAME_WITH_SAMPLES, right, *both))
         listed = []
-        for name, right, threshold in given:
-            named = np.where(right < threshold, signals.places, NOT_NAMED)
+        for name, right, threshold, naming in given:
+            named = np.where(right < naming, signals.places, NOT_NAMED)
             listed.append(Opinion(name, right, named.astype(np.int64), threshold))
         return listed
 
@@ -159,18 +161,8 @@ class TrainedCritic:
         ]
 
     def signals(self, solutions: Sequence[WorkedSolution]) -> Signals:
-        """Return what the kind reads in the solutions without what these say to their reader; places are those of the whole solution."""
-        cleaned = [unaddressed(one) for one in solutions]
-        read = self.reader.read([one for one, _ in cleaned])
-        places = [
-            kept[place] if place != NOT_NAMED else NOT_NAMED
-            for place, (_, kept) in zip(read.places.tolist(), cleaned, strict=True)
-        ]
-        steps = read.steps and [
-            _spread(scores, kept, len(whole.steps))
-            for scores, (_, kept), whole in zip(read.steps, cleaned, solutions, strict=True)
-        ]
-        return replace(read, places=np.array(places, np.int64), steps=steps)
+        """Return what the kind reads in the solutions; see `read_addressed`."""
+        return read_addressed(self.reader, solutions)
 
     def seen(self) -> list[tuple[str, str]]:
         """Return the (language, question) that it was trained on or calibrated with."""
@@ -198,6 +190,21 @@ class TrainedCritic:
             }
             text = json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True)
             (beside / RECORD).write_text(text + "\n", encoding="utf-8")
+
+
+def read_addressed(reader: SolutionReader, solutions: Sequence[WorkedSolution]) -> Signals:
+    """Return what a kind reads in solutions without what these say to their reader; places are those of the whole solution."""
+    cleaned = [unaddressed(one) for one in solutions]
+    read = reader.read([one for one, _ in cleaned])
+    places = [
+        kept[place] if place != NOT_NAMED else NOT_NAMED
+        for place, (_, kept) in zip(read.places.tolist(), cleaned, strict=True)
+    ]
+    steps = read.steps and [
+        _spread(scores, kept, len(whole.steps))
+        for scores, (_, kept), whole in zip(read.steps, cleaned, solutions, strict=True)
+    ]
+    return replace(read, places=np.array(places, np.int64), steps=steps)
 
 
 def load(folder: Path, tools: CriticTools) -> TrainedCritic:
@@ -298,13 +305,15 @@ def train(
         log(f"probabilities are calibrated on {counted(len(spoilt), 'planted error')} among others")
     log(f"train on {counted(len(fitted), 'solution')}, calibrate on {len(held):,}")
     reader = kind.fit(fitted, settings, encoder, tools, seed=training.seed, log=log)
-    signals = reader.read([unaddressed(one)[0] for one in held])
+    signals = read_addressed(reader, held)
     if signals.failures is not None:
         judged = np.array([one is None for one in signals.failures], bool)
         log(f"not judged, because a call failed: {int((~judged).sum()):,} of {len(held):,}")
         held = [one for one, use in zip(held, judged, strict=True) if use]
         context = None if signals.context is None else signals.context[judged]
-        signals = replace(signals, inputs=signals.inputs[judged], context=context)
+        signals = replace(
+            signals, inputs=signals.inputs[judged], places=signals.places[judged], context=context
+        )
     labels = np.array([one.correct for one in held], bool)
     if len(set(labels.tolist())) < 2:
         raise CriticError(
@@ -316,6 +325,11 @@ def train(
     arrays = fitted_head.arrays | heads.fit_with_samples(signals.inputs, agreeing, labels)
     together = heads.with_samples(arrays, signals.inputs, agreeing, right)
     precise = threshold_for(right, labels, training.precision)
+    truth = Truth.of(held)
+    found = signals.places == truth.place
+    balanced, balanced_together = best_threshold(right, labels), best_threshold(together, labels)
+    naming = naming_threshold(right, labels, found, truth.placed)
+    naming_together = naming_threshold(together, labels, found, truth.placed)
     record = {
         "format": FORMAT,
         "kind": training.kind.replace("-", "_"),
@@ -323,11 +337,13 @@ def train(
         "settings": {name: getattr(training, name) for name in ("held_out", "precision", "planted", "seed")}
         | {"own": settings.model_dump(mode="json")},
         "thresholds": {
-            "balanced": best_threshold(right, labels),
-            "with_samples": best_threshold(together, labels),
+            "balanced": balanced,
+            "with_samples": balanced_together,
+            "naming": balanced if naming is None else naming,
+            "naming_with_samples": balanced_together if naming_together is None else naming_together,
             "precise": {name: getattr(precise, name) for name in precise.__dataclass_fields__},
         },
-        "error": _error(right >= best_threshold(right, labels), labels),
+        "error": _error(right >= balanced, labels),
         "data": list(data),
         "counts": {"training": _counts(fitted), "calibrating": _counts(held)},
         "code": code(),

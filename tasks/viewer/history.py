@@ -89,9 +89,15 @@ def _row(rows: FoundRows, row_id: str) -> dict[str, Any]:
         raise StorageError(
             f"{len(ids)} row ids begin with {row_id!r}: {', '.join(ids[:5])}. Fix: give more digits"
         )
-    # a row that was produced again, in this run or a later one, is the same row: the kept copy comes first
-    kept, *others = sorted(matches, key=lambda row: row["rejected"] is not None)
+    # a row that was produced again, in this run or a later one, is the same row: the kept copy comes first, and of several the one that passed
+    # most checks. A question that was written with its solution is kept as a question before it is kept as a solution.
+    kept, *others = sorted(matches, key=_standing)
     return kept | {"also": [other["rejected"] for other in others if other["rejected"] is not None]}
+
+
+def _standing(row: dict[str, Any]) -> tuple[bool, int]:
+    dropped = row["rejected"] is not None
+    return dropped, 0 if dropped else -len(row["verdicts"]) - len(row["scores"])
 
 
 def _ancestors(rows: FoundRows, row: dict[str, Any]) -> list[dict[str, Any]]:

@@ -38,6 +38,7 @@ from storage.datasets.orphans import Orphan
 from storage.datasets.retention import Fate
 from storage.datasets.steps import WRONG
 from storage.datasets.versions import Version
+from storage.errors import GateFailed
 from storage.reasons import Code, reason
 from storage.rows import Row, to_table
 from tasks.critics.report import PARTS, TITLES
@@ -79,6 +80,10 @@ DRIVEN_BY = {
         HERE + "test_the_artifacts_of_a_version",
     ),
     "flows/runner/artifacts.py report create_table_artifact": (2, HERE + "test_the_artifacts_of_a_version"),
+    "flows/runner/artifacts.py refusals_shown create_markdown_artifact": (
+        1,
+        HERE + "test_a_run_that_a_gate_refused",
+    ),
     "flows/runner/artifacts.py report_stopped create_markdown_artifact": (
         1,
         HERE + "test_a_run_that_a_limit_ended",
@@ -393,6 +398,19 @@ def test_a_run_that_a_limit_ended(text: str, monkeypatch: pytest.MonkeyPatch) ->
         artifacts.catch(monkeypatch, reporting, "create_markdown_artifact")
         reporting.report_stopped("math-sft", Stopped(next(iter(HOW_TO_GO_ON)), value, spent), Settings())
     assert len(sent[0]) == 1
+    assert_artifacts_like(*sent)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_run_that_a_gate_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = [Artifacts(), Artifacts()]
+    for value, artifacts in zip((text, "plain"), sent, strict=True):
+        artifacts.catch(monkeypatch, reporting, "create_markdown_artifact")
+        with pytest.raises(GateFailed), reporting.refusals_shown("math-sft", Settings()):
+            raise GateFailed("math-sft", [("gates.critic", value)])
+    assert len(sent[1]) == 1
+    assert "gates.critic" in sent[1][0]["markdown"]
+    assert "plain" in sent[1][0]["markdown"]
     assert_artifacts_like(*sent)
 
 

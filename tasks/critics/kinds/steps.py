@@ -42,8 +42,10 @@ def opinion_of(checked: Checked) -> CriticOpinion:
         score = UNDERIVED if checked.derived is False else 1.0
     else:
         score = None
-    words = None
-    if wrong is not None:
+    words, first = None, checked.first_wrong
+    if first is not None and (wrong is None or wrong.step != first):
+        words = f"Step {first + 1} shows a state that does not follow from what is before it."
+    elif wrong is not None:
         words = f"Step {wrong.step + 1} states {wrong.text}, which is not true."
     elif checked.answer_wrong:
         words = f"No step derives the final answer {checked.answer}."

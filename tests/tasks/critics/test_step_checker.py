@@ -19,6 +19,8 @@ from tasks.critics.step_checker import FEATURES, check, features
         (["20 / 3 ≈ 6.67", "6.67 * 3 = 20"], None),
         (["Is 2 + 2 = 5? No."], None),
         (["15 > 12 + 2", "5 < 3"], 1),
+        (["9 - -7 = 9 + 7 = 16", "(9 - 6 - -6 - 1) = (9 - 6 + 6 + 1) = 10"], 1),
+        (["9 - -3^2 = 18", "9 -- 7 = 5", "2019--2020 = 1 year"], None),  # two readings, dashes
     ],
 )
 def test_the_first_wrong_step_is_named(steps: list[str], first: int | None) -> None:
