@@ -64,16 +64,33 @@ def histograms(scores: Mapping[str, npt.NDArray[np.float64]]) -> Figure:
 
 def calibration(bins: Sequence[tuple[float, float, int]]) -> Figure:
     """Draw a reliability diagram: the mean probability of the rows in a bin (x) against the share of them that was right
-    (y). Points on the line are calibrated; the area of a point shows the number of rows in its bin.
+    (y), with its 95 % interval. Points on the line are calibrated; the area of a point shows the number of rows in its bin.
 
     `bins` are triples of mean probability, share right and number of rows.
     """
+    from scipy.stats import binomtest
+
     figure = canvas(3.6, 3.2)
     axes = figure.subplots()
     probabilities, right, rows = (np.array(values, dtype=float) for values in zip(*bins, strict=True))
-    axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1)
+    axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, label="calibrated")
+    spans = [
+        binomtest(round(share * count), round(count)).proportion_ci(method="wilson")
+        for share, count in zip(right, rows, strict=True)
+    ]
+    axes.vlines(
+        probabilities, [one.low for one in spans], [one.high for one in spans], color=KEPT, linewidth=1
+    )
     axes.scatter(probabilities, right, s=20 + 380 * rows / rows.sum(), color=KEPT, alpha=0.75, linewidths=0)
-    axes.set_xlabel("correctness", fontsize=8)
+    axes.legend(
+        frameon=False,
+        fontsize=7,
+        loc="lower right",
+        title="area: rows; line: 95 % interval",
+        title_fontsize=7,
+        borderpad=0,
+    )
+    axes.set_xlabel("probability of being right", fontsize=8)
     axes.set_ylabel("share right", fontsize=8)
     axes.set_xlim(-0.05, 1.05)
     axes.set_ylim(-0.05, 1.05)
