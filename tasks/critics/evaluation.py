@@ -336,16 +336,16 @@ def threshold_for(right: Floats, labels: Mask, stated: float) -> PrecisionThresh
     )
 
 
-def naming_threshold(right: Floats, labels: Mask, found: Mask, placed: Mask) -> float | None:
+def naming_threshold(right: Floats, labels: Mask, located: Mask, placed: Mask) -> float | None:
     """Return the probability below which a first wrong step is named, so that ProcessBench's F1 is highest: the middle between two
     probabilities, the lowest of several; None where one of the two labels is missing among the solutions of `placed`, whose places are
-    known. `found`: whether the likeliest step is the first wrong one."""
+    known. `located`: whether the likeliest step is the first wrong one."""
     good, bad = placed & labels, placed & ~labels
     if not good.any() or not bad.any():
         return None
     values = np.unique(right[placed])
     cuts = np.concatenate([[0.0], (values[1:] + values[:-1]) / 2, [1.0]])
-    named = np.searchsorted(np.sort(right[bad & found]), cuts, "left") / bad.sum()
+    named = np.searchsorted(np.sort(right[bad & located]), cuts, "left") / bad.sum()
     unblamed = 1 - np.searchsorted(np.sort(right[good]), cuts, "left") / good.sum()
     total = named + unblamed
     means = np.divide(2 * named * unblamed, total, out=np.zeros(len(cuts)), where=total > 0)

@@ -84,9 +84,9 @@ def _stacks(question: str, steps: Sequence[str]) -> Iterator[tuple[int, bool]]:
                 (_CLOSING, [_PAIRS.get(one, one) for one in reversed(stack)], True),
             ]
             judged = [
-                complete and _BRACKET.findall(found[1]) == expected
+                complete and _BRACKET.findall(match[1]) == expected
                 for pattern, expected, complete in claims
-                if (found := pattern.search(step)) is not None
+                if (match := pattern.search(step)) is not None
             ]
             if judged:
                 yield number, all(judged)

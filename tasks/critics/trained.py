@@ -326,10 +326,10 @@ def train(
     together = heads.with_samples(arrays, signals.inputs, agreeing, right)
     precise = threshold_for(right, labels, training.precision)
     truth = Truth.of(held)
-    found = signals.places == truth.place
+    located = signals.places == truth.place
     balanced, balanced_together = best_threshold(right, labels), best_threshold(together, labels)
-    naming = naming_threshold(right, labels, found, truth.placed)
-    naming_together = naming_threshold(together, labels, found, truth.placed)
+    naming = naming_threshold(right, labels, located, truth.placed)
+    naming_together = naming_threshold(together, labels, located, truth.placed)
     record = {
         "format": FORMAT,
         "kind": training.kind.replace("-", "_"),

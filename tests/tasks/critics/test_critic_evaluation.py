@@ -192,19 +192,19 @@ def test_the_best_threshold_is_between_the_classes() -> None:
 def test_a_step_is_named_below_the_probability_with_the_best_f1() -> None:
     labels = np.array([True, True, True, False, False, False, False, False])
     right = np.array([0.9, 0.8, 0.35, 0.6, 0.5, 0.3, 0.2, 0.1])
-    found = np.array([False, False, False, True, True, False, True, True])
+    located = np.array([False, False, False, True, True, False, True, True])
     everywhere = np.ones(8, bool)
-    cut = naming_threshold(right, labels, found, everywhere)
+    cut = naming_threshold(right, labels, located, everywhere)
     assert cut == pytest.approx(0.7)  # 4 of 5 wrong ones are found, 2 of 3 right ones are not blamed
 
     def f1(at: float) -> float:
-        named, unblamed = (found & ~labels & (right < at)).sum() / 5, (labels & (right >= at)).sum() / 3
+        named, unblamed = (located & ~labels & (right < at)).sum() / 5, (labels & (right >= at)).sum() / 3
         return 2 * named * unblamed / (named + unblamed) if named + unblamed else 0.0
 
     assert f1(cut) == max(f1(at) for at in np.linspace(0, 1, 101))
     without_late = labels | (right < 0.4)
-    assert naming_threshold(right, labels, found, without_late) == pytest.approx(
+    assert naming_threshold(right, labels, located, without_late) == pytest.approx(
         0.25
     )  # the lowest of two that are equally good
-    assert naming_threshold(right, labels, found, labels) is None
-    assert naming_threshold(right, labels, found, ~labels) is None
+    assert naming_threshold(right, labels, located, labels) is None
+    assert naming_threshold(right, labels, located, ~labels) is None
