@@ -44,7 +44,7 @@ from tasks.stages.ingest import SeedSettings
 from tasks.stages.mix import MixSettings, mix
 from tasks.stages.probe import budget, probe, rates
 from tasks.stages.retrieve import WeaknessSettings, near_ids, retrieve
-from tasks.stages.score import ScoreSettings, score
+from tasks.stages.score import ScoreSettings, has_canaries, score
 from tasks.stages.select import SelectSettings, select
 from tasks.stages.semantic import semantic
 from tasks.stages.similarity import similarity
@@ -448,6 +448,7 @@ def judging(night: Night, shards: list[Ref]) -> Judging:
         lambda: night.inputs.against,
         night.history,
         night.canaries(len(shards)),
+        night.gold,
     )
 
 
@@ -456,7 +457,8 @@ class Judging:
     """The stages that judge solutions, in order. `rebuild` sends stored solutions through the same stages.
 
     history: the questions published so far. against: returns the registered benchmarks, which are read only if needed.
-    canaries: in each shard that a critic is asked about; None: as many as the configuration says.
+    canaries: in each shard that a critic is asked about; None: as many as the configuration says. gold: rows that people judged, of
+    which some of the canaries are.
     """
 
     config: Nightly
@@ -464,6 +466,7 @@ class Judging:
     against: Callable[[], Decontamination]
     history: History | None = None
     canaries: int | None = None
+    gold: Sequence[Ref] = ()
 
     def votes(self, *, blind: bool = False) -> list[Step]:
         """Return the stages that collect votes on an answer: programs, comparisons, other samples, scores.
@@ -506,4 +509,5 @@ class Judging:
         call = partial(
             score, name=name, thresholds=thresholds, trusted=trusted, canaries=canaries, blind=blind
         )
-        return Step(SCORE.of_scorer(name), lambda: call)
+        hides = canaries and self.gold and has_canaries(scorer(name))
+        return Step(SCORE.of_scorer(name), lambda: call, {"gold": self.gold} if hides else {})

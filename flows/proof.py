@@ -18,6 +18,7 @@ from flows.config.loading import ConfigError
 from flows.config.proof import Proof
 from flows.runner.events import on_failure
 from flows.runner.locks import lock
+from flows.runner.page_links import with_link
 from flows.runner.proof_arms import EXPERIMENTS
 from flows.runner.proof_lab import FOLDER, Lab
 from flows.settings import load_settings
@@ -87,7 +88,11 @@ def proof(config: Proof = Proof()) -> ProofPage | None:
     }
     result = written(stored, page_of(config, lab.folder))
     create_markdown_artifact(
-        key="proof", markdown=result.page.read_text(encoding="utf-8"), description="The proof"
+        key="proof",
+        markdown=with_link(
+            result.page.read_text(encoding="utf-8"), load_settings(), "/", "The datasets, in the page"
+        ),
+        description="The proof",
     )
     return result
 

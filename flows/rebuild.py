@@ -36,6 +36,7 @@ from flows.runner.rebuild_publication import publish, twin_of, unchanged
 from flows.runner.rebuild_state import RebuildState
 from flows.runner.resources import Tools, is_model, opened
 from flows.runner.run_notes import RunNote, ended
+from flows.runner.service_table import Live
 from flows.runner.stages import Line, Stage, Step
 from flows.runner.task_runners import task_runner
 from flows.runner.what_if import what_if_text
@@ -89,9 +90,18 @@ def rebuild(config: Rebuild = Rebuild()) -> str:
             return str(finished.version)
         for attempt in range(MOST_RACES):
             state = gather(config, tools, bars)
-            decide(state)
-            select_again(state)
-            choose(state)
+            lines = state.pool.lines
+            with Live(
+                tools,
+                state.base.dataset,
+                state.run,
+                state.line,
+                models=False,
+                funnel=lambda lines=lines: list(lines),
+            ):
+                decide(state)
+                select_again(state)
+                choose(state)
             if config.what_if:
                 return what_if_text(state.pool, state.unjudged, state.base, tools.store, config.target)
             if not config.force and (twin := twin_of(state)):

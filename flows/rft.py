@@ -35,6 +35,7 @@ from flows.runner.rft_artifacts import pairs_artifact, paths_artifact
 from flows.runner.rft_forecast import forecast_text, rft_forecast
 from flows.runner.rft_publication import SETS, Sampled, dataset_of, publish_sets, store_rejected
 from flows.runner.run_notes import RunNote, ended
+from flows.runner.service_table import Live
 from flows.runner.stages import Line, Stage
 from flows.runner.stopping import stopped_at
 from flows.runner.task_runners import task_runner
@@ -185,8 +186,10 @@ class RftRun:
 
     def published(self) -> list[Version]:
         """Run all stages, and return the published versions."""
+        dataset = dataset_of(self.config, self.version, "rft")
         try:
-            sets = self.sets()
+            with Live(self.line.tools, dataset, self.run, self.line):
+                sets = self.sets()
         except LIMITS as limit:
             raise self.stopped(limit_of(limit), str(limit)) from limit
         deferred = sum(fact.get("deferred", 0) for fact in self.line.facts())

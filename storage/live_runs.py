@@ -32,6 +32,16 @@ def read(home: Path, run: str) -> dict[str, Any]:
     return state if isinstance(state, dict) else {}
 
 
+def names(home: Path) -> list[str]:
+    """Return the runs that have said something."""
+    return sorted(path.stem for path in (home / FOLDER).glob("*.json"))
+
+
+def remove(home: Path, run: str) -> None:
+    """Remove what a run that is over has said."""
+    (home / FOLDER / f"{run}.json").unlink(missing_ok=True)
+
+
 def forget(home: Path, *, but: set[str]) -> None:
     """Remove what all runs but these said."""
     for path in (home / FOLDER).glob("*.json"):

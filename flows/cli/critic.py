@@ -62,6 +62,7 @@ def train(training: TrainCritic, json: AsJson = False) -> None:
     "flows.config.critic.EvaluateCritic",
     Shortcut("files", argument=True, metavar="FILE ..."),
     Shortcut("versions", "version"),
+    Shortcut("judgements"),
     Shortcut("critic"),
     Shortcut("samples", "sample"),
     Shortcut("page"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -27,6 +27,11 @@ class TrainCritic(Section):
         gt=0.5,
         le=1,
         description="probability of being right from which on the votes label a solution of a version",
+    )
+    judged: Literal["hidden", "learned"] = Field(
+        "hidden",
+        description="questions of solutions of versions that people judged: hidden from the training, so that they report on the critic and are "
+        "the hidden gold set of `critic evaluate --judgements`, or learned",
     )
     strong: str = Field(
         "",
@@ -73,6 +78,10 @@ class EvaluateCritic(Section):
     """A critic judges labelled solutions; baselines stand beside."""
 
     files: list[str] = Field([], description="files of labelled solutions")
+    judgements: list[str] = Field(
+        [],
+        description="dataset versions of which the solutions that people judged are the labelled ones, and no others",
+    )
     versions: list[str] = Field(
         [], description="dataset versions whose solutions are labelled by what is known of them"
     )

@@ -14,6 +14,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from flows.config.critic import EvaluateCritic, TrainCritic
 from flows.config.loading import ConfigError
+from flows.runner.page_links import version_path, with_link
 from flows.runner.resources import Tools
 from storage.atomic import write_text
 from storage.counting import counted
@@ -26,13 +27,14 @@ from tasks.critics.baselines import CHECKER, agreement_shares, step_checker
 from tasks.critics.evaluation import opinion_of
 from tasks.critics.gain import gain
 from tasks.critics.kinds import CriticError, settings_of
-from tasks.critics.labelled import Labelled, LabelledSolution, grouped, read, shared, split
+from tasks.critics.labelled import Labelled, LabelledSolution, grouped, read, shared, split, without_judged
 from tasks.critics.own_solutions import of_versions
 from tasks.critics.report import described, evaluate, to_markdown
 from tasks.critics.step_checker import check as check_steps
 from tasks.critics.strong import taught_by
 from tasks.critics.trained import FOLDER, CriticTraining, TrainedCritic, opened
 from tasks.reports.plots import calibration, data_uri, svg
+from tasks.review.decisions import decisions
 
 REPORTS = "critic-evaluations"
 REPORTED = "report"  # the part of a split that reports on the critic
@@ -41,13 +43,20 @@ REPORTED = "report"  # the part of a split that reports on the critic
 def check(config: TrainCritic | EvaluateCritic, store: Store) -> tuple[Labelled, list[Version]]:
     """Return what the files hold, and the versions. Raises ConfigError, LabelledError or StorageError for what can be known to fail before
     Prefect is started."""
-    if not config.files and not config.versions:
+    judged = config.judgements if isinstance(config, EvaluateCritic) else []
+    if not config.files and not config.versions and not judged:
         raise ConfigError(
             "no files of labelled solutions, and no versions. Fix: name some, such as solutions.jsonl or --version math-sft"
         )
     missing = [name for name in (*config.files, *config.samples) if not Path(name).is_file()]
     if missing:
         raise ConfigError(f"there is no file {missing[0]}. Fix: check the path")
+    for name in judged:
+        version = store.resolve(name)
+        if not any(one.decided for one in decisions(store.judgements(version.dataset)).values()):
+            raise ConfigError(
+                f"nobody has judged a row of {version.dataset}. Fix: ./mathmill review {version}, then evaluate again"
+            )
     versions = [store.resolve(name) for name in config.versions]
     return read(config.files) if config.files else Labelled([], 0, []), versions
 
@@ -58,15 +67,24 @@ def gathered(
     """Return the labelled solutions of the files and of the versions, with their questions in groups, and the names and digests of both."""
     labelled, versions = check(config, tools.store)
     data = described([*config.files, *config.samples])
-    if not versions:
+    golden = [tools.store.resolve(name) for name in getattr(config, "judgements", [])]
+    if not versions and not golden:
         log(_read_in_words(labelled))
         return labelled, data
-    data += [{"file": str(one), "sha256": one.digest} for one in versions]
+    data += [{"file": str(one), "sha256": one.digest} for one in (*versions, *golden)]
     own = of_versions(tools.store, versions, tools.judge().equal, config.sure)
     log(
         f"versions: {counted(len(own.labelled), 'labelled solution')}; of {len(own.unsure):,} nothing is sure"
     )
     listed = [*labelled.solutions, *own.labelled]
+    if golden:
+        judged = of_versions(tools.store, golden, tools.judge().equal, config.sure).judged
+        log(f"judged by people: {counted(len(judged), 'solution')}")
+        if not judged:
+            raise CriticError(
+                f"no solution in words of {golden[0]} was judged by people. Fix: ./mathmill review {golden[0]}"
+            )
+        listed = [*judged, *listed]
     if isinstance(config, TrainCritic) and config.strong:
         engine = tools.engine(config.strong)
         engine.check()
@@ -94,6 +112,10 @@ def run_training(config: TrainCritic, tools: Tools, log: Callable[[str], None]) 
         raise CriticError(f"there is a critic {config.name} already. Fix: give another name, or delete it")
     labelled, data = gathered(config, tools, log)
     fitting, reporting = split(labelled.solutions, config.report_share, config.seed, REPORTED)
+    if config.judged == "hidden":
+        fitting, gold = without_judged(fitting)
+        reporting += gold
+        log(f"hidden from the training: {counted(len(gold), 'solution')} of questions that people judged")
     if shared(fitting, reporting):
         raise CriticError("questions are in the training and in the report. Fix: report this as a defect")
     encoder = config.encoder or tools.settings.encoder
@@ -261,10 +283,25 @@ def _publish(record: dict[str, Any], tools: Tools, page: str) -> str:
     if page:
         write_text(Path(page), to_markdown(record))
     create_markdown_artifact(
-        key="critic", markdown=to_markdown(record, data_uri(figure)), description="Critic"
+        key="critic",
+        markdown=with_link(to_markdown(record, data_uri(figure)), tools.settings, *_in_the_page(record)),
+        description="Critic",
     )
     files.write(folder / "record.json", orjson.dumps(record, option=orjson.OPT_INDENT_2))
     return str(name)
+
+
+def _in_the_page(record: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the path in the page, and the words of the link, of the first version that was judged; else of the datasets."""
+    config = record["config"]
+    named = [*config.get("judgements", []), *config["versions"]]
+    if not named:
+        return "/", "The datasets, in the page"
+    stored = {one["file"] for one in record["data"]}
+    version = next(
+        (name for name in sorted(stored) if name.startswith(named[0].partition("@")[0] + "@")), named[0]
+    )
+    return version_path(version, "rows") + "?wrong=yes", "Wrong answers of the version, in the page"
 
 
 def _read_in_words(labelled: Labelled) -> str:

@@ -25,6 +25,7 @@ from flows.runner.import_duplicates import unique_rows
 from flows.runner.progress import Bars
 from flows.runner.publication import funnel_line, made_with
 from flows.runner.resources import Tools, opened
+from flows.runner.service_table import Live
 from flows.runner.stages import Line
 from flows.runner.verifier import COLUMNS as VERIFIER_COLUMNS
 from flows.runner.verifier import certified, reliable_verifier
@@ -74,15 +75,16 @@ def published(
         line, base = Line(tools, bars), latest(tools, config.dataset)
         if base is not None:
             finish(tools, base)
-        inputs, shards = source.read(line)
-        if not any(ref.kept for ref in shards):
-            raise IngestError(f"{_nothing_usable(line, shards)}. Fix: {source.fix}")
-        folder = tools.home / WORK / source.run
-        shards = unique_rows(line, DEDUP, shards, base, config.similarity, folder, near=config.near)
-        if verify:
-            call = partial(verify_solved, settings=VerifySettings(), calibration=prior())
-            shards = line.run(VERIFY, call, shards)
-        shards = line.run(DECONTAMINATE, against.look(), shards)
+        with Live(tools, config.dataset, source.run, line, models=False):
+            inputs, shards = source.read(line)
+            if not any(ref.kept for ref in shards):
+                raise IngestError(f"{_nothing_usable(line, shards)}. Fix: {source.fix}")
+            folder = tools.home / WORK / source.run
+            shards = unique_rows(line, DEDUP, shards, base, config.similarity, folder, near=config.near)
+            if verify:
+                call = partial(verify_solved, settings=VerifySettings(), calibration=prior())
+                shards = line.run(VERIFY, call, shards)
+            shards = line.run(DECONTAMINATE, against.look(), shards)
         version = publish(line, config, source, base, against, inputs, shards)
         shutil.rmtree(folder, ignore_errors=True)
         return str(version)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from flows.config.nightly import Nightly
 from flows.runner.after_publication import history, latest
-from flows.runner.judged_rows import judged_calibration
+from flows.runner.judged_rows import judged_calibration, judged_solutions
 from flows.runner.limits import limit_of
 from flows.runner.night_inputs import Inputs, file_digest
 from flows.runner.planning import Planner
@@ -53,6 +53,9 @@ class Night:
     )  # which were right, in earlier versions and by now
     files: list[dict[str, Any]] = field(default_factory=list)  # ingested files with their digests and counts
     seeds: list[Ref] = field(default_factory=list)  # of which those with an answer may be canaries
+    gold: list[Ref] = field(
+        default_factory=list
+    )  # rows that people judged, of which canaries for critics are
     reasoner_error: float | None = None  # share of the questions with known answers that it gets wrong
     accepted: list[Ref] = field(default_factory=list)  # rows that passed every stage
     questions: list[Ref] = field(default_factory=list)  # every question written so far
@@ -85,6 +88,7 @@ class Night:
         calibration, judged, new = judged_calibration(tools.store, base)
         if new:
             bars.say(f"The votes are calibrated on {counted(new, 'row')} that people judged, too")
+        gold = judged_solutions(tools.store, base) if base and config.score.canaries else None
         formats = FormatCounts.from_list(base.lineage.get(FORMATS, ()) if base else ())
         return cls(
             config,
@@ -95,6 +99,7 @@ class Night:
             history(tools, config.dataset),
             calibration,
             by_people=judged,
+            gold=[line.put("judged by people", gold)] if gold is not None else [],
             formats=formats,
         )
 

@@ -24,6 +24,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from flows.runner.page_links import with_link
+from flows.settings import load_settings
 from storage.markdown import inline
 
 ARTIFACT_EVERY_S = 2.0
@@ -123,7 +125,8 @@ class Bar:
         """Send the progress to the server. A server that does not accept it does not stop the run."""
         try:
             if self._artifact is None:
-                created = create_progress_artifact(progress=percent, description=inline(self._title))
+                words = with_link(inline(self._title), load_settings(), "/runs", "Runs, in the page")
+                created = create_progress_artifact(progress=percent, description=words)
                 self._artifact = created if isinstance(created, UUID) else None
             else:
                 update_progress_artifact(self._artifact, progress=percent)

@@ -6,6 +6,7 @@ import contextvars
 import json
 import threading
 import time
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 from uuid import UUID
@@ -31,11 +32,23 @@ EVERY_S = 5.0
 class Live:
     """A context; `<dataset>-models` is the key of the table. It is a comfort: a server that does not take it stops nothing.
 
-    run: the name of the run. line: its stages.
+    run: the name of the run. line: its stages. models: whether it calls models; without, there is no table. funnel: returns the lines of
+    its funnel so far, where they are not those of the stages alone.
     """
 
-    def __init__(self, tools: Tools, dataset: str, run: str, line: Line) -> None:
-        self._tools, self._run, self._line = tools, run, line
+    def __init__(
+        self,
+        tools: Tools,
+        dataset: str,
+        run: str,
+        line: Line,
+        *,
+        models: bool = True,
+        funnel: Callable[[], Sequence[Mapping[str, Any]]] | None = None,
+    ) -> None:
+        self._tools, self._run, self._line, self._models = tools, run, line, models
+        self._funnel = funnel or (lambda: [funnel_line(entry) for entry in list(line.funnel)])
+        self._since = time.time()
         self._key = f"{key_of(dataset)}-models"
         self._artifact: UUID | None = None
         self._over = threading.Event()
@@ -44,17 +57,18 @@ class Live:
     def __enter__(self) -> Live:
         home = self._tools.home
         live_runs.forget(home, but={path.stem for path in (home / "runs").glob("*.json")})
-        created = create_table_artifact(
-            key=self._key,
-            table=table(self._tools),
-            description=with_link(
-                "How the models serve this run, live",
-                self._tools.settings,
-                "/runs",
-                "Its funnel so far, in the page",
-            ),
-        )
-        self._artifact = created if isinstance(created, UUID) else None
+        if self._models:
+            created = create_table_artifact(
+                key=self._key,
+                table=table(self._tools),
+                description=with_link(
+                    "How the models serve this run, live",
+                    self._tools.settings,
+                    "/runs",
+                    "Its funnel so far, in the page",
+                ),
+            )
+            self._artifact = created if isinstance(created, UUID) else None
         # the client finds the run's server in the context of the flow
         context = contextvars.copy_context()
         self._thread = threading.Thread(target=context.run, args=(self._work,), name="live", daemon=True)
@@ -67,6 +81,9 @@ class Live:
         self._over.set()
         if self._thread is not None:
             self._thread.join()
+        home = self._tools.home
+        if not (home / "runs" / f"{self._run}.json").exists():  # a run with a note is over when its flow is
+            live_runs.remove(home, self._run)
 
     def _work(self) -> None:
         logger = get_run_logger()
@@ -87,7 +104,8 @@ class Live:
     def _state(self, models: list[dict[str, Any]]) -> dict[str, Any]:
         return {
             "at": time.time(),
-            "funnel": [funnel_line(entry) for entry in list(self._line.funnel)],
+            "since": self._since,
+            "funnel": list(self._funnel()),
             "running": self._line.bars.running(),
             "models": models,
         }

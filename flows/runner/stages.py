@@ -76,6 +76,7 @@ class Step:
 
     stage: Stage
     call: Callable[[], StageCall]
+    reads: Mapping[str, Sequence[Ref]] = field(default_factory=dict)  # further tables, as in Line.run
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,9 @@ class Line:
     def through(self, steps: Iterable[Step], shards: list[Ref], title: str) -> list[Ref]:
         """Run the stages one after the other, each on what the one before kept. `title` follows the title of each."""
         for step in steps:
-            shards = self.run(step.stage, step.call(), shards, title=f"{step.stage.title}, {title}")
+            shards = self.run(
+                step.stage, step.call(), shards, title=f"{step.stage.title}, {title}", reads=step.reads
+            )
         return shards
 
     def run(

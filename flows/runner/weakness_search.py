@@ -21,6 +21,7 @@ from flows.runner.planning import apportion
 from flows.runner.progress import Bars
 from flows.runner.resources import Tools
 from flows.runner.run_notes import RunNote
+from flows.runner.service_table import Live
 from flows.runner.stages import Line
 from flows.runner.weakness_pool import neighbours_of, profiles_of, random_rows_of
 from flows.runner.weakness_state import WeaknessState
@@ -270,7 +271,8 @@ def search(config: Weakness, tools: Tools, bars: Bars, state: WeaknessState) -> 
     tools.limits = limits_for(config, run, note.since, tools.ledger)
     tools.engine(config.model).check()
     line = Line(tools, bars)
-    answered = Evaluation(_evaluation(config), line, drives, run).answer(config.model)
+    with Live(tools, config.dataset, f"{run}-search", line):
+        answered = Evaluation(_evaluation(config), line, drives, run).answer(config.model)
     failures = failures_of(answered, judge=tools.judge(), check=first_wrong_step)
     folder = tools.home / FOLDER / run
     encode = tools.encoder()

@@ -112,12 +112,13 @@ def scored(
     asked: Sequence[int],
     count: int,
     tick: Tick,
+    gold: pa.Table | None = None,
     **tools: Any,
 ) -> Scored:
     """Return what the scorer `name` says of the rows, with `count` canaries hidden among those that it asks its model about.
 
     score: the scorer's function. verdict: the name of its score that rates a solution. asked: the rows that the model is
-    asked about. The facts have the calls for canaries among the costs; `canaries`, how both requests judged them, one record per
+    asked about. gold: as in `canaries`. The facts have the calls for canaries among the costs; `canaries`, how both requests judged them, one record per
     model that was asked; and `discarded`, the judgements of rows that are not used, which tasks.drift.measures counts.
     """
     batch = content_id(name, *column(rows, "id"))
@@ -126,7 +127,7 @@ def scored(
     # a trained critic is shown solutions in words only, and all of them
     among, places = (rows.take(pa.array(asked)), range(len(asked))) if critic.least else (rows, asked)
     own = places if critic.least else ()
-    hidden = canaries(among, places, count, batch, known=own)
+    hidden = canaries(among, places, count, batch, known=own, gold=gold)
     if not hidden:
         return score(rows, tick=tick, **tools)
 
@@ -139,7 +140,7 @@ def scored(
     attempts = [attempt(hidden, up_to(rows.num_rows, tick), tools)]
     if attempts[0].fails:
         reseeded = {key: Reseeded(tool) if isinstance(tool, Engine) else tool for key, tool in tools.items()}
-        again = canaries(among, places, count, batch, RESEEDED, known=own)
+        again = canaries(among, places, count, batch, RESEEDED, known=own, gold=gold)
         attempts.append(attempt(again, lambda rows: None, reseeded))
     dropped = len(attempts) > 1 and attempts[-1].fails
     used = _dropped(attempts[-1]) if dropped else attempts[-1].scores

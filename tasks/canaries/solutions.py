@@ -3,7 +3,8 @@
 Their texts come from the batch itself, so that they read like the other rows: a right canary is a row on which the votes
 are sure, a wrong one such a row on whose opposite the votes are sure, or a right one with one calculation changed and the
 change carried through to the answer. An injected canary is a wrong one with a further line that addresses the critic. Where
-a batch has no row for it, the problem families give a question with its worked solution.
+a batch has no row for it, the problem families give a question with its worked solution. Half of them are rows that people judged
+(`mathmill review`), where the dataset has judgements.
 
 What a canary does not show: errors of a kind that these changes do not make, such as a wrong argument without a wrong number.
 """
@@ -29,6 +30,7 @@ from tasks.teacher.comparing import same_answer
 from tasks.teacher.solving import LAYOUTS, laid_out_program, laid_out_words
 
 SURE = 0.95  # correctness from which a row counts as right, and 1 - SURE up to which it counts as wrong
+GOLD = 0.5  # share of the canaries that rows are which people judged, where there are such rows
 TRIES = 8  # changes that are tried on one solution, and rows that are tried for one canary
 NUMBERS = (Number, Signed, Coefficient)  # slots whose value is an integer that can be misread
 COLUMNS = (
@@ -90,23 +92,37 @@ class _Solution:
 
 
 def canaries(
-    rows: pa.Table, asked: Sequence[int], count: int, *parts: object, known: Sequence[int] = ()
+    rows: pa.Table,
+    asked: Sequence[int],
+    count: int,
+    *parts: object,
+    known: Sequence[int] = (),
+    gold: pa.Table | None = None,
 ) -> list[Canary]:
     """Return at most `count` canaries for the rows that a critic is asked about, `asked`, as many as there are such rows.
 
     rows: a table of storage.rows.SCHEMA after the stage verify. Equal rows and `parts` give equal canaries. Each has the
     language of one of the asked rows, and its format and subdomain where there is such a solution. known: asked rows whose solutions may be
-    canaries as well, as where every row is asked about.
+    canaries as well, as where every row is asked about. gold: rows that people judged, with a `correctness` of 1 or 0; GOLD of the canaries
+    are such rows, as far as there are any of the language and kind.
     """
     records = rows.select(COLUMNS).to_pylist()
     others = set(asked) - set(known)
     right, wrong = _known(records, others, True), _known(records, others, False)
+    listed = gold.select(COLUMNS).to_pylist() if gold is not None else []
+    by_people = {truth: _known(listed, set(), truth) for truth in (True, False)}
     hidden: list[Canary] = []
     for number in range(min(count, len(asked))):
         rng = rng_of("canaries", *parts, number)
         kind = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
         like = records[rng.choice(asked)]
-        solution = _right(right, like, rng) if kind is CanaryKind.RIGHT else _wrong(right, wrong, like, rng)
+        solution = None
+        if listed and rng_of("canaries by people", *parts, number).random() < GOLD:
+            solution = _judged(by_people[kind is CanaryKind.RIGHT], like, rng)
+        if solution is None:
+            solution = (
+                _right(right, like, rng) if kind is CanaryKind.RIGHT else _wrong(right, wrong, like, rng)
+            )
         if kind is CanaryKind.INJECTED:
             solution = _injected(solution, rng)
         # a critic that is shown the trusted answers of the other rows is shown one of the canary too
@@ -162,6 +178,12 @@ def _like(records: list[dict[str, Any]], like: dict[str, Any], rng: random.Rando
             record["subdomain"],
             record["reference_answer"] or (record["answer"] if record["correctness"] >= SURE else None),
         )
+
+
+def _judged(judged: list[dict[str, Any]], like: dict[str, Any], rng: random.Random) -> _Solution | None:
+    """Return a solution that people judged; None if there is none that can be shown as `like` is."""
+    shown = (one for one in _like(judged, like, rng) if one.right or not like["reference_answer"])
+    return next(shown, None)
 
 
 def _right(right: list[dict[str, Any]], like: dict[str, Any], rng: random.Random) -> _Solution:

@@ -65,7 +65,8 @@ class LabelledSolution:
     the file names it. `source` is the set it is from. `by` says who gave the label: "human" (a person judged the steps),
     "answer" (the final answer was compared), "planted" (a known error was put into a right solution), "votes" (of a
     published version) or "strong" (a strong model's answer and score). `strong` is the score from 0 to 1 that a strong model gave; None where none was asked. `group` is the
-    question's identity: solutions of equal groups belong into the same part of a split.
+    question's identity: solutions of equal groups belong into the same part of a split. `judged`: reviewers of a version judged it
+    (`mathmill review`), which makes its question one of the hidden gold set.
     """
 
     question: str
@@ -80,6 +81,7 @@ class LabelledSolution:
     by: str = ANSWER
     strong: float | None = None
     group: str = ""
+    judged: bool = False
 
     @property
     def text(self) -> str:
@@ -389,6 +391,15 @@ def split(
         inside = seed_of(seed, "critic", name, one.group) / 2**63 < share
         (part if inside else others).append(one)
     return others, part
+
+
+def without_judged(
+    solutions: Sequence[LabelledSolution],
+) -> tuple[list[LabelledSolution], list[LabelledSolution]]:
+    """Return (the others, the solutions of all questions of which people judged a solution), by their groups."""
+    hidden = {one.group for one in solutions if one.judged}
+    others = [one for one in solutions if one.group not in hidden]
+    return others, [one for one in solutions if one.group in hidden]
 
 
 def shared(

@@ -61,6 +61,11 @@ class OwnSolutions:
     labelled: list[LabelledSolution]
     unsure: list[LabelledSolution]
 
+    @property
+    def judged(self) -> list[LabelledSolution]:
+        """The solutions that people judged."""
+        return [one for one in self.labelled if one.judged]
+
 
 def of_version(store: Store, version: Version, compare: ComparePairs, sure: float = SURE) -> OwnSolutions:
     """Return the solutions in words that a version and its dataset's runs left behind, each once. `compare` judges pairs of answers."""
@@ -93,7 +98,9 @@ def of_version(store: Store, version: Version, compare: ComparePairs, sure: floa
             continue
         right, by = known_label
         place = _place(row, solution) if by == PLANTED else None
-        labelled.setdefault(solution.id, replace(solution, correct=right, by=by, first_error=place))
+        labelled.setdefault(
+            solution.id, replace(solution, correct=right, by=by, first_error=place, judged=by == HUMAN)
+        )
     return OwnSolutions(
         list(labelled.values()), [one for name, one in unsure.items() if name not in labelled]
     )

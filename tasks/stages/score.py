@@ -77,6 +77,7 @@ def score(
     trusted: Mapping[str, float] | None = None,
     canaries: int = 0,
     blind: bool = False,
+    gold: pa.Table | None = None,
     tick: Tick,
     **tools: Any,
 ) -> Outcome:
@@ -84,7 +85,8 @@ def score(
 
     trusted: thresholds that stand in place of the others for rows whose solution no model wrote (verdict SOLUTION_BY).
     canaries: how many solutions with a known judgement are hidden among the rows of a scorer that asks a model. They are in
-    none of the rows that are returned. If the scorer misjudges them twice, the rows that it judged have failed.
+    none of the rows that are returned. If the scorer misjudges them twice, the rows that it judged have failed. gold: rows that people
+    judged, of which half of them are.
     blind: whether the trusted answers are hidden from the scorer, as where its scores are calibrated against them.
     """
     plugin = module(PLUGINS, name)
@@ -97,6 +99,7 @@ def score(
             verdict=plugin.verdict,
             asked=plugin.rows_to_ask(shown),
             count=canaries,
+            gold=gold,
             tick=tick,
             **tools,
         )

@@ -75,8 +75,13 @@ def router(site: Site) -> APIRouter:
 
 
 def _runs(site: Site) -> list[RunState]:
-    """Return the runs that have a note, the newest first; a note stays until the flow of its run has ended."""
+    """Return the runs that have a note, which stays until the flow of its run has ended, and those that only say something, such as
+    imports; the newest first."""
     states = []
+    noted = {path.stem for path in (site.home / "runs").glob("*.json")}
+    for name in live_runs.names(site.home):
+        if name not in noted and (said := live_runs.read(site.home, name)):
+            states.append(_state(site, name, {"since": said.get("since")}))
     for path in (site.home / "runs").glob("*.json"):
         note = _note(path)
         if note is not None:

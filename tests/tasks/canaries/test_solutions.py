@@ -123,3 +123,24 @@ def test_a_canary_has_a_trusted_answer_where_the_other_rows_have_one(sure: bool)
             assert one.row.reference_answer
             same = same_answer(one.row.answer or "", one.row.reference_answer)
             assert same == (one.kind is CanaryKind.RIGHT)
+
+
+def judged(question: str, correctness: float) -> Row:
+    text = "It is 2 + 3 = 5.\nThe answer is \\boxed{5}."
+    return Row(question, "en", solution=text, solution_format="cot", answer="5", correctness=correctness)
+
+
+def test_half_of_the_canaries_are_rows_that_people_judged() -> None:
+    rows = to_table([judged(f"What is {n} + 1?", 0.5) for n in range(4)])
+    of_gold = [judged(f"Judged {n}: what is {n} + 2?", float(n % 2)) for n in range(20)]
+    gold = to_table(of_gold)
+    by_text = {one.question: one.correctness == 1 for one in of_gold}
+    hidden = [one for turn in range(60) for one in canaries(rows, [0, 1], 2, turn, gold=gold)]
+    of_people = [one for one in hidden if one.row.question in by_text]
+    assert 0.35 < len(of_people) / len(hidden) < 0.65
+    for one in of_people:
+        assert by_text[one.row.question] == (one.kind is CanaryKind.RIGHT)
+        assert one.row.id not in {two.id for two in of_gold}  # no request or score is that of the row
+    none = [one for turn in range(60) for one in canaries(rows, [0, 1], 2, turn)]
+    same = [(a, b) for a, b in zip(hidden, none, strict=True) if a.row.question not in by_text]
+    assert all(a == b for a, b in same)  # the others are those of a night without judgements

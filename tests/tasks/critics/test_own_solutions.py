@@ -15,7 +15,17 @@ from storage.reasons import Code, reason
 from storage.rows import Row, to_table
 from tasks.answers import Judge
 from tasks.critics.gain import WITH, WITHOUT, gain
-from tasks.critics.labelled import ANSWER, HUMAN, PLANTED, STRONG, VOTES, LabelledSolution, grouped, split
+from tasks.critics.labelled import (
+    ANSWER,
+    HUMAN,
+    PLANTED,
+    STRONG,
+    VOTES,
+    LabelledSolution,
+    grouped,
+    split,
+    without_judged,
+)
 from tasks.critics.own_solutions import OwnSolutions, of_version, of_versions
 from tasks.critics.strong import taught_by
 from tasks.critics.trained import CriticTraining, train
@@ -106,6 +116,16 @@ def test_the_place_of_a_flaw_is_known_and_the_score_of_the_critic_kept(own: OwnS
     flawed = next(one for one in own.labelled if one.by == PLANTED)
     assert flawed.first_error == 1
     assert next(one for one in own.labelled if "10 + 7 = 17" in one.text).strong == pytest.approx(0.9)
+
+
+def test_questions_that_people_judged_are_kept_from_the_training(own: OwnSolutions) -> None:
+    assert [one.steps[1] for one in own.judged] == ["30 + 7 = 37"]
+    another = LabelledSolution("What is 30 plus seven, number 30?", ("30 + 7 = 3", "\\boxed{3}"), False)
+    others, hidden = without_judged(grouped([*own.labelled, another]))
+    assert {one.question for one in hidden} == {"What is 30 plus seven, number 30?"}
+    assert len(hidden) == 2  # the other solutions of its question too
+    assert not any("30 plus seven" in one.question for one in others)
+    assert len(others) + len(hidden) == len(own.labelled) + 1
 
 
 def test_what_nobody_is_sure_of_has_no_label(own: OwnSolutions) -> None:
