@@ -90,14 +90,13 @@ def rebuild(config: Rebuild = Rebuild()) -> str:
             return str(finished.version)
         for attempt in range(MOST_RACES):
             state = gather(config, tools, bars)
-            lines = state.pool.lines
             with Live(
                 tools,
                 state.base.dataset,
                 state.run,
                 state.line,
                 models=False,
-                funnel=lambda lines=lines: list(lines),
+                funnel=partial(list, state.pool.lines),
             ):
                 decide(state)
                 select_again(state)

@@ -81,9 +81,11 @@ class Live:
         self._over.set()
         if self._thread is not None:
             self._thread.join()
-        home = self._tools.home
-        if not (home / "runs" / f"{self._run}.json").exists():  # a run with a note is over when its flow is
-            live_runs.remove(home, self._run)
+        if not self._noted():
+            live_runs.remove(self._tools.home, self._run)
+
+    def _noted(self) -> bool:
+        return (self._tools.home / "runs" / f"{self._run}.json").exists()
 
     def _work(self) -> None:
         logger = get_run_logger()
@@ -105,6 +107,7 @@ class Live:
         return {
             "at": time.time(),
             "since": self._since,
+            "noted": self._noted(),  # such a run is over when its note is gone
             "funnel": list(self._funnel()),
             "running": self._line.bars.running(),
             "models": models,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
@@ -110,7 +109,7 @@ def score(
     )
 
 
-def has_canaries(plugin: ModuleType) -> bool:
+def has_canaries(plugin: object) -> bool:
     """Return whether canaries are hidden in the batches of a scorer: it names the score that rates a solution."""
     return hasattr(plugin, "verdict")
 

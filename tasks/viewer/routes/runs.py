@@ -23,6 +23,7 @@ from tasks.viewer.site import Site
 
 WINDOW_S: Final = 60.0  # of traffic
 SILENT_S: Final = 60.0  # after which a run that said nothing may have been killed
+FORGOTTEN_S: Final = 3600.0  # after which a run without a note that said nothing is not shown any more
 METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
 _ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
@@ -80,7 +81,8 @@ def _runs(site: Site) -> list[RunState]:
     states = []
     noted = {path.stem for path in (site.home / "runs").glob("*.json")}
     for name in live_runs.names(site.home):
-        if name not in noted and (said := live_runs.read(site.home, name)):
+        said = {} if name in noted else live_runs.read(site.home, name)
+        if said and not said.get("noted", True) and time.time() - float(said.get("at", 0)) < FORGOTTEN_S:
             states.append(_state(site, name, {"since": said.get("since")}))
     for path in (site.home / "runs").glob("*.json"):
         note = _note(path)

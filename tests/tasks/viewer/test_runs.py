@@ -49,6 +49,27 @@ def test_a_run_in_progress(running: Site) -> None:
     assert "10 with 503" in text
 
 
+def test_a_run_without_a_note_is_shown_while_it_lasts(running: Site) -> None:
+    line = {"stage": "dedup", "title": "De-duplicate", "asked": 40, "kept": 30, "rejected": 9, "failed": 1}
+    state = {
+        "at": time.time(),
+        "since": time.time() - 20,
+        "noted": False,
+        "funnel": [line],
+        "running": [],
+        "models": [],
+    }
+    live_runs.write(running.home, "import-1", state)
+    page = client_of(running).get("/runs").text
+    assert "import-1" in page
+    assert "De-duplicate" in page
+    live_runs.write(running.home, "import-1", state | {"noted": True})  # its note is gone: it is over
+    assert "import-1" not in client_of(running).get("/runs").text
+    live_runs.write(running.home, "import-1", state)
+    live_runs.remove(running.home, "import-1")
+    assert "import-1" not in client_of(running).get("/runs").text
+
+
 def test_the_funnel_of_a_run_in_progress(running: Site) -> None:
     line = {"stage": "solve", "title": "Solve <b>", "asked": 40, "kept": 30, "rejected": 9, "failed": 1}
     model = {"role": "teacher", "stage": "all", "calls": 30, "from the ledger": 2, "failed": 1, "retries": 3, "tokens": 900, "USD": 0.3} | {
