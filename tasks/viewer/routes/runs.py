@@ -81,9 +81,9 @@ def _runs(site: Site) -> list[RunState]:
     states = []
     noted = {path.stem for path in (site.home / "runs").glob("*.json")}
     for name in live_runs.names(site.home):
-        said = {} if name in noted else live_runs.read(site.home, name)
-        if said and not said.get("noted", True) and time.time() - float(said.get("at", 0)) < FORGOTTEN_S:
-            states.append(_state(site, name, {"since": said.get("since")}))
+        live = {} if name in noted else live_runs.read(site.home, name)
+        if live and not live.get("noted", True) and time.time() - float(live.get("at", 0)) < FORGOTTEN_S:
+            states.append(_state(site, name, {"since": live.get("since")}))
     for path in (site.home / "runs").glob("*.json"):
         note = _note(path)
         if note is not None:
