@@ -115,7 +115,7 @@ def run_training(config: TrainCritic, tools: Tools, log: Callable[[str], None]) 
     if config.judged == "hidden":
         fitting, gold = without_judged(fitting)
         reporting += gold
-        log(f"hidden from the training: {counted(len(gold), 'solution')} of questions that people judged")
+        log(f"kept out of the training, for people judged its question: {counted(len(gold), 'solution')}")
     if shared(fitting, reporting):
         raise CriticError("questions are in the training and in the report. Fix: report this as a defect")
     encoder = config.encoder or tools.settings.encoder
