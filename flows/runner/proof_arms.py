@@ -11,7 +11,7 @@ from flows.config.rft import Rft
 from flows.config.weakness import Weakness
 from flows.rebuild import rebuild
 from flows.rft import NoRightSolution, rft
-from flows.runner.proof_lab import Lab
+from flows.runner.proof_lab import REPEATED, Lab
 from flows.weakness import weakness
 from tasks.proof.rows import MEASURES
 from tasks.proof.sizes import LONGEST, SUBDOMAINS
@@ -38,7 +38,7 @@ def weaknesses(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
             "max_tokens": LONGEST,
             "solve": {"pot_share": 0.0, "samples": 2},
             "near": False,
-            "similarity": {"semantic": "ignore", "rouge_l": 1.0, "jaccard": 1.0, "per_template": 1_000_000},
+            "similarity": REPEATED,
             "decontaminate": {"rules": ["exact"], "ask": False, "planted": 0},
             "gates": {"min_recall": {}},
             "seed": seed,
@@ -83,12 +83,7 @@ def students(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
                             "temperatures": [0.8],
                         },
                         "steps": {"recompute": False},
-                        "decontaminate": {
-                            "rules": ["exact"],
-                            "ask": False,
-                            "planted": 0,
-                            "benchmarks": [str(lab.measured)],
-                        },
+                        "decontaminate": lab.exact(),
                         "gates": {"min_recall": {}},
                         "seed": seed,
                     }

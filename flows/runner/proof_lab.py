@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ import orjson
 import pyarrow.parquet as pq
 
 from flows.config.evaluate import Evaluate
+from flows.config.import_dataset import Import
 from flows.config.make import Make
 from flows.evaluate import evaluate
+from flows.import_dataset import import_dataset
 from flows.make import make
 from flows.settings import ENV_FILE, ROLES
 from flows.train import train
@@ -26,7 +28,8 @@ from storage.atomic import write_bytes
 from storage.counting import counted
 from storage.datasets.store import Store
 from storage.rows import column
-from tasks.proof.rows import LANGUAGE, draw, easy_prompts
+from tasks.problems.machinery.family import Problem
+from tasks.proof.rows import LANGUAGE, draw, easy_prompts, solved
 from tasks.proof.sizes import COMMON, LONGEST, RARE, SIZES, SUBDOMAINS, Sizes
 from tasks.seeding import seed_of
 from tasks.training.config import Train
@@ -35,11 +38,10 @@ from tasks.training.student import fresh
 
 FOLDER = "proof"  # below the home
 NEW = 0.5  # share of an arm's tokens that are new; the others are those of the base
-# of the base's own rows, about one in ten of which is wrong
-ONE_ANSWER: dict[str, Any] = {
-    "solve": {"pot_share": 0.0, "samples": 1, "canaries": 0},
-    "verify": {"min_agreement": 1, "min_correctness": 0.0, "known": 0.0},
-}
+REWARM = 0.3  # share of an arm's steps in which the learning rate rises: faster, a base whose rate has ended at 0 loses what it knows
+LICENSE = "CC0-1.0"
+# questions of one family share long passages: only a repeated question is a duplicate
+REPEATED = {"semantic": "ignore", "rouge_l": 1.0, "jaccard": 1.0, "per_template": 1_000_000}
 SEEDS_OF_TOPIC = 20  # seed problems of a subdomain
 
 
@@ -67,23 +69,22 @@ class Lab:
         self.store = Store(self.home)
         self.prompts = easy_prompts(self.folder / "prompts")
         self.items = draw(self.sizes.name + " items", self.sizes.items, SUBDOMAINS, part="measures")
-        self.measured = self._file("items.jsonl", self.items)
+        self.measured = self._problems("items.jsonl", self.items)
         driving = draw(self.sizes.name + " probe", self.sizes.driving, SUBDOMAINS, part="drives")
-        self.probe = self._file("probe.jsonl", [*driving, *self.items])
-        held_out = {one.question for one in [*driving, *self.items]}
+        self.probe = self._problems("probe.jsonl", [*driving, *self.items])
         seeds = draw(
             self.sizes.name + " seeds",
             SEEDS_OF_TOPIC * len(SUBDOMAINS),
             SUBDOMAINS,
             part="any",
-            without=held_out,
+            without={one.question for one in [*driving, *self.items]},
         )
-        self.seeds = self._file("seeds.jsonl", seeds)
+        self.seeds = self._problems("seeds.jsonl", seeds)
 
     def name(self, part: str) -> str:
         return f"{FOLDER}-{self.sizes.name}-{part}"
 
-    def _file(self, name: str, problems: Sequence[Any]) -> Path:
+    def _problems(self, name: str, problems: Sequence[Problem]) -> Path:
         lines = [
             {
                 "question": one.question,
@@ -93,8 +94,32 @@ class Lab:
             }
             for one in problems
         ]
-        write_bytes(self.folder / name, b"".join(orjson.dumps(line) + b"\n" for line in lines))
+        return self._file(name, lines)
+
+    def _file(self, name: str, records: Sequence[Mapping[str, str]]) -> Path:
+        write_bytes(self.folder / name, b"".join(orjson.dumps(one) + b"\n" for one in records))
         return self.folder / name
+
+    def imported(self, part: str, records: Callable[[], Sequence[Mapping[str, str]]]) -> str:
+        """Publish the records by the flow import, unless an earlier start did, and return the version."""
+        return self.first(part) or import_dataset(
+            Import.model_validate(
+                {
+                    "paths": [str(self._file(f"{part}.jsonl", records()))],
+                    "dataset": self.name(part),
+                    "license": LICENSE,
+                    "kind": "solution",
+                    "near": False,
+                    "similarity": REPEATED,
+                    "decontaminate": self.exact(),
+                    "gates": {"min_recall": {}},
+                }
+            )
+        )
+
+    def exact(self) -> dict[str, Any]:
+        """Return the settings by which no row is an item, and a row like one is kept: rows and items are of the same families."""
+        return {"rules": ["exact"], "ask": False, "planted": 0, "benchmarks": [str(self.measured)]}
 
     @contextlib.contextmanager
     def models(self, **roles: Any) -> Iterator[None]:
@@ -134,15 +159,9 @@ class Lab:
             "solve": {"pot_share": 0.0, "samples": 2, "canaries": 0},
             "verify": {"min_agreement": 2, "min_correctness": 0.0, "known": 0.0},
             "score": {"scorers": ["heuristics"]},
-            # questions of one family share long passages: only a repeated question is a duplicate
-            "similarity": {"semantic": "ignore", "rouge_l": 1.0, "jaccard": 1.0, "per_template": 1_000_000},
+            "similarity": REPEATED,
             "mix": {"per_problem": 1, "shares": {}},
-            "decontaminate": {
-                "rules": ["exact"],
-                "ask": False,
-                "planted": 0,
-                "benchmarks": [str(self.measured)],
-            },
+            "decontaminate": self.exact(),
             "gates": {"min_recall": {}, "drift": None},
         }
         return self.first(part) or make(Make.model_validate(config | settings))
@@ -161,14 +180,14 @@ class Lab:
 
         Trainings of one seed take their rows in an order of that seed.
         """
-        sizes, old = self.sizes, self.corpus()
-        rows = {name: self.store.resolve(name).rows for name in old}
-        shares = {name: (1 - NEW) * count / sum(rows.values()) for name, count in rows.items()}
+        sizes = self.sizes
+        shares = {name: (1 - NEW) * share for name, share in self.corpus().items()}
         shares |= {name: NEW * weight / sum(new.values()) for name, weight in new.items()}
         config = {
             **sizes.training,
+            "warmup": REWARM,
             "base": str(self.base().checkpoint),
-            "data": [{"dataset": name, "weight": share} for name, share in shares.items()],
+            "data": _sources(shares),
             "steps": steps or sizes.steps,
             "lr": sizes.rate,
             "seed": seed_of(FOLDER, "order", seed) % 2**31,
@@ -177,38 +196,58 @@ class Lab:
         self.versions[arm] = result.versions
         return result
 
-    def corpus(self) -> list[str]:
-        """Return the versions that the base is trained on."""
+    def corpus(self) -> dict[str, float]:
+        """Return the versions that the base is trained on, and their shares of its tokens."""
         if self.founded is not self:
             return self.founded.corpus()
-        return [
-            self.written("common", self.sizes.corpus, COMMON, **ONE_ANSWER),
-            self.written("scarce", self.sizes.scarce, RARE, **ONE_ANSWER),
-        ]
+        sizes = self.sizes
+        rows = {
+            self._solved("common", sizes.corpus, COMMON): sizes.corpus,
+            self._solved("scarce", sizes.scarce, RARE): sizes.scarce,
+        }
+        return {name: count / sum(rows.values()) for name, count in rows.items()}
 
     def pool(self) -> list[str]:
         """Return the versions whose rows an arm may take: common and rare subdomains in the proportion of the base."""
         return [
-            self.written("pool-common", self.sizes.pool, COMMON),
-            self.written("pool-scarce", self.sizes.pool_scarce, RARE),
+            self._solved("pool-common", self.sizes.pool, COMMON),
+            self._solved("pool-scarce", self.sizes.pool_scarce, RARE),
         ]
+
+    def _solved(self, part: str, count: int, subdomains: Sequence[str]) -> str:
+        """Return the version of problems of the subdomains, none of which is an item of any sizes that use them."""
+        return self.imported(
+            part, lambda: solved(f"{self.sizes.name} {part}", count, subdomains, self._held_out())
+        )
+
+    def _held_out(self) -> set[str]:
+        """Return the questions of the probe, and of those of the sizes that use this base."""
+        names = [one.name for one in SIZES.values() if self.sizes.name in (one.name, one.base_of)]
+        return {
+            problem.question
+            for name in names
+            for problem in [
+                *draw(name + " items", SIZES[name].items, SUBDOMAINS, part="measures"),
+                *draw(name + " probe", SIZES[name].driving, SUBDOMAINS, part="drives"),
+            ]
+        }
 
     def base(self) -> TrainedArm:
         """Return the checkpoint from which all arms start."""
         if self.founded is not self:
             return self.founded.base()
-        sizes, names = self.sizes, self.corpus()
+        sizes, shares = self.sizes, self.corpus()
         untrained = self.folder / "untrained"
         if not (untrained / "config.json").exists():
             texts = []
-            for name in names:
+            for name in shares:
                 table = self.store.read(name, ["question", "solution"])
                 texts += [*column(table, "question"), *column(table, "solution")]
             fresh(texts, untrained, seed=0, shape=sizes.shape)
         config = {
             **sizes.training,
             "base": str(untrained),
-            "data": [{"dataset": name} for name in names],
+            "data": _sources(shares),
             "steps": sizes.base,
             "lr": sizes.base_rate,
             "save_every": 250,
@@ -233,6 +272,10 @@ class Lab:
                 f"{name}: {counted(len(missing), 'item')} without a score, such as {missing[0]!r}"
             )
         return "".join(str(int(scores[one.question])) for one in self.items)
+
+
+def _sources(shares: Mapping[str, float]) -> list[dict[str, Any]]:
+    return [{"dataset": name, "weight": share} for name, share in shares.items()]
 
 
 def _trained(config: Mapping[str, Any]) -> TrainedArm:

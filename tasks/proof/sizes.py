@@ -8,10 +8,25 @@ from typing import Any
 
 from tasks.training.student import Shape
 
-# subdomains of the problems: two that every student has seen often, and two that it has seen rarely
-COMMON = ("linear equations", "multi-step arithmetic")
-RARE = ("ratios and proportions", "functions")
-SUBDOMAINS = (*COMMON, *RARE)
+
+@dataclass(frozen=True, slots=True)
+class FamilyOfTopic:
+    """A family of problems, and the knowledge point by which a prompt asks the embedded teacher for it."""
+
+    name: str
+    point: str
+
+
+# subdomain -> its family: two that every student has seen often, and three that it has seen rarely. Their arithmetic is small
+FAMILIES = {
+    "linear equations": FamilyOfTopic("age_problem", "word problems about ages"),
+    "multi-step arithmetic": FamilyOfTopic("shopping_change", "money"),
+    "counting": FamilyOfTopic("committee_count", "combinations"),
+    "exponents and logarithms": FamilyOfTopic("logarithm_value", "logarithms"),
+    "probability": FamilyOfTopic("repeated_trials", "independent events"),
+}
+SUBDOMAINS = tuple(FAMILIES)
+COMMON, RARE = SUBDOMAINS[:2], SUBDOMAINS[2:]
 LONGEST = 112  # tokens of an answer
 
 
@@ -46,35 +61,35 @@ class Sizes:
     base_of: str = ""  # the sizes whose corpus and base are used; empty: its own
 
 
-_TRAINING = {"batch": 6, "length": 256, "warmup": 0.05, "log_every": 100}
+_TRAINING = {"batch": 8, "length": 256, "warmup": 0.05, "weight_decay": 0.1, "log_every": 100}
 
 WHOLE = Sizes(
     name="whole",
-    shape=Shape(96, 256, 3, 3, 256, 512),
+    shape=Shape(64, 172, 3, 4, 256, 512),
     training=_TRAINING,
-    seeds=(10, 11, 12, 13),
-    fewer=4,
-    corpus=2000,
-    scarce=200,
-    base=2500,
-    base_rate=4e-3,
-    pool=480,
-    pool_scarce=50,
-    driving=80,
-    items=200,
-    added=120,
-    steps=60,
+    seeds=tuple(range(20, 28)),
+    fewer=5,
+    corpus=4000,
+    scarce=1200,
+    base=1500,
+    base_rate=5e-3,
+    pool=1200,
+    pool_scarce=360,
+    driving=200,
+    items=500,
+    added=300,
+    steps=120,
     rate=1e-3,
-    questions=60,
-    students=3,
+    questions=120,
+    students=2,
     samples=4,
-    generated=300,
+    generated=240,
 )
 QUICK = Sizes(
     name="quick",
     shape=Shape(32, 86, 2, 2, 256, 512),
     training=_TRAINING,
-    seeds=(0, 1),
+    seeds=(0,),
     fewer=1,
     corpus=40,
     scarce=12,
@@ -82,8 +97,8 @@ QUICK = Sizes(
     base_rate=1e-2,
     pool=30,
     pool_scarce=10,
-    driving=8,
-    items=12,
+    driving=10,
+    items=10,
     added=6,
     steps=2,
     rate=1e-3,

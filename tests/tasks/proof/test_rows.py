@@ -7,17 +7,21 @@ from pathlib import Path
 import pytest
 
 import prompts
+from tasks.problems.machinery.family import families, of_subdomain
 from tasks.proof import rows
-from tasks.proof.rows import MEASURES, WRITTEN_BY, draw, easy_prompts
-from tasks.proof.sizes import COMMON, RARE, SIZES, SUBDOMAINS
+from tasks.proof.rows import MEASURES, WRITTEN_BY, draw, easy_prompts, solved
+from tasks.proof.sizes import COMMON, FAMILIES, RARE, SIZES, SUBDOMAINS
 from tasks.taxonomy import SUBDOMAINS as KNOWN
+from tasks.teacher.reading import read
 from tasks.weakness.split import measures
 
 
 def test_items_measure_or_drive_and_are_as_many_of_each_subdomain() -> None:
     measured = draw("test items", 40, SUBDOMAINS, part="measures")
     driving = draw("test probe", 20, SUBDOMAINS, part="drives", without={one.question for one in measured})
-    assert [one.subdomain for one in measured] == [name for name in SUBDOMAINS for _ in range(10)]
+    assert [(one.subdomain, one.family) for one in measured] == [
+        (name, FAMILIES[name].name) for name in SUBDOMAINS for _ in range(8)
+    ]
     assert all(measures(one.question, MEASURES) for one in measured)
     assert not any(measures(one.question, MEASURES) for one in driving)
     assert len({one.question for one in [*measured, *driving]}) == 60
@@ -30,9 +34,23 @@ def test_items_measure_or_drive_and_are_as_many_of_each_subdomain() -> None:
     )
 
 
-def test_the_subdomains_are_of_the_taxonomy_and_each_is_common_or_rare() -> None:
+def test_the_subdomains_are_of_the_taxonomy_each_with_a_family_of_its_own_point() -> None:
     assert set(SUBDOMAINS) <= set(KNOWN)
     assert not set(COMMON) & set(RARE)
+    for subdomain, family in FAMILIES.items():
+        assert families()[family.name].subdomain == subdomain
+        named = [one.name for one in of_subdomain(subdomain) if family.point in one.concepts]
+        assert named == [family.name]
+
+
+def test_rows_of_the_corpus_are_solved_in_several_layouts_and_are_no_held_out_problem() -> None:
+    held_out = {one.question for one in draw("test items", 10, SUBDOMAINS, part="any")}
+    records = solved("test items", 200, SUBDOMAINS, held_out)
+    assert len({one["question"] for one in records}) == 200
+    assert held_out.isdisjoint(one["question"] for one in records)
+    assert all(rf"\boxed{{{one['answer']}}}" in one["solution"] for one in records)
+    beginnings = {one["solution"].split()[0] for one in records}
+    assert {"Step", "1.", "First:", "Let"} <= beginnings
 
 
 def test_sizes_are_found_by_name_and_the_pilot_has_other_seeds_than_the_whole() -> None:
@@ -47,9 +65,18 @@ def test_the_prompts_ask_for_easy_problems_and_are_else_the_projects_own(tmp_pat
         prompt = prompts.load(name, "en", folder)
         own = prompts.load(name, "en")
         assert prompt.ref != own.ref
-        before = (prompts.HERE / f"{name}.en.md").read_text(encoding="utf-8").splitlines()
-        after = (folder / f"{name}.en.md").read_text(encoding="utf-8").splitlines()
-        assert [b for a, b in zip(before, after, strict=True) if a != b] == [rows._EASY]
+        before = own.body.splitlines()
+        for subdomain, family in FAMILIES.items():
+            values = {"subdomain": subdomain, "count": 3, "question": "1 + 1", "wrong": "3", "reference": "2"}
+            system, user = prompt.messages(**values, examples=[])
+            job = read(system["content"], user["content"])
+            assert job.concepts == {family.point}
+            assert job.scale == 1
+        lines = [line for line in prompt.body.splitlines() if line not in before]
+        assert lines[0] == rows._EASY
+        assert len(lines) == 1 + 2 * len(
+            FAMILIES
+        )  # the conditions and the points; each ends as other conditions do
 
 
 def test_a_prompt_without_the_line_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
