@@ -31,6 +31,7 @@ from flows.runner.stages import Line, Place, Stage
 from flows.runner.task_runners import task_runner
 from storage.counting import counted
 from storage.stage_cache.shards import Ref, digest_of
+from tasks.ingestion.record import IngestError
 from tasks.ingestion.sources import DataSource, sources
 from tasks.sandbox import SandboxUnavailable, isolation
 from tasks.stages.import_dataset import (
@@ -90,12 +91,18 @@ def check(config: Import) -> tuple[list[DataSource], RecordReading]:
     reading = reading_of(config)
     every = sources(config.paths, subset=config.subset, split=config.split)
     if not config.convert:
+        unknown: list[str] = []
         for source in every:
             beginning = list(islice(source.records(), PEEK))
             if config.columns:
                 check_mapping(source.name, config.columns, beginning)
-            else:
+                continue
+            try:
                 check_names(source.name, beginning)
+            except IngestError as error:
+                unknown.append(str(error))
+        if unknown and len(unknown) == len(every):  # a folder may have other files beside its data
+            raise IngestError("\n".join(unknown))
     return every, reading
 
 
