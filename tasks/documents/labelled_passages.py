@@ -47,7 +47,7 @@ class Passage:
 
     level: of a heading, 0 for others. lead: the words at the beginning in another style than the rest. kind: of an element that is
     recognised by other means than a label. size: of its letters, 0 where it is not known. notes: its footnotes.
-    unsure: the words that OCR is not sure of.
+    unsure: the words that OCR is not sure of. goes_on: it is printed as the rest of the paragraph that the formula before it is in.
     """
 
     text: str
@@ -60,6 +60,7 @@ class Passage:
     size: float = 0.0
     notes: tuple[Footnote, ...] = ()
     unsure: tuple[str, ...] = ()
+    goes_on: bool = False
 
 
 def labelled_document(passages: Sequence[Passage], title: str, format: str) -> Document:
@@ -198,7 +199,7 @@ class _Assembler:
             for of, part in parts:
                 self._close()
                 self._open = _Open(self._list, of, page, [part], items=True)
-        elif self._open is not None and self._continues(text):
+        elif self._open is not None and self._continues(passage):
             self._open.texts.append(text)
             self._open.formula = _FORMULA.fullmatch(text) is not None
         else:
@@ -218,11 +219,14 @@ class _Assembler:
         """Return whether the open element is an exercise with a label of its own, of which numbered items are parts."""
         return self._open is not None and self._open.kind == "exercise" and self._open.word != ""
 
-    def _continues(self, text: str) -> bool:
+    def _continues(self, passage: Passage) -> bool:
         assert self._open is not None
+        text = passage.text
         if self._open.items or not self._open.texts or _UNFINISHED.search(self._open.texts[-1]):
             return True
-        return (self._open.formula and text[:1].islower()) or ITEM.match(text) is not None
+        return (self._open.formula and (text[:1].islower() or passage.goes_on)) or ITEM.match(
+            text
+        ) is not None
 
     def _close(self) -> None:
         """Add the open element to the document."""

@@ -51,6 +51,7 @@ _AT_THE_EDGE: Final = re.compile(
 )  # the number of an equation behind its last row
 _BETWEEN: Final = re.compile(r"\|(?: --- \|)+")  # a Markdown table's head and its rows
 _STOP: Final = re.compile(r"[.,;]\Z")
+_INDENTED: Final = 0.3  # share of the paragraphs from which on a document indents them
 _LARGE: Final = 1.12  # sizes of the text from which on a line is a heading
 MAX_HEADING: Final = 200  # characters
 
@@ -90,6 +91,7 @@ def document_of_pages(
     for paragraph in paragraphs:
         paragraph.text = _rejoined(paragraph.text, words)
         paragraph.notes = [replace(one, text=_rejoined(one.text, words)) for one in paragraph.notes]
+    flush = _flush_after_formulas(paragraphs)
     passages = [
         Passage(
             one.text,
@@ -101,12 +103,35 @@ def document_of_pages(
             kind="table" if one.table else None,
             size=one.first.size,
             notes=tuple(one.notes),
+            goes_on=id(one) in flush,
             unsure=tuple(word for line in one.lines for word in line.unsure),
         )
         for one in paragraphs
         if one.level >= 0
     ]
     return labelled_document(passages, title, format)
+
+
+def _flush_after_formulas(paragraphs: Sequence[_Paragraph]) -> set[int]:
+    """Return the ids of the paragraphs behind a displayed formula that are not indented, in a document that indents its paragraphs:
+    they are the rest of the paragraph that the formula is in."""
+    texts = [
+        (one, before)
+        for before, one in itertools.pairwise(paragraphs)
+        if not (one.formula or one.table or one.level or before.level)
+    ]
+    starts = [_is_indented(one.first) for one, before in texts if not before.formula]
+    if sum(starts) < _INDENTED * max(1, len(starts)):
+        return set()
+    return {
+        id(one)
+        for one, before in texts
+        if before.formula and not _is_indented(one.first) and one.first.page - before.first.page <= 1
+    }
+
+
+def _is_indented(line: PrintedLine) -> bool:
+    return line.x0 - line.left > 0.8 * line.size
 
 
 def _give(notes: Sequence[PrintedNote], paragraphs: Sequence[_Paragraph]) -> None:

@@ -168,3 +168,31 @@ def test_an_encrypted_file_is_refused_with_its_code() -> None:
 
 def test_a_pdf_is_told_by_its_first_bytes() -> None:
     assert format_of("without-suffix", b"%PDF-1.7\n") == "pdf"
+
+
+def test_the_rest_of_a_paragraph_behind_a_formula_belongs_to_the_solution(tmp_path: Path) -> None:
+    source = r"""\documentclass[11pt]{article}\begin{document}\section{Sums}
+The first paragraph is not indented.
+
+The second paragraph is indented, as books have them.
+
+The third paragraph is indented as well.
+
+\textbf{Example 1.} Find the sum of the first ten numbers.
+
+\textbf{Solution.} We write the sum twice, in both orders, and get
+\[ 2S = 11 + 11 + \cdots + 11. \]
+There are ten terms in this sum. Hence
+\[ S = 55. \]
+This is the answer.
+
+The next paragraph is about another topic.
+\end{document}"""
+    document = reader("pdf").read(pdflatex(source, tmp_path), "sums.pdf", ReadOptions())
+    (solution,) = of_kind(document, "solution")
+    assert solution.text.split("\n\n")[2:] == [
+        "There are ten terms in this sum. Hence",
+        r"\[S = 55\]",
+        "This is the answer.",
+    ]
+    assert document.elements[-1].text == "The next paragraph is about another topic."
