@@ -50,6 +50,8 @@ FIELDS: Final[Mapping[str, type[BaseModel]]] = {prompt: CorrectedSolution, INSER
 _NUMBER: Final = re.compile(
     r"(?P<before>\s*(?:\*\*|#{1,6} )?(?:Step |步骤\s?|第\s?|\()?)(?P<number>\d{1,3})(?P<after>\s?步?(?:[:：、]|[.)](?=\s|\*))(?:\*\*)?\s*)(?=\S)"
 )
+_VALUE: Final = re.compile(r"\d+(?:[.,]\d+)*")
+_WORD: Final = re.compile(r"[^\W\d_]{2}")
 
 
 class NearlyRightSettings(Section):
@@ -196,9 +198,12 @@ def read(text: str, ask: Ask) -> Item:
         if isinstance(reply, FlawedSolution)
         else lines[place - 1 :]
     )
-    corrected = numbered(lines_of(with_closed_box(reply.corrected)), lines, place)
-    if not later or not corrected:
+    rest = lines_of(with_closed_box(reply.corrected))
+    if not later or not rest:
         return _unusable("a side has no lines")
+    if begins_elsewhere(rest[0], lines, place):
+        return _unusable("the corrected side begins at another line than first_wrong_line")
+    corrected = numbered(rest, lines, place)
     if later[0].split() == corrected[0].split():
         return _unusable("the first line of both sides is the same")
     right, wrong = ("\n".join([*before, *rest]) for rest in (corrected, later))
@@ -218,6 +223,19 @@ def read(text: str, ask: Ask) -> Item:
         "origin": "inserted" if isinstance(reply, FlawedSolution) else "taken",
     }
     return Item(solution=right, solution_format="cot", answer=stated.answer, params={FLAW: flaw})
+
+
+def begins_elsewhere(line: str, lines: Sequence[str], place: int) -> bool:
+    """Return whether `line`, which is to take the place of `lines[place - 1]`, has the words of other lines than that one: a side that begins
+    there would leave steps out, or repeat them. Lines without words say nothing."""
+    words = [_words(one) for one in lines]
+    own = _words(line)
+    return _WORD.search(own) is not None and own in words and own != words[place - 1]
+
+
+def _words(line: str) -> str:
+    """Return a line without its number and with one sign for each of its numbers."""
+    return _VALUE.sub("#", _NUMBER.sub("", line, count=1)).strip()
 
 
 def numbered(rest: list[str], lines: Sequence[str], place: int) -> list[str]:

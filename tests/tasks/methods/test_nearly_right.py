@@ -20,7 +20,7 @@ from storage.rows import WRONG_STEP, Row, column, kept, reasons_of, to_table
 from tasks.answers import Judge
 from tasks.llm.engine import Engine
 from tasks.methods import Ask, asks_table, columns_of, nearly_right
-from tasks.methods.nearly_right import INSERTED, NearlyRightSettings
+from tasks.methods.nearly_right import INSERTED, NearlyRightSettings, begins_elsewhere
 from tasks.sandbox import Sandbox
 from tasks.stages.generate import generate
 from tasks.stages.outcome import balance
@@ -132,6 +132,45 @@ def test_corrected_lines_are_numbered_on(lines: list[str], rest: list[str], numb
     }
     item = nearly_right.read(orjson.dumps(reply).decode(), ask)
     assert item.solution == "Step 1: 10 / 2 = 5.\nStep 2: 5 + 1 = 6.\n\\boxed{6}"
+
+
+SUMMED = ["The boxes hold 3 * 4 = 12 pens.", "Together with 5 more that is 12 + 5 = 17 pens.", "So 17 - 2 = 15 pens stay.", "\\boxed{15}"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("line", "place", "elsewhere"),
+    [
+        ("Together with 5 more that is 12 + 5 = 18 pens.", 2, False),
+        ("So 17 - 2 = 14 pens stay.", 2, True),  # the step of line 2 would be left out
+        ("The boxes hold 3 * 4 = 11 pens.", 2, True),  # the step of line 1 would stand there twice
+        ("Adding the 5 others gives 18.", 2, False),
+        ("2. So 17 - 2 = 14 pens stay.", 2, True),
+    ],
+)
+def test_a_side_begins_at_the_line_that_it_names(line: str, place: int, elsewhere: bool) -> None:
+    assert begins_elsewhere(line, SUMMED, place) is elsewhere
+    assert not begins_elsewhere(
+        "3 + 4 = 7", ["3 * 4 = 12", "12 + 1 = 13"], 1
+    )  # without words nothing is known
+
+
+def test_a_reply_that_names_another_line_than_it_corrects_is_refused() -> None:
+    variables = {"question": "How many?", "lines": SUMMED, "reference": "15"}
+    ask = Ask(
+        "nearly_right", INSERTED, "en", None, 1, variables, ["p"], 1, inherited={"question": "How many?"}
+    )
+    record = {
+        "flawed": "So 17 - 2 = 14 pens stay.\n\\boxed{14}",
+        "explanation": "It is 15.",
+        "flaw_kind": "arithmetic",
+        "corrected": "So 17 - 2 = 15 pens stay.\n\\boxed{15}",
+    }
+    right, early = (
+        nearly_right.read(orjson.dumps({"first_wrong_line": n, **record}).decode(), ask) for n in (3, 2)
+    )
+    assert right.solution == "\n".join(SUMMED)
+    assert early.code == Code.MALFORMED_ITEM
+    assert early.fault is not None
 
 
 @pytest.mark.slow
