@@ -445,6 +445,7 @@ OF_EXTRAS = (
     "flows/runner/task_runners.py",
     "tasks/dedup/workers.py",
     "tasks/evaluation/harness.py",
+    "tasks/evaluation/web_pages.py",
     "tasks/ingestion/sources.py",
     "tasks/llm/aws_signing.py",
     "tasks/sandbox/inside/server.py",  # imports its neighbours as top-level modules

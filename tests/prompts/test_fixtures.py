@@ -24,7 +24,7 @@ from tasks.conversations import WRITER
 from tasks.decontamination.judge import verdict
 from tasks.documents import transcripts
 from tasks.evaluation import tails
-from tasks.evaluation.forms import choice, grid, roles
+from tasks.evaluation.forms import browser, choice, grid, roles
 from tasks.interleaving import turn_of
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.request import Completion, Usage
@@ -127,6 +127,11 @@ BEGINNING = {
 
 def of_continuation(text: str, language: str, cut: bool, judge: Judge) -> Any:
     return {"continuation": tails.continuation(text, BEGINNING[language])}
+
+
+def of_actions(text: str, language: str, cut: bool, judge: Judge) -> Any:
+    (answer,) = browser.answers([{}], [text], cut=[cut], judge=judge, sandbox=None)
+    return {"answer": answer}
 
 
 SPLIT = {
@@ -313,6 +318,7 @@ READERS: dict[str, Callable[[str, str, bool, Judge], Any]] = {
     "ocr": of_page,
     "pose": of_posed,
     "complete_text": of_continuation,
+    "browse": of_actions,
 }
 
 

@@ -61,6 +61,7 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "solve_choice": {"question": HOSTILE, "options": [HOSTILE, "4"]},
     "solve_roles": {"question": HOSTILE},
     "complete_text": {"head": HOSTILE},
+    "browse": {"page": HOSTILE},
     "solve_grid": {"question": HOSTILE, "header": ["House", "Name", "Drink"], "rows": 3},
     "write_function": {"question": HOSTILE, "name": "area"},
     "critique": {"question": HOSTILE, "solution": HOSTILE + "\n\n\\boxed{4}", "reference": "4"},

@@ -11,6 +11,7 @@ import pytest
 
 from tasks.answers import Judge
 from tasks.decontamination.benchmarks import BenchmarkError
+from tasks.evaluation import web_pages
 from tasks.evaluation.domains import PACKAGE
 from tasks.evaluation.items import SKIPPED, as_form, load
 from tasks.plugins import module, names
@@ -192,7 +193,11 @@ def test_csv_files_of_mmlu_have_no_names_of_columns_and_a_subject_in_their_name(
     ]  # fmt: skip
 
 
-def test_a_benchmark_that_cannot_run_is_named_and_the_others_are_evaluated(tmp_path: Path) -> None:
+def test_a_benchmark_that_cannot_run_is_named_and_the_others_are_evaluated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_pages, "_chromium", lambda: None)
+    monkeypatch.setattr(web_pages, "_pages", lambda: tmp_path)
     (tmp_path / "miniwob.jsonl").write_text('{"env": "miniwob/click-test-v1"}')
     (tmp_path / "gsm8k.jsonl").write_text('{"question": "2 + 3?", "answer": "#### 5"}')
     items = load([tmp_path / "miniwob.jsonl", tmp_path / "gsm8k.jsonl"]).to_pylist()
