@@ -183,3 +183,14 @@ def test_a_solution_whose_end_is_not_marked_states_no_answer() -> None:
     (open_,) = exercises(asked, open_ended=[1])
     assert (closed.answer, open_.answer) == ("6", None)
     assert open_.solution == worked
+
+
+def test_a_word_that_ocr_is_not_sure_of_is_named() -> None:
+    asked = [
+        block("exercise", "Compute rE 3a? dex.", "1"),
+        block("exercise", "Find it.", "2"),
+        block("solution", "It is 779?!, so 7.", "2"),
+    ]
+    first, second = exercises(asked, None, {"0": ["rE"], "2": ["779?!,"]})
+    assert (first.misread, first.solution_misread) == ("rE", None)
+    assert (second.misread, second.solution_misread) == (None, "779?!,")

@@ -176,3 +176,61 @@ def test_a_page_of_a_billion_points_is_refused() -> None:
     with pytest.raises(UnreadableDocument, match="million pixels") as refused:
         read_scan(buffer.getvalue(), "poster.pdf", languages=["eng"])
     assert refused.value.code == "bomb"
+
+
+def hocr(*lines: tuple[tuple[int, int, int, int], float, list[tuple[str, int]]]) -> bytes:
+    """Return what tesseract writes of lines: (x0, y0, x1, y1) in pixels from the top, the size, and words with their confidence."""
+    spans = "".join(
+        f'<span class="ocr_line" title="bbox {x0} {y0} {x1} {y1}; x_size {size}">'
+        + " ".join(
+            f'<span class="ocrx_word" title="bbox 0 0 1 1; x_wconf {sure}">{word}</span>'
+            for word, sure in words
+        )
+        + "</span>"
+        for (x0, y0, x1, y1), size, words in lines
+    )
+    return (
+        f'<html><body><div class="ocr_carea" title="bbox 50 0 900 1000">{spans}</div></body></html>'.encode()
+    )
+
+
+def line(
+    y: int, words: str, size: float = 20.0, sure: int = 95, x1: int = 850
+) -> tuple[tuple[int, int, int, int], float, list[tuple[str, int]]]:
+    return (60, y, x1, y + 20), size, [(word, sure) for word in words.split()]
+
+
+def test_words_that_may_be_formulas_are_named() -> None:
+    (read,) = ocr._lines(
+        hocr(
+            (
+                (60, 0, 850, 20),
+                20.0,
+                [("Compute", 96), ("rE", 17), ("n*", 85), ("for", 96), ("n?", 90), ("+", 90), ("1.", 90)],
+            )
+        ),
+        1,
+        1000,
+        1.0,
+    )
+    assert list(read.unsure) == ["rE", "n*", "n?"]
+    (asked,) = ocr._lines(hocr(line(0, "How many are 5! of them? Explain 30° and 2 * 3.")), 1, 1000, 1.0)
+    assert list(asked.unsure) == []
+
+
+def test_a_raised_sign_that_is_read_as_a_line_makes_the_word_beside_it_unsure() -> None:
+    raised = ((852, 195, 858, 203), 7.0, [("2", 89)])
+    first, second = ocr._lines(
+        hocr(line(200, "under the parabola y = x"), line(224, "between 0 and 3."), raised), 1, 1000, 1.0
+    )
+    assert (list(first.unsure), list(second.unsure)) == (["x"], [])
+
+
+def test_footnotes_of_a_scanned_page_are_marked() -> None:
+    text = [line(y, "The text of the page goes on here.") for y in range(0, 700, 24)]
+    notes = [line(900, "2Use no formulas.", 15.0), line(918, "They are long.", 14.5)]
+    every = ocr._lines(hocr(*text, *notes, line(980, "12", 20.0)), 1, 1000, 1.0)
+    marked = [(one.text, one.note, one.ruled) for one in every if one.note or one.ruled]
+    assert marked == [("Use no formulas.", "?", True)]
+    plain = ocr._lines(hocr(*text, line(700, "It ends.", 15.0)), 1, 1000, 1.0)
+    assert not any(one.note for one in plain)
