@@ -103,9 +103,7 @@ _INDEXES = frozenset(
     )
 )
 # what files write where they have no answer (NuminaMath-1.5)
-_NO_ANSWER = frozenset(
-    ("proof", "notfound", "not found", "n/a", "none", "null", "nan", "no answer", "unknown")
-)
+_NO_ANSWER = frozenset(("proof", "notfound", "not found", "n/a", "null", "nan"))
 _SIGNS = r"[-+\d.,/^(){}\[\]|<>$%:;*!\s_\\]"
 _VALUE = re.compile(rf"(?=.{{1,80}}\Z){_SIGNS}*(?:(?:\\[A-Za-z]+|\b[A-Za-z]\b){_SIGNS}*)*")
 _LONE_LETTER = re.compile(r"\(?[A-J]\)?\.?")

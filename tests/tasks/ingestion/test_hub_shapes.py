@@ -214,3 +214,12 @@ def test_misspelled_columns_beside_a_question_are_named() -> None:
     ]
     check_names("f", beginning)
     assert not_read(beginning) == {"anwser": "answer", "soluton": "solution"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference"),
+    [("Unknown", "Unknown"), ("none", "none"), ("n/a", None), ("Proof", None), ("NotFound", None)],
+)
+def test_words_for_a_missing_answer_are_no_answers(answer: str, reference: str | None) -> None:
+    (one,) = rows({"question": "Is the cat kind, from what is said?", "answer": answer})
+    assert one.reference_answer == reference
