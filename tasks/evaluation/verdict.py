@@ -122,8 +122,8 @@ def in_a_line(value: Mapping[str, Any]) -> str:
     if value["verdict"] == NOT_SHOWN and value.get("needed"):
         text += f"; an effect of this size needs about {counted(value['needed'], 'item')}, and more seeds if they disagree"
     if (base := value.get("base_seen")) is not None:
-        other = value["beside"]
-        text += f". {tails.in_a_line(base).capitalize()}" + (
+        other, shown = value["beside"], tails.in_a_line(base)
+        text += f". {shown[0].upper()}{shown[1:]}" + (
             f"; the verdict is that of {NEW}" if base["contaminated"] else ""
         )
         text += f". On {other['on']} {100 * other['effect']:+.1f} points [{100 * other['low']:+.1f}, {100 * other['high']:+.1f}]"

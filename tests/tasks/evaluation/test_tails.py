@@ -159,7 +159,7 @@ def test_a_verdict_rests_on_new_problems_if_the_base_has_seen_the_benchmark() ->
     )  # better on the benchmark alone
     about = {"validated": "d@1"}
     for exact, word, other in ((60, "not shown", "the benchmarks"), (0, "effective", "newly drawn problems")):
-        base = seen(completed((exact, 100), "gsm8k"), completed((0, 200), NAME))
+        base = seen(completed((exact, 100), "GSM8K"), completed((0, 200), NAME))
         value = conclude(items, candidate, baseline, base=base, new=new)
         assert value["verdict"] == word
         assert value["better"] == (word == "effective")
@@ -167,6 +167,7 @@ def test_a_verdict_rests_on_new_problems_if_the_base_has_seen_the_benchmark() ->
         assert value["beside"]["on"] == other
         line = verdict_line(value | about)
         assert ("Base contaminated" in line) == bool(exact)
+        assert "ends of GSM8K" in line
     assert "base_seen" not in conclude(items, candidate, baseline)
 
 
