@@ -18,10 +18,11 @@ from fractions import Fraction
 from typing import Final
 
 from tasks.answers import extract
-from tasks.critics.expressions import side_of, value_of
+from tasks.critics.expressions import side_of
 from tasks.critics.recomputing import Calculation, calculations
 from tasks.critics.step_checker import Checked, check
 from tasks.critics.steps import split_steps
+from tasks.critics.values import value_of
 from tasks.seeding import rng_of
 from tasks.text.arithmetic import number, written
 

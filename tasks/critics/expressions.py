@@ -1,172 +1,20 @@
-"""Reads the expressions of a worked solution: text -> tokens -> an expression in one spelling -> its value.
+"""Reads the expressions of a worked solution: tokens -> an expression in one spelling.
 
 "48 clips / 2", "50% of $20", "3个苹果加5个苹果" and "\\frac{1}{2} \\times 8" are expressions: numbers, operations in signs or words, brackets,
-fractions, roots and pi, with units and counted things behind the numbers. A step is read as tokens once, from left to right.
-
-Values are exact fractions. Where irrational roots or pi stand, they are floating-point numbers.
+fractions, roots and pi, with units and counted things behind the numbers. `step_tokens` divides a text into tokens, `values` computes the spelling.
 """
 
 from __future__ import annotations
 
-import functools
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from tasks.answers.units import UNITS
-from tasks.text.arithmetic import number
-from tasks.text.expressions import (
-    Beside,
-    Bracketed,
-    Digits,
-    Factor,
-    Letter,
-    Node,
-    NotAnExpression,
-    Notation,
-    Postfix,
-    Power,
-    Quotient,
-    Root,
-    Sum,
-    Token,
-    parse,
-)
+from tasks.critics.step_tokens import LONGEST, SIGNS, ReadToken, tokenized
 
-ExactOrFloat = Fraction | float
-
-LONGEST: Final = 4_000  # characters of a step that are read
 _TOKENS: Final = 160  # tokens of one side
-
-
-SIGNS: Final = {
-    "×": "*", "·": "*", "∙": "*", "•": "*", "✕": "*", "✖": "*", "∗": "*", "*": "*", "÷": "/", "/": "/", "−": "-", "–": "-", "-": "-",
-    "+": "+", "^": "^", "**": "^", "±": "±", "\\times": "*", "\\cdot": "*", "\\div": "/", "\\pm": "±", "乘以": "*",
-    "乘": "*", "加上": "+", "加": "+", "减去": "-", "减": "-", "除以": "/",
-    "times": "*", "plus": "+", "minus": "-", "divided by": "/", "multiplied by": "*", "over": "/",
-}  # fmt: skip
-RELATIONS: Final = {
-    "=": "=", "==": "=", "＝": "=", "等于": "=", "equals": "=", "is equal to": "=", "equal to": "=", "≈": "≈", "≒": "≈", "\\approx": "≈",
-    "\\simeq": "≈", "约等于": "≈", "约为": "≈", "<": "<", "\\lt": "<", ">": ">", "\\gt": ">", "<=": "≤", "≤": "≤", "\\le": "≤",
-    "\\leq": "≤", "⩽": "≤", ">=": "≥", "≥": "≥", "\\ge": "≥", "\\geq": "≥", "⩾": "≥", "!=": "≠", "≠": "≠", "\\ne": "≠", "\\neq": "≠",
-}  # fmt: skip
-# words first, since most tokens are words; those that are relations or signs are excepted
-_WORD: Final = (
-    r"(?P<w>(?<!\\)(?!(?:equals|is equal to|equal to|times|plus|minus|divided by|multiplied by)\b|sqrt\()"
-    r"(?:[a-zA-Z]{2,}(?:['’-][a-zA-Z]{1,20})*\.?(?=/[a-zA-Z])|[a-zA-Z]{2,}(?:['’][a-z]{1,3})?(?:-[a-zA-Z]{1,20})*))"
-)
-_TOKEN: Final = re.compile(
-    _WORD + r"|(?P<a><<[^<>\n]{0,200}>>)"
-    r"|(?P<n>\d{1,3}(?:(?:,|\{,\}|,\\!)\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|(?<![\d.])\.\d+)"
-    r"|(?P<r>\\(?:approx|simeq|leq?|geq?|neq?|lt|gt)(?![a-zA-Z])|<=|>=|==|(?<=\s)!=|(?<![-=])>(?!>)|(?<!<)<(?![-a-zA-Z/<])|[=＝≈≒≤≥⩽⩾≠]|约?等于|约为"
-    r"|\bequals\b|\b(?:is )?equal to\b)"
-    r"|(?P<s>(?:\\(?:left|right|displaystyle)(?![a-zA-Z])|\\[,;:! ]|&|(?<![\w)\]])\*\*|\*\*(?![\w(\[])))"
-    r"|(?P<o>\*\*|[-+/^×·∙•✕✖∗*÷−–±]|\\(?:times|cdot|div|pm)(?![a-zA-Z])|乘以?|加上?|减去?|除以"
-    r"|\b(?:times|plus|minus|divided by|multiplied by)\b)"
-    r"|(?P<f>\\[dt]?frac(?![a-zA-Z]))"
-    r"|(?P<q>\\sqrt(?![a-zA-Z])|√|\bsqrt(?=\())"
-    r"|(?P<p>\\pi(?![a-zA-Z])|π)"
-    r"|(?P<t>\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|operatorname)\s*\{[^{}\n]{0,80}\}(?:\^\{?[23]\}?)?)"
-    r"|(?P<d>\^\s*\{?\s*\\circ\s*\}?|°)"
-    r"|(?P<z>\\?[%％])"
-    r"|(?P<c>\\?\$|[€£¥￥₹])"
-    r"|(?P<l>(?<![a-zA-Z\\])[a-zA-Z](?![a-zA-Z]))"
-    r"|(?P<b>[(\[（{]|\\\{)|(?P<e>[)\]）}]|\\\})"
-    r"|(?P<h>[\u4e00-\u9fff])"
-    r"|(?P<m>!(?=\s*[-+*/^=)(<>\\×·÷$]))"
-    r"|(?P<j>\n|\\\\(?![a-zA-Z]))"
-    r"|(?P<x>\\[a-zA-Z]+|\\.|\.\.\.|[^\s\w]|\w)"
-)
-
-
-class ReadToken(NamedTuple):
-    """A token: its kind (the group's letter in `_TOKEN`), its text and its place."""
-
-    kind: str
-    text: str
-    start: int
-    end: int
-
-
-@functools.lru_cache(maxsize=65536)
-def value_of(expression: str) -> ExactOrFloat | None:
-    """Return the value of an expression in one spelling (digits, + - * / ^ ( ) % ! √ \\pi), None if it has none.
-
-    The value is a fraction if there are no irrational roots and no pi, otherwise a floating-point number.
-    """
-    if len(expression) > 400:
-        return None
-    irrational = "\\pi" in expression
-    if not irrational and (exact := number(expression)) is not None:
-        return exact
-    if not irrational and "√" not in expression and "^" not in expression:
-        return None
-    try:
-        approximate = _float(parse(expression, _IRRATIONAL))
-    except (NotAnExpression, OverflowError, ZeroDivisionError, ValueError):
-        return None
-    return approximate if math.isfinite(approximate) else None
-
-
-def _beside(before: Token, token: Token, divided: bool) -> Beside:
-    return "multiply"
-
-
-_IRRATIONAL: Final = Notation(
-    signs={sign: sign for sign in "-+*/^(){}!%√"},
-    commands={"pi": "\\pi"},
-    numbers=r"\d+(?:\.\d+)?",
-    letters="none",
-    beside=_beside,
-    minus="one",
-    arguments="({",
-    bare_roots=True,
-    towers=True,
-    tokens=400,
-    depth=24,
-)
-
-
-def _float(tree: Sum) -> float:
-    total = 0.0
-    for term in tree.terms:
-        product = _float_factor(term.factors[0])
-        for factor in term.factors[1:]:
-            value = _float_factor(factor)
-            product = product / value if factor.operator == "/" else product * value
-        total += -product if term.negative else product
-    return total
-
-
-def _float_factor(factor: Factor) -> float:
-    value = _float_node(factor.value)
-    return -value if factor.negative else value
-
-
-def _float_node(node: Node) -> float:
-    match node:
-        case Digits(digits=digits):
-            return float(digits)
-        case Letter():
-            return math.pi
-        case Bracketed(inner=inner):
-            return _float(inner)
-        case Quotient(numerator=numerator, denominator=denominator):
-            return _float(numerator.inner) / _float(denominator.inner)
-        case Root(radicand=radicand):
-            return math.sqrt(_float_node(radicand))
-        case Power(base=base, exponent=exponent, negative=negative):
-            power = _float_node(exponent)
-            raised = _float_node(base) ** (-power if negative else power)
-            if isinstance(raised, complex):
-                raise NotAnExpression("a root of a negative number")
-            return float(raised)
-        case Postfix(sign="%", value=inner_value):
-            return _float_node(inner_value) / 100
-    raise NotAnExpression("a factorial")
 
 
 @dataclass(frozen=True, slots=True)
@@ -627,17 +475,6 @@ def _noun(tokens: list[ReadToken], at: int, stop: int) -> int | None:
         else:
             behind += 1
     return behind if behind > at else None
-
-
-def tokenized(text: str) -> list[ReadToken]:
-    """Return the tokens of a text, without blanks, spacing commands and the annotations of a calculator (<<48/2=24>>)."""
-    tokens: list[ReadToken] = []
-    new, append = tuple.__new__, tokens.append  # ReadToken(...) takes three times as long
-    for match in _TOKEN.finditer(text):
-        kind = match.lastgroup
-        if kind not in "as":  # type: ignore[operator]
-            append(new(ReadToken, (kind, match.group(), *match.span())))
-    return tokens
 
 
 def side_of(text: str) -> Side | None:

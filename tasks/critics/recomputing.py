@@ -15,8 +15,9 @@ from fractions import Fraction
 from typing import Final, Literal
 
 from tasks.answers.units import UNITS, Unit
-from tasks.critics.expressions import ExactOrFloat, Side, value_of
+from tasks.critics.expressions import Side
 from tasks.critics.statements import StepStatement, read
+from tasks.critics.values import ExactOrFloat, value_of
 
 StepVerdict = Literal["right", "wrong", "unchecked"]
 

@@ -13,18 +13,14 @@ from typing import Final
 
 from tasks.critics.expressions import (
     HAN_ENDS,
-    LONGEST,
     OPERAND_FIRST,
-    RELATIONS,
     SCALES,
-    SIGNS,
     WORD_ENDS,
-    ReadToken,
     Side,
     is_name,
     scanned_side,
-    tokenized,
 )
+from tasks.critics.step_tokens import LONGEST, RELATIONS, SIGNS, ReadToken, tokenized
 
 
 @dataclass(frozen=True, slots=True)

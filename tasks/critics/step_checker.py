@@ -20,11 +20,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.answers import extract
-from tasks.critics.expressions import ExactOrFloat, side_of, value_of
+from tasks.critics.expressions import side_of
 from tasks.critics.recomputing import StepVerdict, verdict
 from tasks.critics.statements import StepStatement, read
 from tasks.critics.states import state_verdicts
 from tasks.critics.unknowns import wrong_by_unknowns
+from tasks.critics.values import ExactOrFloat, value_of
 
 VERSION: Final = 3  # counted up with a change of opinions
 StatementKind = Literal["arithmetic", "annotation", "answer"]

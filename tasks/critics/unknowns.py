@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
-from tasks.critics.expressions import ExactOrFloat, value_of
 from tasks.critics.statements import StepStatement
+from tasks.critics.values import ExactOrFloat, value_of
 
 _LETTER: Final = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]")
 _CALL: Final = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]\*\(")  # f(2), and not a product
