@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from storage.counting import counted
-from storage.markdown import inline
+from storage.markdown import code, inline
 from tasks.weakness.allocation import Allocation
 
 Cells = list[dict[str, str]]
+UNKNOWN = "-"
 
 
 def summary(record: Mapping[str, Any]) -> str:
@@ -29,16 +30,21 @@ def neighbours_in_words(record: Mapping[str, Any]) -> str:
         f"{name} {one['recall']:.3f} ({one['kind']}, {counted(one['questions'], 'question')})"
         for name, one in sorted(record["index"].items())
     )
+    before, after = share(precision["before"]), share(precision["after"])
+    skills = (
+        f"Of the nearest questions whose skill is known, {before} have the failure's, and {after} of those that floor and profile leave."
+        if before != UNKNOWN
+        else "Whether the nearest questions have the failure's skill is not known: no question states one."
+    )
     return (
-        f"Neighbours of the failure's skill, where both are known: {share(precision['before'])} of the nearest, "
-        f"{share(precision['after'])} with floor and profile. Questions touched: {touched['before']:,}, then {touched['after']:,}; "
-        f"{counted(record['without_neighbour'], 'failure')} without a neighbour. Recall of the indexes: {recall or 'none'}."
+        f"{skills} The nearest of all failures are {counted(touched['before'], 'question')}; floor and profile leave {touched['after']:,}, and "
+        f"{counted(record['without_neighbour'], 'failure')} without any. Recall of the indexes: {recall or 'none'}."
     )
 
 
 def share(value: float) -> str:
-    """Return a share as a percentage, "-" if it is not known."""
-    return "-" if value is None or math.isnan(value) else f"{100 * value:.0f} %"
+    """Return a share as a percentage, UNKNOWN if it is not known."""
+    return UNKNOWN if value is None or math.isnan(value) else f"{100 * value:.0f} %"
 
 
 def cluster_cells(record: Mapping[str, Any]) -> Cells:
@@ -47,7 +53,7 @@ def cluster_cells(record: Mapping[str, Any]) -> Cells:
         {
             "cluster": one["name"],
             "failures": str(one["failures"]),
-            "fail": share(one["headroom"]),
+            "share that fails": share(one["headroom"]),
             "kinds": ", ".join(f"{count} {kind}" for kind, count in one["kinds"].items()),
             "neighbours": str(one["neighbours"]),
             "rows": _rows_of(one["quota"]),
@@ -74,7 +80,7 @@ def arm_cells(record: Mapping[str, Any]) -> Cells:
             "cost": f"${one['usd']:,.4f}",
             "calls": f"{one['calls']:,}",
             "tokens": f"{one['tokens']:,}",
-            "held-out items": str(one["contaminated"]),
+            "dropped, like a held-out item": str(one["contaminated"]),
             "note": one.get("note", ""),
         }
         for arm, one in record.get("arms", {}).items()
@@ -153,16 +159,15 @@ def to_markdown(record: Mapping[str, Any]) -> str:
         lines += [*_table(state["pairs"]), "", *_table(state["clusters"])]
     if record.get("arms"):
         lines += ["", "## Arms", "", *_table(arm_cells(record))]
-        lines += ["", inline(next_step(record))]
+        lines += ["", next_step(record, code)]
     return "\n".join(lines) + "\n"
 
 
-def next_step(record: Mapping[str, Any]) -> str:
-    """Return how the arms are judged."""
-    return (
-        "To measure an arm: ./mathmill verdict ARM --validated NAME@VERSION --benchmark "
-        f"{record['held_out']}; `./mathmill weakness --state` shows what verdicts say, and --set quotas=gain follows them."
-    )
+def next_step(record: Mapping[str, Any], quoted: Callable[[str], str] = str) -> str:
+    """Return how the arms are judged. `quoted`: how a command is set."""
+    measure = f"./mathmill verdict ARM --validated NAME@VERSION --benchmark {record['held_out']}"
+    state, gain = "./mathmill weakness --state", "--set quotas=gain"
+    return f"To measure an arm: {quoted(measure)}. What verdicts say is shown by {quoted(state)}, and a run with {quoted(gain)} follows them."
 
 
 def _table(cells: Sequence[Mapping[str, str]]) -> list[str]:
