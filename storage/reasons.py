@@ -195,6 +195,22 @@ FAILURES: Final = frozenset(
 )  # codes of failed rows: the stage could not process them
 # codes of rows that were never to be kept: they were solved for the calibration, or to find weaknesses of the student
 SET_ASIDE: Final = frozenset({Code.CALIBRATED, Code.STUDENT_RIGHT})
+# codes of rows that no stage judged bad: those that were set aside, those for which there was no place beside others, and
+# those that the run was asked to leave out
+NOT_TAKEN: Final = SET_ASIDE | {
+    Code.OVER_LEVEL,
+    Code.NOT_CHOSEN,
+    Code.NOT_DRAWN,
+    Code.COVERED,
+    Code.ALLOCATED,
+    Code.OVER_QUESTION,
+    Code.OVER_SHARE,
+    Code.OVER_TARGET,
+    Code.OVER_LEAST_SHARES,
+    Code.OVER_TARGETS,
+    Code.LEFT_OUT,
+    Code.NOT_WANTED,
+}
 
 # The text for people of each code. A name in braces is a value that a reason of that code must have; a part in brackets is
 # left out if its value is empty or absent.

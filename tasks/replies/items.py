@@ -108,6 +108,16 @@ def text_of(text: str, key: str) -> str | None:
     return None
 
 
+def written_objects(text: str) -> list[dict[str, Any]]:
+    """Return the JSON objects of a completion with all of their fields, those of a list one by one, whether they are usable or not."""
+    listed: list[dict[str, Any]] = []
+    for value in _objects(_readable(text)):
+        lists = [field for field in value.values() if isinstance(field, list)]
+        inner = [one for items in lists for one in items if isinstance(one, dict)]
+        listed += inner or [value]
+    return listed
+
+
 @functools.cache
 def _chinese_key() -> re.Pattern[str]:
     return re.compile(rf'(?<!\\)"({"|".join(map(re.escape, chinese_keys().values()))})"(\s*)[:：]')

@@ -18,7 +18,7 @@ from storage.errors import StorageError
 
 CHOICES: Final = (
     "language", "domain", "subdomain", "source", "method", "model", "solution_format", "kind", "license", "prompt", "run", "version",
-    "code", "dropped_by", "answer", "reference_answer", "id", "problem_id", "stage",
+    "outcome", "code", "dropped_by", "answer", "reference_answer", "id", "problem_id", "stage",
 )  # fmt: skip
 NUMBERS: Final = (
     "correctness", "difficulty", "loss_weight", "order", "sample_index", "solution_length", "reasoning_length",
@@ -26,7 +26,7 @@ NUMBERS: Final = (
 TEXTS: Final = ("question", "solution", "reasoning", "critique", "rejected", "params")
 LISTS: Final = ("concepts", "parent_ids")
 FACETS: Final = ("subdomain", "method", "source", "solution_format", "language", "domain", "model", "kind")
-REASONS: Final = ("code", "dropped_by")  # facets of dropped rows
+REASONS: Final = ("outcome", "code", "dropped_by")  # facets of dropped rows
 VIEWS: Final = ("cards", "table")
 WRONG: Final = (
     "wrong"  # filter: whether the answer differs from a trusted one, or is less likely right than wrong
@@ -34,7 +34,7 @@ WRONG: Final = (
 _IS_WRONG: Final = "(verdicts['equivalent'] = 'different' OR correctness < 0.5)"
 CONTROLS: Final = ("q", "near", "sort", "after", "view")
 # what people see instead of the names in the database
-LABELS: Final = {"code": "reason", "dropped_by": "dropped by"}
+LABELS: Final = {"outcome": "rejected or not taken", "code": "reason", "dropped_by": "dropped by"}
 _KEY = re.compile(r"[A-Za-z0-9_.:/ -]{1,80}")
 _WORD = re.compile(r'(-?)(?:"([^"]*)"|(\S+))')
 MOST_WORDS = 12

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from storage.counting import counted
 from storage.datasets.annotations import Mark, newest
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 
+SERVING: Final = ("calibrate", "probe")  # stages whose rows serve the run and are published by none
+
 
 @dataclass(frozen=True, slots=True)
 class VersionFacts:
-    """A version in a line: its tags, verdict, cost in USD, certificate, and the share of rows in that were kept.
+    """A version in a line: its tags, verdict, cost, certificates, and the share of rows in that were kept.
 
-    verdict: the word of its newest verdict, "" if there is none. certificate: what it says of benchmark items, "" if it has none.
-    acceptance: of the candidates that were judged; None where no funnel is recorded.
+    verdict: the word of its newest verdict, "" if there is none. usd, tokens: of the completions that the version was made with, whoever
+    paid for them. paid: USD and tokens that the process paid which published it; None where that is not recorded. resumed: whether an
+    earlier process of the same run, which was ended, paid for a part. certificate: what it says of benchmark items, "" if it has none;
+    verifier: what its verifier certificate says. acceptance: of the candidates that were judged; None where no funnel is recorded.
     """
 
     version: Version
@@ -26,8 +31,12 @@ class VersionFacts:
     verdict_of: Mapping[str, Any]
     usd: float
     tokens: int
+    paid: tuple[float, int] | None
+    resumed: bool
     certificate: str
     clean: bool | None
+    verifier: str
+    verifier_right: bool | None
     acceptance: float | None
 
 
@@ -45,16 +54,21 @@ def facts_of(version: Version, marks: Sequence[Mark], tags: Mapping[str, str]) -
     """Return the facts of a version; `marks` and `tags` are those of its dataset."""
     verdict = newest(marks, version.name, "verdict")
     costs = version.lineage.get("costs") or []
+    service = version.lineage.get("service")
     certificate, clean = _certificate(version.lineage.get("decontamination") or {})
+    verifier, verifier_right = _verifier(version.lineage.get("verifier"))
     return VersionFacts(
         version,
         [tag for tag, name in tags.items() if name == version.name],
         str(verdict.value.get("verdict", "")) if verdict else "",
         verdict.value if verdict else {},
-        float(sum(cost.get("usd", 0.0) for cost in costs)),
-        int(sum(cost.get("prompt_tokens", 0) + cost.get("completion_tokens", 0) for cost in costs)),
+        *_sum(costs),
+        None if service is None else _sum(service),
+        bool((version.lineage.get("ended") or {}).get("resumed")),
         certificate,
         clean,
+        verifier,
+        verifier_right,
         acceptance(version),
     )
 
@@ -82,6 +96,71 @@ def promotions(marks: Sequence[Mark]) -> list[Promotion]:
         for one in reversed(marks)
         if one.kind == "tag"
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class StageOutcome:
+    """A stage of a run. asked = kept + not_taken + rejected + failed. serves: it keeps no row by design, as where rows only serve to
+    calibrate the votes."""
+
+    stage: str
+    title: str
+    asked: int
+    kept: int
+    not_taken: int
+    rejected: int
+    failed: int
+
+    @property
+    def serves(self) -> bool:
+        return bool(self.asked) and self.not_taken == self.asked
+
+
+def funnel_lines(
+    lines: Iterable[Mapping[str, Any]], dropped: Mapping[str, tuple[int, int]]
+) -> list[StageOutcome]:
+    """Return the lines of a funnel, with the rows that were only not taken apart from those that were rejected.
+
+    `dropped`: how many rows each stage did not take, and how many it rejected; without an entry a stage of SERVING took none. Where a
+    stage did both under several titles, it is not recorded which were which, and all of them count as rejected.
+    """
+    lines = list(lines)
+    titles = Counter(line["stage"] for line in lines if line["rejected"])
+    result = []
+    for line in lines:
+        not_taken, rejected = dropped.get(line["stage"], (int(line["stage"] in SERVING), 0))
+        aside = 0
+        if not_taken and not rejected:
+            aside = line["rejected"]
+        elif not_taken and titles[line["stage"]] == 1:
+            aside = min(not_taken, line["rejected"])
+        result.append(
+            StageOutcome(
+                line["stage"],
+                line["title"],
+                line["asked"],
+                line["kept"],
+                aside,
+                line["rejected"] - aside,
+                line["failed"],
+            )
+        )
+    return result
+
+
+def _sum(lines: Iterable[Mapping[str, Any]]) -> tuple[float, int]:
+    """Return the USD and the tokens of lines."""
+    lines = list(lines)
+    tokens = sum(line.get("prompt_tokens", 0) + line.get("completion_tokens", 0) for line in lines)
+    return float(sum(line.get("usd", 0.0) for line in lines)), int(tokens)
+
+
+def _verifier(record: Mapping[str, Any] | None) -> tuple[str, bool | None]:
+    cells = (record or {}).get("cells") or []
+    planted, errors = (sum(int(cell.get(name, 0)) for cell in cells) for name in ("planted", "errors"))
+    if not planted:
+        return "", None
+    return f"{errors:,} of {counted(planted, 'planted answer')} misjudged", not errors
 
 
 def _certificate(record: Mapping[str, Any]) -> tuple[str, bool | None]:

@@ -18,6 +18,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage import reasons
 from storage.datasets.candidates import SCHEMA as CANDIDATE
 from storage.datasets.candidates import TABLE as CANDIDATES
 from storage.datasets.store import Store
@@ -27,7 +28,13 @@ from storage.errors import StorageError
 FORMAT = 2  # of the database; another one is deleted and made again
 NAME = "rows.duckdb"
 _PLACE = ("n", "file")  # columns before those of a candidate: the row's number, and the number of its file
-_OWN = ("code", "dropped_by", "solution_length", "reasoning_length", "text")  # columns behind them
+# columns behind them; `outcome` is what became of a row that is not kept
+_OWN = ("code", "dropped_by", "solution_length", "reasoning_length", "text", "outcome")
+REJECTED, NOT_TAKEN, FAILED = "rejected", "not taken", "failed"  # values of `outcome`
+_OUTCOME = (
+    f"CASE WHEN rejected IS NULL THEN NULL WHEN reason.failed THEN '{FAILED}' WHEN reason.code IN "
+    f"({', '.join(repr(code.value) for code in sorted(reasons.NOT_TAKEN))}) THEN '{NOT_TAKEN}' ELSE '{REJECTED}' END"
+)
 
 
 class IndexInUse(StorageError):
@@ -160,7 +167,7 @@ class RowIndex:
                 cursor.execute(
                     "INSERT INTO rows SELECT *, coalesce(reason.code, CASE WHEN rejected IS NULL THEN NULL ELSE 'unknown' END),"
                     " coalesce(reason.stage, stage), length(solution)::INTEGER, length(reasoning)::INTEGER,"
-                    " lower(concat_ws(chr(10), question, solution, answer)) FROM incoming"
+                    f" lower(concat_ws(chr(10), question, solution, answer)), {_OUTCOME} FROM incoming"
                 )
                 rows = cursor.execute("SELECT count(*) FROM rows WHERE n >= ?", [first]).fetchall()[0][0]
                 file = CopiedFile(number, table, name, first, rows)
@@ -181,24 +188,23 @@ class RowIndex:
         if not {"rows", "files", "about"} <= tables:
             return False
         about = self._connection.execute("SELECT format, columns FROM about").fetchall()
-        return about == [(FORMAT, ",".join(COLUMNS))]
+        return about == [(FORMAT, _DERIVED)]
 
     def _create(self) -> None:
-        self._connection.execute(
-            "CREATE TABLE about AS SELECT ? AS format, ? AS columns", [FORMAT, ",".join(COLUMNS)]
-        )
+        self._connection.execute("CREATE TABLE about AS SELECT ? AS format, ? AS columns", [FORMAT, _DERIVED])
         self._connection.execute(
             "CREATE TABLE files (number INTEGER, of_table VARCHAR, name VARCHAR, first BIGINT, count BIGINT)"
         )
         self._connection.register("shape", _INPUT.empty_table())
         self._connection.execute(
             "CREATE TABLE rows AS SELECT *, NULL::VARCHAR AS code, NULL::VARCHAR AS dropped_by, NULL::INTEGER AS solution_length,"
-            " NULL::INTEGER AS reasoning_length, NULL::VARCHAR AS text FROM shape"
+            " NULL::INTEGER AS reasoning_length, NULL::VARCHAR AS text, NULL::VARCHAR AS outcome FROM shape"
         )
         self._connection.unregister("shape")
 
 
 COLUMNS = (*_PLACE, *CANDIDATE.names, *_OWN)
+_DERIVED = f"{','.join(COLUMNS)}; {_OUTCOME}"  # a database with other columns is made again
 _INPUT = pa.schema([("n", pa.int64()), ("file", pa.int32()), *CANDIDATE])
 
 

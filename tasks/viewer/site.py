@@ -23,11 +23,11 @@ from storage.ledger import Ledger
 from storage.visible import visible
 from tasks.retrieval.neighbours import neighbours
 from tasks.retrieval.published import Published
-from tasks.taxonomy import local_name
 from tasks.viewer import texts
 from tasks.viewer.access import LOCAL, Access
 from tasks.viewer.conditions import BadAddress, label
 from tasks.viewer.index import RowIndex, RowScope
+from tasks.viewer.names import NO_METHOD, of_check, of_score
 from tasks.viewer.rows import MOST_NEAR, Nearest, RowPages
 from tasks.viewer.search import WordSearch
 
@@ -183,7 +183,9 @@ def environment() -> Environment:
         "when": lambda text: str(text).replace("T", " ").removesuffix("Z").removesuffix("+00:00"),
         "number": _number,
         "seconds": _seconds,
-        "topic": lambda name, language: local_name(str(name), language) if name else None,
+        "check": of_check,
+        "score": of_score,
+        "facet": _facet_value,
     }
     made_here.globals |= {"chosen": _chosen}
     return made_here
@@ -191,6 +193,13 @@ def environment() -> Environment:
 
 def _shown(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _facet_value(value: str, name: str) -> str:
+    """Return a value of a facet as people read it; "" stands for none."""
+    if not value:
+        return NO_METHOD.label if name == "method" else "none"
+    return value.replace("_", " ") if name == "code" else value
 
 
 def _chosen(mapping: Mapping[str, Any] | None, name: str, default: Any = None) -> Any:

@@ -20,7 +20,6 @@ from storage.datasets.versions import Version
 from storage.reasons import SET_ASIDE
 from storage.rows import SCHEMA, reasons_of
 from tasks.reports.figures import EXAMPLES, Dropped, reasons, sample_ids
-from tasks.taxonomy import local_name
 
 BINS = ((0.0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.01))
 UNKNOWN = "none"
@@ -31,7 +30,7 @@ WIDTH = 200  # characters of a cell that changed
 
 @dataclass(frozen=True, slots=True)
 class ExampleRow:
-    """A row that was added or dropped; `reason` is empty for added rows. `subdomain` is named in the language of the row."""
+    """A row that was added or dropped; `reason` is empty for added rows."""
 
     id: str
     question: str
@@ -208,13 +207,13 @@ def _rows(
     store: Store, version: Version, ids: Sequence[str], why: Mapping[str, str] | None = None
 ) -> list[ExampleRow]:
     """Return rows of a version in the order of `ids`. `why` maps ids to the recorded reasons for dropping them."""
-    columns = ["id", "question", "language", "subdomain", "solution_format", "answer"]
+    columns = ["id", "question", "subdomain", "solution_format", "answer"]
     return [
         ExampleRow(
             id=record["id"],
             question=_text(record["question"]),
             answer=_text(record["answer"]),
-            subdomain=local_name(_text(record["subdomain"]), record["language"]),
+            subdomain=_text(record["subdomain"]),
             solution_format=_text(record["solution_format"]),
             reason="" if why is None else why.get(record["id"], NOT_WRITTEN),
         )

@@ -17,6 +17,7 @@ from storage.errors import StorageError, VersionNotFound, in_one_line
 from tasks.reports.diff import compare
 from tasks.viewer.conditions import BadAddress
 from tasks.viewer.facts import timeline
+from tasks.viewer.quality import shifts
 from tasks.viewer.site import Site
 
 EXAMPLES: Final = 30  # added, dropped and changed rows that are shown
@@ -37,8 +38,16 @@ def router(site: Site) -> APIRouter:
         names = [str(version) for version in site.versions()]
         if not a or not b:
             return site.page(request, "compare.html", names=names, a=a, b=b, d=None)
-        first, second = str(site.store.resolve(a)), str(site.store.resolve(b))
-        return site.page(request, "compare.html", names=names, a=first, b=second, d=compared(first, second))
+        first, second = site.store.resolve(a), site.store.resolve(b)
+        return site.page(
+            request,
+            "compare.html",
+            names=names,
+            a=str(first),
+            b=str(second),
+            d=compared(str(first), str(second)),
+            quality=shifts(site.index, first, second),
+        )
 
     @routes.get("/trends")
     def trends(request: Request) -> Response:

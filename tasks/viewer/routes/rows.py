@@ -6,6 +6,7 @@ import csv
 import functools
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
@@ -19,10 +20,11 @@ from storage.errors import ForPeople
 from storage.rows import SCHEMA
 from tasks.decontamination.benchmarks import Benchmarks
 from tasks.viewer import texts
-from tasks.viewer.conditions import CHOICES, NUMBERS, TEXTS, BadAddress, View
+from tasks.viewer.conditions import CHOICES, NUMBERS, TEXTS, WRONG, BadAddress, Condition, View
 from tasks.viewer.history import history_of
-from tasks.viewer.index import RowIndex
+from tasks.viewer.index import RowIndex, RowScope
 from tasks.viewer.site import Site
+from tasks.viewer.written import written
 
 SORTS: Final = ("correctness", "difficulty", "solution_length", "reasoning_length", "subdomain", "id")
 # columns of the table and of the form of filters; the facets have the others
@@ -111,6 +113,9 @@ def router(site: Site) -> APIRouter:
                 for one in site.store.judgements(dataset)
                 if one.row == full_id
             ],
+            written=written(history["completion"]["raw"])
+            if history["completion"] and not (history["row"]["question"] or history["row"]["messages"])
+            else None,
             long=texts.LONG,
             columns=SCHEMA.names,
         )
@@ -191,6 +196,7 @@ def _list(site: Site, request: Request, name: str, *, dropped: bool) -> Response
         others=_of_reasons(site, version, page.rows) if dropped else {},
         ready=_ready(scores),
         building=site.words.building(scope) if view.q else None,
+        coverage=_coverage(site, scope, view, version),
         base=f"/versions/{version}/{'dropped' if dropped else 'rows'}",
     )
 
@@ -210,6 +216,43 @@ def _ready(scores: Sequence[str]) -> list[tuple[str, str]]:
         for name, who in named.items()
     ]
     return [("wrong answers", "?wrong=yes&sort=correctness"), *ready]
+
+
+@dataclass(frozen=True, slots=True)
+class CriticCoverage:
+    """Of the rows that a list is about, how many have a score of the critic. what: the rows in words. command: lets the critic judge
+    the labelled solutions of the version, also those that it has not seen."""
+
+    what: str
+    rows: int
+    seen: int
+    command: str
+
+
+def _coverage(site: Site, scope: RowScope, view: View, version: Version) -> CriticCoverage | None:
+    """Return the coverage of a list that is filtered by a score of a critic; None for other lists."""
+    scored = [
+        one.name.split(".")[1]
+        for one in view.conditions
+        if one.name.startswith("score.") and one.name.split(".")[1] in OF_CRITICS
+    ]
+    if not scored:
+        return None
+    rest = replace(
+        view,
+        conditions=tuple(one for one in view.conditions if not one.name.startswith("score.")),
+        sort="",
+        after="",
+    )
+    seen = Condition(f"score.{scored[0]}.min", ("0",))
+    wrong = {"yes": "wrong row", "no": "row that is not wrong"}.get(view.first(WRONG), "row")
+    rows = site.pages.count(scope, rest)
+    return CriticCoverage(
+        wrong,
+        rows,
+        site.pages.count(scope, replace(rest, conditions=(*rest.conditions, seen))),
+        f"./mathmill critic evaluate --version {version} --critic prompted",
+    )
 
 
 def _of_reasons(site: Site, version: Version, rows: Sequence[dict[str, Any]]) -> dict[str, str]:

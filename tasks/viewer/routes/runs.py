@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from storage import live_runs
 from storage.ledger.service import Service, Spent, Traffic
+from tasks.viewer.facts import funnel_lines
 from tasks.viewer.site import Site
 
 WINDOW_S: Final = 60.0  # of traffic
@@ -66,6 +67,7 @@ def router(site: Site) -> APIRouter:
             window=WINDOW_S,
             silent=SILENT_S,
             ended=ended,
+            funnel_lines=funnel_lines,
         )
 
     @routes.get("/metrics")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -11,8 +14,8 @@ from storage.datasets.annotations import newest
 from tasks.evaluation.verdict import in_a_line
 from tasks.review.session import ERROR_RATE
 from tasks.viewer.conditions import column
-from tasks.viewer.facts import facts_of, promotions, timeline
-from tasks.viewer.index import RowScope
+from tasks.viewer.facts import facts_of, funnel_lines, promotions, timeline
+from tasks.viewer.index import NOT_TAKEN, REJECTED, RowScope
 from tasks.viewer.rows import Histogram
 from tasks.viewer.site import Site
 
@@ -48,6 +51,7 @@ def router(site: Site) -> APIRouter:
             one for one in site.store.versions(chosen.dataset) if one.table_version < chosen.table_version
         ]
         facts = facts_of(chosen, marks, site.store.tags(chosen.dataset))
+        reasons = _reasons(site, site.index.dropped(chosen))
         return site.page(
             request,
             "version.html",
@@ -62,7 +66,9 @@ def router(site: Site) -> APIRouter:
                 for kind in ("verdict", "interference", "weakness")
                 if (mark := newest(marks, chosen.name, kind))
             ],
-            reasons=_reasons(site, site.index.dropped(chosen)),
+            reasons=reasons,
+            outcomes=_by_outcome(reasons),
+            funnel=funnel_lines(chosen.lineage.get("funnel") or [], _by_stage(reasons)),
             reviewed=rate.value if (rate := newest(marks, chosen.name, ERROR_RATE)) else None,
         )
 
@@ -94,7 +100,7 @@ def router(site: Site) -> APIRouter:
                 for name in ("subdomain", "language", "method", "model", "source", "solution_format")
             ],
             questions=pages.one(kept, "count(DISTINCT problem_id), count(*)"),
-            duplicates=[line for line in _reasons(site, dropped) if line[0] in DUPLICATES],
+            duplicates=[line for line in _reasons(site, dropped) if line.code in DUPLICATES],
             verdicts=pages.verdicts(kept),
         )
 
@@ -104,20 +110,41 @@ def router(site: Site) -> APIRouter:
 _SHARES: Final = "avg(correctness), avg(solution_length), avg(reasoning_length), count(reasoning), count(DISTINCT problem_id)"
 
 
-def _reasons(site: Site, dropped: RowScope) -> list[tuple[Any, ...]]:
-    """Return (code, rows, stage) of the reasons for which rows were dropped, the most frequent first."""
-    return [
-        (code, rows, stage)
-        for (code, stage), rows in sorted(
-            (
-                ((row[0]["code"], row[0]["stage"]), row[1])
-                for row in site.pages.grouped(
-                    dropped, "struct_pack(code := code, stage := dropped_by)", "min(n)", 200
-                )
-            ),
-            key=lambda one: (-one[1], str(one[0])),
+@dataclass(frozen=True, slots=True)
+class ReasonCount:
+    """How many rows a stage dropped for a reason; `outcome` is that of tasks.viewer.index."""
+
+    code: str
+    stage: str | None
+    outcome: str
+    rows: int
+
+
+def _reasons(site: Site, dropped: RowScope) -> list[ReasonCount]:
+    """Return the reasons for which rows were dropped, the most frequent first."""
+    counts = [
+        ReasonCount(row[0]["code"], row[0]["stage"], row[0]["outcome"], row[1])
+        for row in site.pages.grouped(
+            dropped, "struct_pack(code := code, stage := dropped_by, outcome := outcome)", "min(n)", 200
         )
     ]
+    return sorted(counts, key=lambda one: (-one.rows, one.code, one.stage or ""))
+
+
+def _by_outcome(reasons: Sequence[ReasonCount]) -> dict[str, int]:
+    """Return how many rows were rejected, not taken, and failed."""
+    counts = Counter[str]()
+    for one in reasons:
+        counts[one.outcome] += one.rows
+    return dict(counts)
+
+
+def _by_stage(reasons: Sequence[ReasonCount]) -> dict[str, tuple[int, int]]:
+    """Return how many rows each stage did not take, and how many it rejected."""
+    counts = Counter[tuple[str, str]]()
+    for one in reasons:
+        counts[one.stage or "", one.outcome] += one.rows
+    return {stage: (counts[stage, NOT_TAKEN], counts[stage, REJECTED]) for stage, _ in counts}
 
 
 def _histograms(site: Site, scope: RowScope) -> list[Histogram]:

@@ -80,7 +80,7 @@ def test_the_funnel_of_a_run_in_progress(running: Site) -> None:
     live_runs.write(running.home, "night-of-old", state)
     page = client_of(running).get("/runs").text
     text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
-    assert "Solve &lt;b&gt; 40 30 9 1" in text
+    assert "Solve &lt;b&gt; 40 30 0 9 1" in text
     assert "Verify 5 of 30 rows" in text
     assert "teacher 7 16 30 2 3 1 2 55" in text
     assert "said nothing" not in text
