@@ -36,7 +36,6 @@ TABLES = {
     judgements.TABLE: judgements.SCHEMA,
     tags.TABLE: tags.SCHEMA,
 }
-SEALED_WITH_DATA = (tags.TABLE, marks.TABLE, judgements.TABLE)
 
 
 @dataclass(slots=True)
@@ -131,7 +130,7 @@ def carry_out(plan: MaintenancePlan, config: Maintain, tools: Tools) -> None:
     for digest in plan.outputs.digests:
         tools.shards.drop(digest)
     for table in [*store.datasets(), *TABLES]:
-        seals.follow(store.where, table, data=table in SEALED_WITH_DATA)
+        seals.follow(store.where, table, data=table in compaction.SEALED_WITH_DATA)
     by = load_settings().signer()
     live = [version for dataset in store.datasets() for version in store.versions(dataset)]
     if stated := sum(state(store.where, version, by) for version in live):

@@ -65,7 +65,9 @@ SEMANTIC = Stage("semantic", "Look for paraphrases", SimilaritySettings, needs=E
 SOLVE = Stage("solve", "Solve in words and programs", SolveSettings, needs={"engine": "reasoner"})
 VERIFY = Stage("verify", "Verify answers", VerifySettings, needs={"sandbox": "sandbox", "judge": "judge"})
 SCORE = Stage("score", "Score", ScoreSettings)  # stands for one stage per scorer: heuristics, critique, ...
-CALIBRATE = Stage("calibrate", "Calibrate the votes (publishes none)", CalibrateSettings, whole=True)
+CALIBRATE = Stage(
+    "calibrate", "Calibrate the votes (publishes none)", CalibrateSettings, whole=True, serves=True
+)
 WEIGH = Stage("weigh", "Weigh the votes", WeighSettings)
 DEDUP = Stage("dedup", "De-duplicate", SimilaritySettings, whole=True)
 DECONTAMINATE = Stage("decontaminate", "Decontaminate", DecontaminateSettings, needs=READERS)

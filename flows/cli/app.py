@@ -6,8 +6,10 @@ Heavy libraries are imported by the command that needs them, so that `--help` is
 from __future__ import annotations
 
 import atexit
+import difflib
 import logging
 import os
+import re
 import sys
 from importlib import metadata
 from typing import Annotated
@@ -45,6 +47,7 @@ from flows.cli.weakness import weakness
 from flows.runner.environment import arrange
 from flows.server.automations import automations
 
+_QUOTED = re.compile(r"'([^']*)'")
 UNWRITTEN = 120  # Python's own exit code if the output could not be written
 
 app = typer.Typer(
@@ -266,6 +269,11 @@ def _wrong_words(error: ClickException) -> str:
     """Return what is wrong with the words of a command line, and where its options are listed, on one line."""
     context = getattr(error, "ctx", None)
     _, _, command = (context.command_path if context is not None else "").partition(" ")
-    text = " ".join(error.format_message().split()).rstrip(".")
+    text = " ".join(error.format_message().split()).rstrip(".").replace(": Value error, ", ": ", 1)
+    refused, _, choices = text.partition(" is not one of ")
+    if near := difflib.get_close_matches(
+        refused.rpartition("'")[0].rpartition("'")[2], _QUOTED.findall(choices), 1
+    ):
+        text = f"{text}. Did you mean {near[0]}?"
     help_ = " ".join(word for word in ("./mathmill", command, "--help") if word)
     return f"{text}{'' if text.endswith('?') else '.'} Fix: see {help_}"

@@ -56,13 +56,56 @@ def load_as(kind: type[S], file: Path | None, sets: list[str], **overrides: Any)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        what = first["msg"].removeprefix("Value error, ")
+        what, fix = first["msg"].removeprefix("Value error, "), "correct it"
         if first["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(where, _settings(kind), 1)
-            what = f"there is no such setting{f'; {near[0]} is one' if near else ''}"
+            near = _nearest(where, list(_settings(kind)))
+            what, fix = "there is no such setting", f"use {near}" if near else "leave it out"
+        elif first["type"] in _SHAPES:
+            shape, example = _SHAPES[first["type"]]
+            default = _default(kind, [str(part) for part in first["loc"]])
+            what = f"it takes {shape}"
+            fix = f"write it such as {where}={_in_flow(default) if default else example}"
         raise ConfigError(
-            f"setting {where}: {what}. Fix: correct it; all settings: ./mathmill {kind.__name__.lower()} --show-config"
+            f"setting {where}: {what}. Fix: {fix}; all settings: ./mathmill {kind.__name__.lower()} --show-config"
         ) from error
+
+
+# errors of pydantic about the shape of a value -> the shape in words, and an example where the setting has no default
+_SHAPES = {
+    "dict_type": ("values by name", "'{name: value}'"),
+    "list_type": ("a list", "'[one, another]'"),
+    "model_type": ("a group of settings", "'{name: value}'"),
+}
+_ALIKE = 0.4  # similarity from which on a name of the same section is suggested
+
+
+def _nearest(wrong: str, settings: list[str]) -> str:
+    """Return the setting that is most probably meant: of the same section by its last name, else of all; "" if none is near."""
+    section, _, name = wrong.rpartition(".")
+    siblings = [one for one in settings if one.rpartition(".")[0] == section]
+    near = difflib.get_close_matches(name, [one.rpartition(".")[2] for one in siblings], 1, _ALIKE)
+    if near:
+        return f"{section}.{near[0]}" if section else near[0]
+    return next(iter(difflib.get_close_matches(wrong, settings, 1)), "")
+
+
+def _default(kind: type[BaseModel], path: list[str]) -> Any:
+    """Return the default of a setting, with the first entry of a mapping only; None if it has none."""
+    field = kind.model_fields.get(path[0])
+    if field is None:
+        return None
+    default = field.get_default(call_default_factory=True)
+    if len(path) > 1:
+        inner = field.annotation
+        return _default(inner, path[1:]) if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+    if isinstance(default, BaseModel):
+        return None
+    return dict([next(iter(default.items()))]) if isinstance(default, dict) and default else default
+
+
+def _in_flow(value: Any) -> str:
+    """Return a value as YAML on one line, in quotes for a shell."""
+    return "'" + yaml.safe_dump(value, default_flow_style=True, allow_unicode=True).strip() + "'"
 
 
 def _settings(kind: type[BaseModel], before: str = "") -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -99,6 +100,9 @@ class Inputs:
         inputs = digest_of(settings, digests, against.benchmarks.digest, *asked)
         raise_if_published(tools, config.dataset, config.flow, inputs)
         note = RunNote.start(tools.home, run, lambda: forecast_of(config, tools).record(), inputs)
+        if note.continues:
+            began = datetime.fromtimestamp(note.since).astimezone()
+            bars.say(f"Continuing the run of {began:%H:%M}; what it has done is not done again")
         tools.limits = replace(
             limits_for(config, run, note.since, tools.ledger),
             learnt=limits_of_night(tools, roles(config), seed),

@@ -26,9 +26,17 @@ from rich.text import Text
 
 from flows.runner.page_links import with_link
 from flows.settings import load_settings
+from storage.counting import counted
 from storage.markdown import inline
 
 ARTIFACT_EVERY_S = 2.0
+
+
+def reused(before: int, parts: int) -> str:
+    """Return what the line of a stage says of its task runs, `parts` in all, of which an earlier run had finished `before`."""
+    if not before:
+        return ""
+    return ", done before" if before == parts else f", {before:,} of {counted(parts, 'part')} done before"
 
 
 class RateColumn(ProgressColumn):
@@ -105,8 +113,10 @@ class Bar:
         with self._lock:
             return {"title": self._title, "done": self._done, "total": self._total}
 
-    def close(self, summary: str) -> None:
-        """Fill the bar at the end of the stage, and show its result there and in the run's log."""
+    def close(self, summary: str, *, before: int = 0, parts: int = 0) -> None:
+        """Fill the bar at the end of the stage, and show its result there and in the run's log. `before`: how many of the task runs,
+        `parts` in all, an earlier run had finished."""
+        summary += reused(before, parts)
         self._bars._running.remove(self)
         get_run_logger().info("%s: %s", self._title, summary)
         self._bars._progress.update(
@@ -114,7 +124,9 @@ class Bar:
         )
         if not self._bars.console.is_terminal:
             seconds = time.monotonic() - self._started
-            rate = f", {self._done / seconds:,.0f} rows/s" if self._done and seconds > 0 else ""
+            rate = (
+                f", {self._done / seconds:,.0f} rows/s" if self._done and seconds > 0 and not before else ""
+            )
             self._bars.console.print(
                 f"{self._title}: {summary} ({seconds:.1f} s{rate})", highlight=False, markup=False
             )

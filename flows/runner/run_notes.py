@@ -22,13 +22,14 @@ class NoteError(ForPeople, ValueError):
 
 class RunNote:
     """`<home>/runs/<run>.json`: `since` (Unix seconds) is when its budget began to count, `forecast` what was
-    expected of it before its first call."""
+    expected of it before its first call. `continues`: whether an earlier process of the same run was ended before its end."""
 
     def __init__(self, path: Path, since: float, forecast: dict[str, Any], inputs: str = "") -> None:
         self._path = path
         self._files = HomeFiles(path.parent.parent)
         self.since = since
         self.forecast = forecast
+        self.continues = False
         self._inputs = inputs
 
     @classmethod
@@ -61,6 +62,7 @@ class RunNote:
         stored: dict[str, Any] = _read(path) if path.exists() else {"forecast": forecast()}
         now, since = time.time(), stored.get("since") or 0.0
         note = cls(path, since if now - since < SAME_NIGHT_S else now, stored["forecast"], inputs)
+        note.continues = note.since == since
         note._write(note.since)
         return note
 

@@ -49,7 +49,7 @@ class Stage:
     name: its id, which enters funnels, addresses and reasons and never changes. title: what people see. settings: the
     class of its settings, a section of the flow's configuration or a part of one. needs: a keyword of its function ->
     a tool of flows.runner.resources.Tools. whole: it compares rows with each other, so that it sees all rows in one
-    task run; otherwise there is one task run per shard.
+    task run; otherwise there is one task run per shard. serves: its rows only serve the run, and it keeps none by design.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Stage:
     settings: type[Section] | None = None
     needs: Mapping[str, str] = field(default_factory=dict)
     whole: bool = False
+    serves: bool = False
 
     def of_scorer(self, name: str) -> Stage:
         """Return the stage of a scorer, a plug-in of tasks/scorers/. It needs the tools that the plug-in names."""
@@ -240,7 +241,10 @@ class Line:
         self.funnel.append(FunnelEntry(stage.name, title, total, refs, sum(cached for _, cached in results)))
         tokens, seconds = (now - then for now, then in zip(self._generated(stage), before, strict=True))
         speed = f", {tokens / seconds:,.0f} tokens/s" if tokens and seconds > 0 else ""
-        bar.close(f"{total.kept:,} of {total.asked:,}{speed}")
+        counts = f"{total.kept:,} of {total.asked:,}"
+        if stage.serves and not total.failed:
+            counts = f"{total.asked:,} used, none is published by design"
+        bar.close(f"{counts}{speed}", before=sum(cached for _, cached in results), parts=len(results))
         return refs
 
     def _generated(self, stage: Stage) -> tuple[int, float]:

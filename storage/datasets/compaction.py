@@ -21,6 +21,11 @@ from storage.errors import Conflict, explained
 from storage.location import Location
 
 SMALL = 16 << 20  # bytes; a smaller file is worth joining with others
+SEALED_WITH_DATA = (
+    tags.TABLE,
+    MARKS,
+    JUDGEMENTS,
+)  # tables whose seals cover their data files, besides the logs
 _BATCH = 32_768
 _APPLICATION = "mathmill.compact"
 
@@ -74,7 +79,7 @@ def compact(where: Location, files: SmallFiles, schema: pa.Schema) -> int:
                         application=_APPLICATION,
                         remove=files.paths,
                     )
-                    seals.follow(where, files.table, data=files.table in (tags.TABLE, MARKS, JUDGEMENTS))
+                    seals.follow(where, files.table, data=files.table in SEALED_WITH_DATA)
                     return len(written)
         except BaseException:
             delta.discard(where, files.table, written, after=head)

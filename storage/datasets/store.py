@@ -118,7 +118,7 @@ class Store:
             if version.name == label:
                 return version
         newest = ", ".join(str(version) for version in versions[:-6:-1])
-        raise VersionNotFound(f"no version {name!r}; the newest are: {newest}")
+        raise VersionNotFound(f"there is no version {name!r}. Fix: name one of the newest: {newest}")
 
     def files(self, version: Version | str) -> list[str]:
         """Return paths or URLs of the version's Parquet files in the order of its rows, for programs such as DuckDB."""

@@ -131,3 +131,19 @@ def test_descriptions_of_settings_have_no_angle_brackets() -> None:
     assert len(described) > 200
     # a form takes <word> for HTML and does not show it
     assert [name for name, text in described.items() if re.search(r"<\w", text)] == []
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("mix.per_question=1", "there is no such setting. Fix: use mix.per_problem;"),
+        ("targets=3", "there is no such setting. Fix: use target;"),
+        ("generate.languages=[en]", "it takes values by name. Fix: write it such as generate.languages='{en: 0."),
+        ("seeds.files=a", "it takes a list. Fix: write it such as seeds.files='[one, another]';"),
+        ("mix=3", "it takes a group of settings. Fix: write it such as mix='{name: value}';"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_says_what_is_meant(given: str, expected: str) -> None:
+    with pytest.raises(ConfigError, match=".") as error:
+        load_config(None, [given])
+    assert expected in str(error.value)

@@ -31,6 +31,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
         (["nightlyy"], "No such command 'nightlyy'. Did you mean 'nightly'? Fix: see ./mathmill --help"),
         (["nightly", "--trget", "3"], "No such option: --trget (Possible options: --set, --target). Fix: see ./mathmill nightly --help"),
         (["show"], "Missing argument 'NAME[@VERSION]'. Fix: see ./mathmill show --help"),
+        (["export", "math-sft", "x", "--format", "mesages"], "Invalid value for '--format': 'mesages' is not one of 'messages', 'prompt-completion', 'prompt-only', 'preference', 'unpaired-preference', 'step-preference', 'stepwise-supervision', 'parquet', 'packed', 'verl', 'nemo-gym', 'verifiers', 'trl-grpo'. Did you mean messages? Fix: see ./mathmill export --help"),
         (["ledger", "imprt"], "No such command 'imprt'. Did you mean 'import'? Fix: see ./mathmill ledger --help"),
     ],
 )  # fmt: skip

@@ -22,9 +22,11 @@ def test_a_restarted_night_is_the_same_one(tmp_path: Path) -> None:
     first = RunNote.start(tmp_path, "night-1", forecast)
     again = RunNote.start(tmp_path, "night-1", forecast)  # as after a kill
     assert (again.since, again.forecast) == (first.since, {"number": 0})
+    assert (first.continues, again.continues) == (False, True)
     again.stopped()  # a limit ended it: the next one has its budget anew, and the first forecast
     later = RunNote.start(tmp_path, "night-1", forecast)
     assert later.since > first.since
+    assert not later.continues
     assert later.forecast == {"number": 0}
     later.remove()
     assert RunNote.start(tmp_path, "night-1", forecast).forecast == {"number": 1}

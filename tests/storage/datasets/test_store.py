@@ -240,7 +240,7 @@ def test_errors_of_unknown_names_list_the_known_ones(store: Store, rows, day) ->
     store.publish("math-sft", [rows(0, 1)], lineage={}, date=day)
     with pytest.raises(VersionNotFound, match="name one of math-sft"):
         store.resolve("math")
-    with pytest.raises(VersionNotFound, match=r"newest are: math-sft@2026\.11\.20$"):
+    with pytest.raises(VersionNotFound, match=r"\. Fix: name one of the newest: math-sft@2026\.11\.20$"):
         store.read("math-sft@2026.11.21")
 
 

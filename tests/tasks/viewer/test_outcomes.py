@@ -134,7 +134,7 @@ def test_both_costs_and_both_certificates_are_shown(client: TestClient) -> None:
     assert "benchmarks: none registered ; verifier: 1 of 17 planted answers misjudged" in home
     page = text_of(client, f"/versions/{newest(client)}")
     assert "Paid by its last process" in page
-    assert "Used by this version, whoever paid" in page
+    assert "Used by this version, paid by any run" in page
     assert "An earlier process of this run was ended" in page
 
 
