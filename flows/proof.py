@@ -6,6 +6,7 @@ import datetime
 import os
 import platform
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,7 @@ def proof(config: Proof = Proof()) -> ProofPage | None:
         raise ConfigError(f"{lab.folder} has no records. Fix: ./mathmill proof")
     stored = {
         "sizes": sizes.name,
+        "design": asdict(sizes),
         "command": "./mathmill proof" + ("" if sizes.name == "whole" else f" --{sizes.name}"),
         "commit": str(code()["commit"])[:12],
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),

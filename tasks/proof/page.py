@@ -19,7 +19,7 @@ from tasks.evaluation.statistics import Paired
 from tasks.proof import plots
 from tasks.proof.claims import EXPLORATORY, NOTE, Tested, compared, table, verdicts_of
 from tasks.proof.power import components, power
-from tasks.proof.sizes import PILOT, QUICK, SIZES, WHOLE
+from tasks.proof.sizes import PILOT, QUICK, WHOLE
 
 StoredScores = Mapping[str, Any]
 EFFECTS = (0.03, 0.06, 0.1)  # whose power a pilot states
@@ -151,7 +151,7 @@ def _table(results: Sequence[Tested], plot: str) -> Iterator[str]:
 
 
 def _design(stored: StoredScores, scores: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
-    sizes, base = SIZES[stored["sizes"]], stored["base"]
+    design, base = stored["design"], stored["base"]
     right = [float(score) for score in base["scores"]["base"]]
     cpu = [record["cpu_s"] for record in stored["records"].values()]
     yield from ("## How", "")
@@ -161,10 +161,10 @@ def _design(stored: StoredScores, scores: Mapping[str, Mapping[int, str]]) -> It
     )
     yield ""
     yield (
-        f"The model is a small student ({counted(base['parameters'], 'parameter')}). One base ({counted(sizes.base, 'step')} of {sizes.training['batch']} blocks of "
-        f"{sizes.training['length']} tokens) has learned {counted(sizes.corpus, 'row')} of two common subdomains and {sizes.scarce} of three rare ones, one family each, imported in the layouts of the embedded teacher, and "
+        f"The model is a small student ({counted(base['parameters'], 'parameter')}). One base ({counted(design['base'], 'step')} of {design['training']['batch']} blocks of "
+        f"{design['training']['length']} tokens) has learned {counted(design['corpus'], 'row')} of two common subdomains and {design['scarce']} of three rare ones, one family each, imported in the layouts of the embedded teacher, and "
         f"answers {percent(float(np.mean(right)))} of {counted(len(right), 'held-out item')} rightly, as many of each subdomain. Every arm continues it for "
-        f"{counted(sizes.steps, 'step')}, half of whose tokens are the arm's rows and half the base's. The rows of the arms are written and solved by the embedded "
+        f"{counted(design['steps'], 'step')}, half of whose tokens are the arm's rows and half the base's. The rows of the arms are written and solved by the embedded "
         "teacher through the flow `make` or `weakness`, with the prompts' difficulty set to easy, or taken from an imported pool that is like the base's rows, so that arms differ by their problems and not by their wording. "
         "Arms are versions, trained by the flow `train` and scored by `evaluate`. Seeds differ in what the teacher writes, in what is drawn and in the order of the rows; "
         "the base, its corpus, the pool and the items are the same for all seeds, so the intervals do not cover another base."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from tasks.proof.claims import CLAIMS, compared, verdicts_of
 from tasks.proof.page import PageDiffers, scores_of, verified, written
-from tasks.proof.sizes import SUBDOMAINS
+from tasks.proof.sizes import SUBDOMAINS, WHOLE
 
 ITEMS = 200
 SEEDS = range(10, 15)
@@ -39,6 +40,7 @@ def stored(gains: dict[str, float]) -> dict[str, Any]:
     every = scores(gains, without=("routed", "words"))
     return {
         "sizes": "whole",
+        "design": asdict(WHOLE),
         "command": "./mathmill proof",
         "commit": "0123456789ab",
         "date": "2026-11-29",
