@@ -25,7 +25,7 @@ from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.errors import StorageError
 
-FORMAT = 2  # of the database; another one is deleted and made again
+FORMAT = 3  # of the database; another one is deleted and made again
 NAME = "rows.duckdb"
 _PLACE = ("n", "file")  # columns before those of a candidate: the row's number, and the number of its file
 # columns behind them; `outcome` is what became of a row that is not kept
