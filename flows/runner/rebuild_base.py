@@ -33,10 +33,22 @@ def base_of(config: Rebuild, store: Store) -> tuple[Version, Nightly]:
     ):
         for name in names:
             module(package, name)
+    refuse_other_scorers(config, rules)
     for path in config.benchmarks or ():
         if not Path(path).exists():
             raise ConfigError(f"setting benchmarks: there is no {path}. Fix: check the path")
     return base, rules
+
+
+def refuse_other_scorers(config: Rebuild, rules: Nightly) -> None:
+    """Raise ConfigError if `rescore` names a scorer that the rebuild does not have, so that it would judge nothing."""
+    for name in config.rescore:
+        if name not in rules.score.scorers:
+            with_it = ", ".join([*rules.score.scorers, name])
+            raise ConfigError(
+                f"rescore names {name}, which is none of the scorers of this rebuild ({', '.join(rules.score.scorers) or 'none'}). "
+                f"Fix: --set scorers='[{with_it}]'"
+            )
 
 
 def refuse_unknown_values(config: Rebuild, base: Version, store: Store, stages: Iterable[str]) -> None:

@@ -11,9 +11,11 @@ import pyarrow.dataset as pads
 import pytest
 
 from flows import nightly
+from flows.config.loading import ConfigError
 from flows.config.nightly import Nightly
 from flows.config.rebuild import Rebuild
 from flows.rebuild import AFTERWARDS, choose, drop_as_before, order, select_again, steps_of, to_judge
+from flows.runner.rebuild_base import refuse_other_scorers
 from flows.runner.rebuild_state import RebuildState
 from flows.runner.stages import Stage, Step
 from storage.reasons import Code, Reason, reason
@@ -158,6 +160,14 @@ def test_a_stage_judges_all_rows_if_the_configuration_says_so(stage: str, config
     drop_as_before(rebuilt, Stage(stage, stage))
     assert rebuilt.pool.alive.all()
     assert to_judge(rebuilt, stage).all()
+
+
+def test_a_scorer_that_the_rebuild_does_not_have_cannot_judge_again() -> None:
+    refuse_other_scorers(Rebuild(rescore=["critique"]), Nightly())
+    with pytest.raises(
+        ConfigError, match=r"rescore names steps, .* Fix: --set scorers='\[.*critique, steps\]'"
+    ):
+        refuse_other_scorers(Rebuild(rescore=["steps"]), Nightly())
 
 
 def test_a_stage_that_is_added_to_the_night_is_a_stage_of_every_rebuild(
