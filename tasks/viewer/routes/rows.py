@@ -104,7 +104,7 @@ def router(site: Site) -> APIRouter:
             r=history["row"],
             history=history,
             others=_others(site, history["row"]),
-            same_question=rows_there.same_question(history["row"]),
+            same_question=rows_there.same_question(history["row"]) if history["row"]["question"] else [],
             collision=_collision(site, rows_there, history["row"]),
             versions=[name for name in history["published"] if name in versions],
             judgements=[

@@ -70,7 +70,7 @@ def client(tmp_path: Path, site_of: Callable[..., Site]) -> TestClient:
             solved(100 * night + 70, "roots", reason=over),
             Row(f"Probe {night}?", "en", solution="x", reason=reason("probe", Code.STUDENT_RIGHT)),
             Row(f"Known {night}?", "en", solution="x", reason=reason("calibrate", Code.CALIBRATED)),
-            Row("", "en", method="fuse", params=orjson.dumps({"completion": KEY}).decode(),
+            Row("", "en", id=f"{night:024x}", method="fuse", params=orjson.dumps({"completion": KEY}).decode(),
                 reason=reason("fuse", Code.MALFORMED_ITEM, why="the writer's own check failed")),
         ]  # fmt: skip
         lost[0].scores = {"answer": 0.9}
@@ -168,6 +168,7 @@ def test_a_row_that_is_none_shows_what_was_written(client: TestClient, tmp_path:
     assert "Which is larger?" in text
     assert "the writer's own check: failed No answer follows." in text
     assert "<math" in page
+    assert "Other solutions" not in text  # rows without a text have no question in common
 
 
 @pytest.mark.parametrize(
