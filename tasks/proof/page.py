@@ -121,6 +121,20 @@ def _verdicts(stored: StoredScores, results: Sequence[Tested]) -> Iterator[str]:
         )
         yield f"- **{one.claim.number}, {one.verdict}.** {one.claim.text}.{figures}"
     yield from ("", NOTE)
+    base = _right([stored["base"]["scores"]["base"]])
+    below = [arm for arm, own in arms(stored).items() if _right(list(own.values())) < base]
+    if below:
+        which = "Every arm answers" if len(below) == len(arms(stored)) else f"{', '.join(below)} answer"
+        yield ""
+        yield (
+            f"**{which} less than the base that it continues ({percent(base)}):** the claims are about differences between arms, and such an arm "
+            "is not better than no further training."
+        )
+
+
+def _right(scores: Sequence[str]) -> float:
+    """Return the mean of scores (1 or 0 for each item) of some seeds."""
+    return float(np.mean([[float(score) for score in one] for one in scores]))
 
 
 def _table(results: Sequence[Tested], plot: str) -> Iterator[str]:

@@ -136,3 +136,14 @@ def test_the_page_of_a_quick_run_says_that_it_proves_nothing(tmp_path: Path) -> 
     for sizes, warned in (("quick", True), ("whole", False)):
         page = written(stored({}) | {"sizes": sizes}, tmp_path / f"{sizes}.md").page
         assert ("prove nothing" in page.read_text()) == warned
+
+
+@pytest.mark.parametrize(("base", "words"), [("1", "Every arm answers less"), ("0", "")])
+def test_the_page_says_first_that_training_cost_what_the_base_knew(
+    tmp_path: Path, base: str, words: str
+) -> None:
+    scored = stored({})
+    scored["base"]["scores"]["base"] = base * ITEMS
+    text = written(scored, tmp_path / "proof.md").page.read_text()
+    assert words in text.partition("## Primary claims")[0]
+    assert ("than the base that it continues" in text) == bool(words)
