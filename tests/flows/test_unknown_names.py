@@ -33,7 +33,7 @@ from storage.ledger.schema import location
         (Nightly, "mix.shares={format: {cott: 0.5}}", "'cot'"),
         (Nightly, "mix.shares={domain: {algebr: 0.5}}", "'algebra'"),
         (Nightly, "mix.at_least={algebr: 0.5}", "'algebra'"),
-        (Nightly, "solve.sampels=3", "solve.samples is one"),
+        (Nightly, "solve.sampels=3", "Fix: use solve.samples; "),
         (Rebuild, "thresholds.nosuch=0.5", "there are: "),
         (Rebuild, "thresholds.instrucion=0.5", "'instruction'"),
         (Rebuild, "without.sorce=[web]", "'source'"),
