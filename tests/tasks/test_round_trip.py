@@ -69,7 +69,8 @@ def test_an_export_read_as_seeds_gives_the_same_rows(
 ) -> None:
     written = export(night.store, night.version, tmp_path / "out", shape, compare=judge.equal, files=files)
     rows = read_back(tmp_path / "out" / "data")
-    assert len(rows) == written >= 5
+    # of the wrong solutions, those that have the format of a right one are a side of a pair
+    assert len(rows) == written >= (3 if shape == "preference" else 5)
     published = {bare(row): row for row in night.store.read(night.version).to_pylist()}
     answers = {row["problem_id"]: row["answer"] for row in published.values()}
     came = [row for row in rows if row["solution"] and bare(row) in published]
@@ -107,7 +108,7 @@ def test_thinking_comes_back_apart_from_the_solution(
     export(night.store, version, tmp_path / "out", shape, compare=judge.equal, reasoning=reasoning)
     expected = {bare(row): f"First, about {row['id']}:\nhm." for row in rows.to_pylist()}
     came = [row for row in read_back(tmp_path / "out" / "data") if row["solution"] and bare(row) in expected]
-    assert len(came) >= 5
+    assert len(came) >= (3 if shape == "preference" else 5)
     assert [row["reasoning"] for row in came] == [expected[bare(row)] for row in came]
 
 
@@ -163,8 +164,8 @@ def choices(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Version]:
         Row(
             row["question"],
             row["language"],
-            solution="I guess. \\boxed{A}",
-            solution_format="cot",
+            solution="print('A')" if row["solution_format"] == "pot" else "I guess. \\boxed{A}",
+            solution_format=row["solution_format"],
             answer="A",
             verdicts={"equivalent": "different"},
             reason=reason("verify", Code.DIFFERENT, answer="A", reference=row["reference_answer"]),
