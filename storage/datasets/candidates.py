@@ -43,10 +43,12 @@ def append(
     application = "candidates:" + json.dumps([run, stage, part], ensure_ascii=False)
     where.make_writable()
     url = where.url(TABLE)
-    if not table.num_rows or _snapshot(url, application)[1]:
+    if not table.num_rows:
+        return 0
+    head, done = _snapshot(url, application)
+    if done:
         return 0
     with explained(url):
-        head = delta.head_of(url)
         files = write_files(where, TABLE, [_with_origin(table, run, version, stage)], SCHEMA)
         facts = {file.path: facts_of(file) for file in files}
         record = {"run": run, "stage": stage, "part": part, "files": facts}

@@ -21,11 +21,8 @@ from storage.errors import Conflict, explained
 from storage.location import Location
 
 SMALL = 16 << 20  # bytes; a smaller file is worth joining with others
-SEALED_WITH_DATA = (
-    tags.TABLE,
-    MARKS,
-    JUDGEMENTS,
-)  # tables whose seals cover their data files, besides the logs
+# tables whose seals cover their data files, besides the logs
+SEALED_WITH_DATA = (tags.TABLE, MARKS, JUDGEMENTS)
 _BATCH = 32_768
 _APPLICATION = "mathmill.compact"
 

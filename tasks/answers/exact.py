@@ -14,7 +14,7 @@ from tasks.answers.arithmetic import decide_arithmetic
 from tasks.answers.comparison import compare
 from tasks.answers.dates import compare_dates
 from tasks.answers.labels import NOTHING, compare_words, is_prose, label
-from tasks.answers.numerals import read
+from tasks.answers.numerals import UNENDING, read
 from tasks.answers.spelling import ALL_REALS, EMPTY_SET, MAX_LENGTH, canonical
 from tasks.answers.structure import AND, compare_parts, parts
 from tasks.answers.times import compare_times
@@ -277,20 +277,18 @@ def without_letter(text: str, other: str) -> str:
     return option[2].strip()
 
 
-_UNENDED = re.compile(r"(-?\d{0,40}\.\d{1,60})\s*(?:\.{3,}|…|\\[lc]?dots(?![a-zA-Z]))")
-
-
 def _unended(a: str, b: str) -> Judgement | None:
     """Return "unknown" for 3.14... beside a value that may begin with its digits, None for other pairs."""
     for text, other in ((a, b), (b, a)):
-        beginning = _UNENDED.fullmatch(text)
+        beginning = UNENDING.fullmatch(text)
         if beginning is None or read(text) is not None:
             continue
         quantity = read(other)
         if quantity is None:
             return "unknown"
-        off = abs(quantity.value - Fraction(beginning[1]))
-        return "unknown" if off < Fraction(1, 10 ** len(beginning[1].partition(".")[2])) else "different"
+        sign, whole, digits = beginning.groups()
+        off = abs(quantity.value - Fraction(f"{sign}{whole or 0}.{digits}"))
+        return "unknown" if off < Fraction(1, 10 ** len(digits)) else "different"
     return None
 
 

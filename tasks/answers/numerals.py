@@ -186,7 +186,7 @@ def _repeating(text: str) -> Quantity | None:
 
 
 _PRODUCT = re.compile(r"[a-z]{2,3}")  # 2xyz
-_UNENDING = re.compile(r"(-?)(\d{0,40})\.(\d{1,60})\s*(?:\.{3,}|…|\\[lc]?dots(?![a-zA-Z]))")
+UNENDING = re.compile(r"(-?)(\d{0,40})\.(\d{1,60})\s*(?:\.{3,}|…|\\[lc]?dots(?![a-zA-Z]))")
 
 
 def _unending(text: str) -> Quantity | None:
@@ -195,7 +195,7 @@ def _unending(text: str) -> Quantity | None:
     The cycle is the shortest that ends the digits and occurs at least twice, a single digit three times: 1.4142... and
     0.33... show too little.
     """
-    match = _UNENDING.fullmatch(text)
+    match = UNENDING.fullmatch(text)
     if match is None:
         return None
     sign, whole, digits = match.groups()
