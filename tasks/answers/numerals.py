@@ -254,7 +254,7 @@ _PARTS = {word: value for value, word in enumerate(_ORDINALS.split(), 3)}
 _PARTS |= {"half": 2, "quarter": 4, "hundredth": 100, "thousandth": 1000, "millionth": 10**6}
 _PARTS |= {f"{word}s": value for word, value in _PARTS.items()} | {"halves": 2}
 _PARTED = re.compile(
-    rf"\s*-?\s*(?:and\s+(?:an?|one|two|three|four|five|six|seven|eight|nine)[\s-]+)?(?:{'|'.join(sorted(_PARTS, key=len, reverse=True))})(?![a-z])"
+    rf"\s*-?\s*(?:and\s+(?:an?|one|two|three|four|five|six|seven|eight|nine)[\s-]+)?(?:{'|'.join(sorted(_PARTS, key=len, reverse=True))})(?![^\s-])"
 )
 
 
