@@ -133,8 +133,8 @@ def _of_file(path: Path) -> pa.Table:
     """Return the records of a file as rows. Raises ConfigError for one without question and solution."""
     from flows.config.loading import ConfigError
     from storage.rows import Row, to_table
-    from tasks.ingestion.columns import Unfit
     from tasks.ingestion.sources import sources
+    from tasks.ingestion.values import Unfit
     from tasks.stages.ingest import language_of_text
 
     rows: list[Row] = []

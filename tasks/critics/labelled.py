@@ -35,11 +35,12 @@ from tasks.dedup.questions import comparable
 from tasks.dedup.segment import Questions
 from tasks.dedup.settings import DedupSettings
 from tasks.ingestion.column_names import GOLD, plain
-from tasks.ingestion.columns import Unfit, habits, solution_and_flag
+from tasks.ingestion.columns import habits, solution_and_flag
 from tasks.ingestion.columns import read as read_fields
 from tasks.ingestion.options import Unreadable, options_of
 from tasks.ingestion.record import IngestError
 from tasks.ingestion.records import records
+from tasks.ingestion.values import Unfit
 from tasks.seeding import seed_of
 from tasks.text.cleaning import LANGUAGE_NAMES, language_of
 

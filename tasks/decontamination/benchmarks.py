@@ -14,10 +14,11 @@ from storage.errors import ForPeople
 from tasks.dedup.normalise import folded_array
 from tasks.dedup.tokens import Ragged, tokens
 from tasks.ingestion.column_names import QUESTIONS
-from tasks.ingestion.columns import Habits, Unfit, habits, question
+from tasks.ingestion.columns import Habits, habits, question
 from tasks.ingestion.files import KINDS, PACKED, kind_of
 from tasks.ingestion.record import IngestError, Record
 from tasks.ingestion.records import records
+from tasks.ingestion.values import Unfit
 from tasks.text.shared import Shared, shared_text
 
 

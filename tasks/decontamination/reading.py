@@ -19,11 +19,12 @@ from storage.rows import Row, content_id, to_table
 from tasks.decontamination.matching import QUESTION, Text
 from tasks.ingestion import chats
 from tasks.ingestion.column_names import QUESTIONS, REASONINGS, SOLUTIONS, plain
-from tasks.ingestion.columns import Habits, Unfit, habits, read
+from tasks.ingestion.columns import Habits, habits, read
 from tasks.ingestion.instructions import without_instruction
 from tasks.ingestion.options import literal
 from tasks.ingestion.record import Record
 from tasks.ingestion.records import records
+from tasks.ingestion.values import Unfit
 
 ROWS = 8192  # rows that are compared at a time
 _BEGINNING = 500  # records from which the text that a file's questions share is determined

@@ -25,10 +25,11 @@ from storage.atomic import replacing
 from tasks.dedup.sketching import CollectionError, TextSource
 from tasks.dedup.tokens import I64
 from tasks.ingestion.column_names import names_question, plain
-from tasks.ingestion.columns import Unfit, question
+from tasks.ingestion.columns import question
 from tasks.ingestion.files import kind_of
 from tasks.ingestion.record import Record
 from tasks.ingestion.records import NO_RECORDS, records
+from tasks.ingestion.values import Unfit
 from tasks.text.cleaning import language_of
 
 RESULT = "duplicates.parquet"  # written last

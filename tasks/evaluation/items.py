@@ -26,9 +26,10 @@ from tasks.decontamination.benchmarks import BenchmarkError, pinned, read_record
 from tasks.evaluation.domains import DOMAINS, UNASSIGNED, benchmark_named, capability_of, domain_of
 from tasks.evaluation.shapes import choice
 from tasks.ingestion.column_names import GOLD, plain
-from tasks.ingestion.columns import Habits, Unfit, read, solution_and_flag, with_own_options
+from tasks.ingestion.columns import Habits, read, solution_and_flag, with_own_options
 from tasks.ingestion.options import Options, Unreadable, letter_of, options_of
 from tasks.ingestion.record import Record
+from tasks.ingestion.values import Unfit
 from tasks.seeding import rng_of
 from tasks.taxonomy import domain_of as topic_of
 from tasks.text.cleaning import LANGUAGE_NAMES, language_of

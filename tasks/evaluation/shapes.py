@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from storage.counting import counted
-from tasks.ingestion.columns import Unfit
 from tasks.ingestion.options import Options, letter_of
+from tasks.ingestion.values import Unfit
 
 
 def choice(question: str, options: Options, reference: str | None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from tasks.documents.formats import ReadOptions, UnreadableDocument
 from tasks.documents.quality import LANGUAGES, MIN_LEGIBLE, MIN_WHOLE, quality_of, refusal
 from tasks.documents.reading import ReadingFailed, ReadLimits
 from tasks.documents.scans import TranscribesPages
-from tasks.ingestion.columns import Unfit
+from tasks.ingestion.values import Unfit
 from tasks.stages.import_dataset import MAX_TEXT
 from tasks.stages.ingest import fit
 from tasks.text.cleaning import printable

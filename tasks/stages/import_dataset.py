@@ -33,12 +33,14 @@ from tasks.ingestion.column_names import (
     names_question,
     plain,
 )
-from tasks.ingestion.columns import Fields, Habits, Unfit, chat_of, habits, read, solution_and_flag
+from tasks.ingestion.columns import Fields, Habits, habits, read, solution_and_flag
 from tasks.ingestion.json_records import LineBatch
 from tasks.ingestion.record import IngestError, Record
+from tasks.ingestion.record_chats import chat_of
 from tasks.ingestion.several import GENERATIONS, SEVERAL, Single, singles
 from tasks.ingestion.solution_texts import final_answer
 from tasks.ingestion.usual_chats import usual_chats
+from tasks.ingestion.values import Unfit
 from tasks.stages.ingest import any_question, fit, kept_row, language_of_text
 from tasks.text.cleaning import BLANK, MAX_SOLUTION, printable
 

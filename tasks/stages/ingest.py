@@ -24,10 +24,11 @@ from storage.interleaved import TIR, is_interleaved, parts_of, written
 from storage.reasons import Code, reason
 from storage.rows import Row, content_id, empty, reasons_of, to_table
 from tasks.ingestion.column_names import QUESTIONS, is_known, names_question
-from tasks.ingestion.columns import Fields, Habits, Unfit, habits, read
+from tasks.ingestion.columns import Fields, Habits, habits, read
 from tasks.ingestion.files import fault_of, kind_of
 from tasks.ingestion.record import IngestError, Record
 from tasks.ingestion.records import NO_RECORDS, records
+from tasks.ingestion.values import Unfit
 from tasks.settings import Section
 from tasks.taxonomy import SUBDOMAINS
 from tasks.text.cleaning import (

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.evaluation.shapes import free, text_of
-from tasks.ingestion.columns import Unfit
+from tasks.ingestion.values import Unfit
 
 names = ("docmath", "docmatheval")
 domain = "other mathematics"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.evaluation.shapes import text_of
-from tasks.ingestion.columns import Unfit
+from tasks.ingestion.values import Unfit
 
 names = ("humaneval", "openaihumaneval", "humanevalplus")
 domain = "symbolic"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.evaluation.shapes import text_of
-from tasks.ingestion.columns import Unfit
+from tasks.ingestion.values import Unfit
 
 names = ("mbpp", "sanitizedmbpp", "mbppplus")
 domain = "symbolic"

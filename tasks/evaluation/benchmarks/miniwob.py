@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from tasks.evaluation.web_pages import WebTask, observed, page_of, unavailable
-from tasks.ingestion.columns import Unfit
+from tasks.ingestion.values import Unfit
 
 names = ("miniwob", "miniwobplusplus")
 domain = "agent"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.evaluation.shapes import phrase, text_of
-from tasks.ingestion.columns import Unfit
+from tasks.ingestion.values import Unfit
 
 names = ("nq", "nqopen", "naturalquestions", "naturalquestionsopen")
 domain = "commonsense"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.evaluation.shapes import numbered_choice, text_of
-from tasks.ingestion.columns import Unfit
+from tasks.ingestion.values import Unfit
 
 names = ("proofwriter",)
 domain = "logic"

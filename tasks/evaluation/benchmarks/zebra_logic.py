@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 
 from tasks.evaluation.shapes import choice, text_of
-from tasks.ingestion.columns import Unfit
 from tasks.ingestion.options import Options, letter_of
+from tasks.ingestion.values import Unfit
 
 names = ("zebralogic", "zebralogicbench", "zebragrid", "zebra")
 domain = "logic"

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from tasks.ingestion.columns import Unfit, habits, question, read
+from tasks.ingestion.columns import habits, question, read
 from tasks.ingestion.instructions import without_instruction
 from tasks.ingestion.solution_texts import is_program
+from tasks.ingestion.values import Unfit
 
 PENS = "A shop sells 3 pens for 6 dollars. How much do 5 pens cost?"
 

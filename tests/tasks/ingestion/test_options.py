@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from tasks.ingestion.columns import Fields, Unfit, habits, read, with_own_options
+from tasks.ingestion.columns import Fields, habits, read, with_own_options
 from tasks.ingestion.instructions import without_instruction
 from tasks.ingestion.options import Options, letter_of, listed_in, options_of, written_in
+from tasks.ingestion.values import Unfit
 
 FOUR = Options(("3", "4", "5", "6"), ("A", "B", "C", "D"))
 TWO = ("3", "4")

@@ -16,7 +16,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from storage.rows import SCHEMA
-from tasks.ingestion.columns import Unfit, read
+from tasks.ingestion.columns import read
+from tasks.ingestion.values import Unfit
 from tasks.stages.ingest import ingest, read_shards
 from tasks.text.cleaning import without_hidden
 from tests.row_objects import from_table
