@@ -9,6 +9,8 @@ from pydantic import Field
 from flows.config.sections import BudgetSettings
 from tasks.settings import Folded, Section
 
+OtherForm = Literal["choice", "program", "words_or_program", "likelihood"]
+
 
 class Evaluate(Section):
     """The settings of an evaluation. Answers are in the ledger, so a repeated or killed one asks for nothing twice."""
@@ -27,9 +29,13 @@ class Evaluate(Section):
     chat_template: bool = Field(
         True, description="put those tasks' prompts through the chat template of a checkpoint"
     )
-    also: dict[str, list[Literal["choice", "program", "likelihood"]]] = Field(
+    also: dict[str, list[OtherForm]] = Field(
         {},
-        description="benchmarks to be asked in further forms too: numeric answers as `choice` or `program`, such as gsm8k_test: [choice], and multiple choice by the `likelihood` of its options, for checkpoints",
+        description="benchmarks to be asked in further forms too: numeric answers as `choice`, `program` or `words_or_program` (whichever the model chooses), such as gsm8k_test: [choice], and multiple choice by the `likelihood` of its options, for checkpoints",
+    )
+    instead: dict[str, OtherForm] = Field(
+        {},
+        description="benchmarks to be asked in one of these forms instead of their own, such as math_test: words_or_program for a model that was trained on words and programs",
     )
     domains: dict[str, str] = Field({}, description="domain of a benchmark whose name does not tell it")
     limit: int | None = Field(None, ge=1, description="most items per benchmark, drawn by the seed")

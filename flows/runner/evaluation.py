@@ -63,7 +63,11 @@ class Evaluation:
         items, models = check(config), models_of(config)
         warn_of_unassigned(items, bars)
         warn_of_skipped(items, bars)
-        plain = config.model_dump(mode="json", exclude={"shard_rows", "answers", "budget", "benchmarks"})
+        # a setting that is younger than the names is left out where it changes nothing
+        unset = set() if config.instead else {"instead"}
+        plain = config.model_dump(
+            mode="json", exclude={"shard_rows", "answers", "budget", "benchmarks", *unset}
+        )
         overlay = overlaid(tools.settings.overlay())
         identity = digest_of(
             plain,
@@ -217,11 +221,19 @@ def check(config: Evaluate) -> pa.Table:
             raise ConfigError(
                 f"model {model!r} is neither a role ({', '.join(ROLES)}) nor a checkpoint. Fix: name one, such as hf:FOLDER"
             )
-    scored = [name for name, forms in config.also.items() if "likelihood" in forms]
+    scored = [
+        (setting, name)
+        for setting, asked in (
+            ("also", config.also),
+            ("instead", {name: [form] for name, form in config.instead.items()}),
+        )
+        for name, forms in asked.items()
+        if "likelihood" in forms
+    ]
     called = [model for model in models_of(config) if not model.startswith(CHECKPOINT)]
     if scored and called:
         raise ConfigError(
-            f"setting also: {scored[0]} by likelihood, but {called[0]} is a chat endpoint, which returns no likelihoods. "
+            f"setting {scored[0][0]}: {scored[0][1]} by likelihood, but {called[0]} is a chat endpoint, which returns no likelihoods. "
             "Fix: evaluate a checkpoint (hf:FOLDER), or leave it out"
         )
     return _items(config)
@@ -251,12 +263,22 @@ def _items(config: Evaluate) -> pa.Table:
     files = config.benchmarks or ([] if config.tasks else [str(SEEDS / "probe.jsonl")])
     items = load(files, config.domains)
     there = set(items.column("benchmark").to_pylist())
-    for name, forms in config.also.items():
-        if name not in there:
+    for setting, names in (("also", config.also), ("instead", config.instead)):
+        if unknown := sorted(set(names) - there):
             raise ConfigError(
-                f"setting also: no benchmark {name!r}; there are: {', '.join(sorted(there)) or 'none'}"
+                f"setting {setting}: no benchmark {unknown[0]!r}; there are: {', '.join(sorted(there)) or 'none'}"
             )
-        chosen = items.filter(pc.equal(items.column("benchmark"), name))
+    own = items
+    for name, form in config.instead.items():
+        chosen = pc.equal(own.column("benchmark"), name)
+        converted = as_form(own.filter(chosen), form)
+        if not converted.num_rows:
+            raise ConfigError(
+                f"setting instead: no item of {name} can be asked as {form}. Fix: leave {name} out of instead"
+            )
+        items = pa.concat_tables([items.filter(pc.not_equal(items.column("benchmark"), name)), converted])
+    for name, forms in config.also.items():
+        chosen = own.filter(pc.equal(own.column("benchmark"), name))
         items = pa.concat_tables([items, *(as_form(chosen, form) for form in forms)])
     if config.limit is None or not items.num_rows:
         return items

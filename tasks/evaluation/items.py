@@ -260,8 +260,8 @@ def _steps(record: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def as_form(items: pa.Table, form: str) -> pa.Table:
-    """Convert items to another form: free answers to `choice` (GSM8K as multiple choice) or `program`, multiple choice to
-    `likelihood`. Items that the form does not fit are left out."""
+    """Convert items to another form: free answers to `choice` (GSM8K as multiple choice), `program` or `words_or_program`, multiple choice
+    to `likelihood`. Items that the form does not fit are left out."""
     fits = "choice" if form == "likelihood" else "open"
     rows = [row for row in items.to_pylist() if row["form"] == fits and row["rejected"] is None]
     if form == "likelihood":

@@ -57,6 +57,8 @@ def refusal(home: Path, *words: str) -> str:
         (("evaluate", "--baseline", "hf:a/b/c"), "there is no folder a/b/c"),
         (("evaluate", "--benchmark", "nosuch.jsonl"), "cannot read nosuch.jsonl"),
         (("evaluate", "--set", "also.nosuch=[choice]"), "no benchmark 'nosuch'"),
+        (("evaluate", "--set", "instead.nosuch=program"), "setting instead: no benchmark 'nosuch'"),
+        (("evaluate", "--set", "instead.probe=likelihood"), "instead: probe by likelihood, but student"),
         (("evaluate", "--set", "domains.probe=nosuch"), "no domain 'nosuch'"),
         (("rebuild", "nosuch"), "there is no dataset 'nosuch'"),
         (("rebuild", "--set", "base=2020.01.01"), "there is no dataset 'math-sft'"),

@@ -21,7 +21,7 @@ from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
 from tasks.llm.transport import Response
 from tasks.plugins import module
-from tasks.sandbox import Sandbox
+from tasks.sandbox import Result, Sandbox
 
 ROLES = {"question": "Who?", "language": "en", "reference": "Ada is a knight, and Bo is a knave."}
 CHOICE = {"question": "Which?", "language": "en", "options": ["4", "1/2", "Paris"], "reference": "B"}
@@ -291,6 +291,65 @@ def test_programs_run_in_the_sandbox(ask: Any, tmp_path: Path, sandbox: Sandbox)
     assert answered.column("score").to_pylist() == [1.0] * 3
     with pytest.raises(ValueError, match="needs a sandbox"):
         ask(items, lambda text, _: "```python\nprint(1)\n```", max_tokens=9)
+
+
+PRINTS = "```python\nx = 4\nprint(x + 1)\n```"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "answer", "cut"),
+    [
+        (PRINTS, "5", "5"),
+        (f"The program below computes it.\n\n{PRINTS}", "5", "5"),
+        (f"{PRINTS}\nIt prints the sum.", "5", "5"),
+        (f"So it is \\boxed{{6}}, which this checks:\n{PRINTS}", "5", "5"),
+        ("x = 4\ny = 5\nThe answer is 6.", "6", None),  # words, however they look
+        ("So x + 1 = 6.\n\\boxed{6}", "6", "6"),
+        (f"{PRINTS}\n```output\n6\n```\nSo it is \\boxed{{6}}.", "6", "6"),  # what the model says that it prints
+        ("```python\nprint(undefined)\n```", None, None),
+        ("```python\nx = 4\nprint(x)", "4", None),
+        ("```python\nprint(", None, None),
+        ("I do not know.", None, None),
+        ("", None, None),
+    ],
+)  # fmt: skip
+def test_words_or_a_program_are_read_whichever_comes(
+    text: str, answer: str | None, cut: str | None, judge: Judge, sandbox: Sandbox
+) -> None:
+    form = module("tasks.evaluation.forms", "words_or_program")
+    mixed = [text, "\\boxed{1}", PRINTS, text]  # each keeps its place among others
+    read = form.answers([VALUE] * 4, mixed, cut=[False] * 3 + [True], judge=judge, sandbox=sandbox)
+    assert read == [answer, "1", "5", cut]
+
+
+@pytest.mark.slow
+def test_a_model_that_chooses_its_form_is_judged_in_both(ask: Any, tmp_path: Path, sandbox: Sandbox) -> None:
+    items = as_form(items_of(tmp_path, 4), "words_or_program")
+
+    def script(text: str, _: int) -> str:
+        n = number(text)
+        return f"```python\nprint({n} + 100)\n```" if n % 2 else f"\\boxed{{{n + 100 + (n == 2)}}}"
+
+    answered = ask(items, script, sandbox=sandbox, bare=True)
+    assert dict(
+        zip(answered.column("question").to_pylist(), answered.column("score").to_pylist(), strict=True)
+    ) == {f"What is {n} + 100?": float(n != 2) for n in range(4)}
+    with pytest.raises(ValueError, match="needs a sandbox"):
+        ask(items, lambda text, _: "\\boxed{1}", max_tokens=9)
+
+
+def test_a_failure_of_the_sandbox_is_no_answer_and_ends_the_stage(judge: Judge) -> None:
+    class Failing:
+        def run(self, programs: list[str]) -> list[Result]:
+            return [Result("infra", error="sandbox: gone") for _ in programs]
+
+    form = module("tasks.evaluation.forms", "words_or_program")
+    item = VALUE | {"id": "b#1"}
+    with pytest.raises(RuntimeError, match="the sandbox failed on b#1: sandbox: gone"):
+        form.answers([item] * 2, ["\\boxed{1}", PRINTS], cut=[False] * 2, judge=judge, sandbox=Failing())
+    words = form.answers([item], ["\\boxed{1}"], cut=[False], judge=judge, sandbox=Failing())
+    assert words == ["1"]
 
 
 def test_pass_at_k_is_in_the_table_where_there_are_enough_samples(ask: Any, tmp_path: Path) -> None:

@@ -207,6 +207,9 @@ def test_programs_count_as_coding(tmp_path: Path) -> None:
     file.write_text('{"question": "2 + 3?", "answer": "#### 5"}')
     (item,) = as_form(load([file]), "program").to_pylist()
     assert (item["form"], item["capability"], item["domain"]) == ("program", "coding", "problem solving")
+    (either,) = as_form(load([file]), "words_or_program").to_pylist()
+    assert (either["form"], either["capability"]) == ("words_or_program", "mathematics")
+    assert either["benchmark"] == "gsm8k_test:words_or_program"
 
 
 @pytest.mark.slow
