@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from tasks.ingestion.column_names import plain
 from tasks.ingestion.parquet_records import rows_of_batch
-from tasks.ingestion.record import IngestError, Record, refuse_duplicate_names
+from tasks.ingestion.record import IngestError, Record, fields_of, refuse_duplicate_names
 
 _ROWS = 2048
 
@@ -28,7 +28,7 @@ def arrow_records(path: Path, reads: Callable[[str], bool] | None) -> Iterator[R
                 for start in range(0, batch.num_rows, _ROWS):
                     for row, error in rows_of_batch(batch.select(names).slice(start, _ROWS)):
                         number += 1
-                        yield Record(f"row {number}", row, error)
+                        yield Record(f"row {number}", fields_of(row), error)
     except (pa.ArrowException, OSError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
         raise IngestError(

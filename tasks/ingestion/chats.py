@@ -15,7 +15,7 @@ from typing import Any
 
 COLUMNS = (
     "messages", "conversations", "conversation", "dialogue", "dialog", "dialogs", "chat", "chats", "turns", "history",
-    "message_list", "conversation_turns",
+    "message_list", "conversation_turns", "trajectory",
 )  # fmt: skip
 USER = frozenset(
     ("user", "human", "prompter", "customer", "client", "student", "questioner", "person", "usr", "user_query", "instruction",
@@ -45,6 +45,11 @@ REASONINGS = ("reasoning_content", "reasoning", "thinking", "thought")
 _SPEAKER = ("role", "from", "speaker", "author", "sender", "user_type", "participant", "who", "type", "name")
 _CONTENT = ("content", "value", "text", "message", "utterance", "body", "parts", "contents")
 _CALLS = ("tool_calls", "function_call")
+_FENCES = {
+    "code": "python",
+    "execution": "output",
+}  # parts of a content that are programs and what they printed
+_LINE_BREAKS = "\r\n"
 _MEDIA = re.compile(r"image|audio|video|file|document")
 _DEEPEST = 20  # nested parts of a content, or replies to replies
 
@@ -131,6 +136,8 @@ def _turn(value: Any) -> list[Turn]:
         return [usual]
     named = {str(name).strip().lower(): part for name, part in value.items() if part is not None}
     speaker = _speaker(named)
+    if speaker is None and "ground_truth" in named:
+        return []  # in place of the reply: the trusted answer (Open-Reasoner-Zero)
     if speaker is None:
         pairs = [
             (name, part)
@@ -238,7 +245,11 @@ def _content(role: str, content: Any, depth: int) -> str:
         if isinstance(part, str):
             parts.append(part)
         elif isinstance(part, Mapping):
-            if part.get("type", "text") in ("text", "input_text", "output_text", None):
+            if (fence := _FENCES.get(str(part.get("type")))) is not None and isinstance(
+                part.get("content"), str
+            ):
+                parts.append(f"```{fence}\n{part['content'].strip(_LINE_BREAKS)}\n```")  # MathCodeInstruct
+            elif part.get("type", "text") in ("text", "input_text", "output_text", None):
                 inner = next((part[name] for name in _CONTENT if part.get(name) is not None), "")
                 parts.append(_content(role, inner, depth + 1))
             elif media := _MEDIA.search(str(part["type"])):
@@ -260,6 +271,23 @@ def _tree(value: Mapping[str, Any], depth: int) -> list[Turn]:
     ):
         turns += _tree(replies[0], depth + 1)
     return turns
+
+
+def stated_answer(value: Any) -> Any:
+    """Return the trusted answer that a turn of a stored chat states beside its text, None where none does.
+
+    Open-Reasoner-Zero has it in place of the reply, AM-DeepSeek-R1-Distilled beside the question.
+    """
+    for one in value if isinstance(value, (list, tuple)) else ():
+        if isinstance(one, Mapping):
+            truth, info = one.get("ground_truth"), one.get("info")
+            if isinstance(truth, Mapping):
+                truth = truth.get("value")
+            if truth is None and isinstance(info, Mapping):
+                truth = info.get("reference_answer")
+            if truth is not None:
+                return truth
+    return None
 
 
 def asked(turns: Sequence[Turn]) -> list[str]:

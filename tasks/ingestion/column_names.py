@@ -20,17 +20,17 @@ from tasks.ingestion import chats
 from tasks.ingestion.options import NAMES, is_option_column
 
 CHATS = (*chats.COLUMNS, "prompt")
-QUESTIONS = ("question", "problem", "quiz", "query", "instruction", "input", "prompt", "question_text", "problem_text", "problem_statement", "题目", "问题")  # fmt: skip
+QUESTIONS = ("question", "problem", "quiz", "query", "instruction", "input", "prompt", "question_text", "problem_text", "problem_statement", "message_1", "original_text", "题目", "问题")  # fmt: skip
 # a text under these names is the question, even where a chat repeats it in a template or with instructions
 PLAINEST = ("question", "problem", "quiz")
 BEFORE = ("passage", "context", "body")
 SOLUTIONS = (
     "solution", "rationale", "generated_solution", "worked_solution", "reference_solution", "gold_solution", "response", "output",
     "generation", "completion", "chosen", "model_output", "explanation", "cot", "chain_of_thought", "generated_text", "code", "program",
-    "cot_content", "ground_truth_solution", "gold_standard_solution",
+    "cot_content", "ground_truth_solution", "gold_standard_solution", "solution_wocode", "solution_code", "message_2",
 )  # fmt: skip
 # thinking before the solution, of the accepted side in a preference pair
-REASONINGS = (*chats.REASONINGS, "chosen_reasoning")
+REASONINGS = (*chats.REASONINGS, "chosen_reasoning", "complex_cot")
 # answers that the file vouches for, no matter who wrote the solution in the same record
 GOLD = (
     "expected_answer", "reference_answer", "golden_answer", "gold_answer", "golden", "ground_truth", "ground_truth_answer", "gtruth_answer",
@@ -61,6 +61,8 @@ _OTHERS = (
     "wrong_answers",
     "distractors",
     "mc1_targets",
+    "content",
+    "answers",
 )
 KNOWN = frozenset(
     (*CHATS, *QUESTIONS, *BEFORE, *NAMES, *SOLUTIONS, *REASONINGS, *ANSWERS, *FLAGS, *ABOUT, *_OTHERS)

@@ -14,9 +14,9 @@ from tasks.ingestion.column_names import (
     ANSWERS,
     BEFORE,
     FLAGS,
+    GOLD,
     PLAINEST,
     QUESTIONS,
-    REASONINGS,
     SOLUTIONS,
     WRONG_OPTION,
     known_columns,
@@ -33,11 +33,11 @@ from tasks.ingestion.options import (
     options_of,
     written_in,
 )
-from tasks.ingestion.record_chats import asked_and_replied, chat_of, turns
+from tasks.ingestion.record_chats import asked_and_replied, chat_of
 from tasks.ingestion.references import apart, as_option, is_value, option_named, stated_reference
-from tasks.ingestion.solution_texts import final_answer, is_program, is_worked
+from tasks.ingestion.solution_texts import fenced, final_answer, is_program, is_worked
+from tasks.ingestion.thinking import of_solution, reasoning_of
 from tasks.ingestion.values import Unfit, as_text, kind_in_words, required
-from tasks.replies import solutions as replies
 from tasks.text.cleaning import BLANK
 
 _ANNOTATION = re.compile(r"<<[^<>\n]*=[^<>\n]*>>")
@@ -78,6 +78,7 @@ class Fields:
     wrong: bool = False  # the record itself calls its solution wrong, so `solution` is None
     program: bool = False  # the solution is a program
     reasoning: str | None = None  # the thinking before the solution
+    unfinished: bool = False  # the thinking never ends, so `solution` is None
 
     @property
     def asked(self) -> str:
@@ -145,23 +146,32 @@ def read(record: Mapping[str, Any], common: Habits = _NONE) -> Fields:
                 f"the file says of the {name.partition('_')[0]} {stated.strip(BLANK)[:40]!r}, not that it is valid"
             )
     wrong = not follows and called_wrong(values, options)
-    solution = _solution(values) or reply
+    solution = _solution(values) or reply or _beside_thinking(record, values)
     is_stored_row = "problem_id" in known_columns(tuple(record)) and "reference_answer" in known_columns(
         tuple(record)
     )
     reference = stated_reference(values, options, common.first, wrong=wrong, is_stored_row=is_stored_row)
     if follows and options is None and isinstance(values.get("label"), (str, bool)):
         reference = str(values["label"])
+    if reference is not None and solution is not None and solution == values.get("answer"):
+        reference = None  # it is a reply, and no value
     value = solution.strip(BLANK) if solution is not None and solution == values.get("solution") else ""
     if value and not wrong and reference in (None, value) and is_value(values, value):
         solution, reference = None, value  # what others call the answer (s1K, DAPO)
+    vouched = (
+        False  # whether a column of the file itself has the trusted answer, though none that can be compared
+    )
     if reference is not None and (options is None or letter_of(options, reference) is None):
+        vouched = solution is not None and any(values.get(name) == reference for name in GOLD)
         solution, reference = apart(solution, reference, wrong=wrong, choice=choice)
     if wrong:
         solution = None
-    answer, reasoning = None, None
+    answer, reasoning, unfinished = None, None, False
     if solution is not None:
-        solution, reasoning = _without_thinking(record, values, solution)
+        parts = of_solution(record, values, solution)
+        solution, reasoning, unfinished = parts.solution or None, parts.thinking, parts.unfinished
+    if solution is not None:
+        solution = fenced(solution)
         if "<<" in solution:
             solution = _ANNOTATION.sub("", solution)
         stated = final_answer(solution, choice=choice)
@@ -169,7 +179,7 @@ def read(record: Mapping[str, Any], common: Habits = _NONE) -> Fields:
             stated = option_named(stated, offered, question) or stated
         if is_stored_row:
             stated = as_text("answer", values["answer"]) if "answer" in values else None
-        elif reference is None:
+        elif reference is None and not vouched:
             reference = stated
         answer = stated if stated is not None else reference
     elif is_stored_row and "answer" in values:
@@ -191,6 +201,7 @@ def read(record: Mapping[str, Any], common: Habits = _NONE) -> Fields:
         wrong,
         values.get("solution_format") == "pot" or (solution is not None and is_program(solution)),
         reasoning,
+        unfinished,
     )
 
 
@@ -220,7 +231,7 @@ def solution_and_flag(record: Mapping[str, Any]) -> tuple[str | None, bool | Non
     """Return the solution of a record and the flag that says whether it is right; None for each that is absent."""
     values = known_values(record)
     try:
-        solution = _solution(values)
+        solution = _solution(values) or asked_and_replied(values)[1]
     except Unfit:
         solution = None
     if solution is None and isinstance(values.get("answer"), str) and is_worked(values["answer"]):
@@ -313,6 +324,24 @@ def _right_and_wrong_ones(values: Mapping[str, Any], question: str) -> Options |
     )
 
 
+def _beside_thinking(record: Mapping[str, Any], values: Mapping[str, Any]) -> str | None:
+    """Return the solution of a record that names no column for it, but has a column with reasoning, None if there is none.
+
+    `content` beside it is the reply (Chinese-DeepSeek-R1-Distill), and so is `answer` where it is more than a value (Dolphin-R1).
+    """
+    if reasoning_of(record, values) is None:
+        return None
+    if isinstance(text := values.get("content"), str) and text.strip():
+        return text
+    if (
+        isinstance(text := values.get("answer"), str)
+        and len(text.split()) > 2
+        and not is_value(values, text.strip(BLANK))
+    ):
+        return text
+    return None
+
+
 def _solution(values: Mapping[str, Any]) -> str | None:
     for name in SOLUTIONS:
         value = values.get(name)
@@ -334,19 +363,3 @@ def _solution(values: Mapping[str, Any]) -> str | None:
         elif value is not None and name in SOLUTIONS[:10]:
             raise Unfit(f"the {name} is {kind_in_words(value)}, not text")
     return None
-
-
-def _without_thinking(
-    record: Mapping[str, Any], values: Mapping[str, Any], solution: str
-) -> tuple[str, str | None]:
-    """Return the solution without the thinking inside it, and the thinking, from there or from a field of its own."""
-    reply = replies.read(solution) if "think" in solution or "thought" in solution else None
-    if reply is not None and reply.thinking and reply.solution.strip():
-        return reply.solution, reply.thinking
-    for name in REASONINGS:
-        if isinstance(text := values.get(name), str) and text.strip():
-            return solution, text
-    for _, turn in turns(record):
-        if turn.role == "assistant" and turn.reasoning:
-            return solution, turn.reasoning
-    return solution, None

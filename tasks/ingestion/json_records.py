@@ -17,7 +17,7 @@ import orjson
 from tasks.arrays import Indexes
 from tasks.ingestion.column_names import plain
 from tasks.ingestion.files import BYTE_ORDER_MARK, MAX_LINE, numbered_lines, open_text
-from tasks.ingestion.record import IngestError, Record, is_unicode, without_nan
+from tasks.ingestion.record import IngestError, Record, fields_of, is_unicode, without_nan
 
 MAX_ARRAY = 256 << 20  # bytes; a JSON array must be parsed whole, so a larger one has to become JSON Lines
 _BLOCK = 4 << 20  # bytes of lines that are read, and parsed, at once
@@ -47,7 +47,7 @@ def is_one_value(path: Path, kind: str) -> bool:
         if first[:1] == b"[":
             return first == b"[" or first.startswith(b"[{")
         return first == b"{" or (kind == ".json" and _begins_with_a_value(path))
-    return alone and (isinstance(value, dict) or any(isinstance(one, dict) for one in value))
+    return alone and (isinstance(value, dict) or any(fields_of(one) is not None for one in value))
 
 
 def _begins_with_a_value(path: Path) -> bool:
@@ -181,11 +181,12 @@ def _json_line(place: str, line: bytes) -> Record:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         return _lenient(place, line, error)
-    if not isinstance(value, dict):
+    fields = fields_of(value)
+    if fields is None:
         return Record(place, None, f"not a JSON object but {_json_kind(value)}")
     if _needs_care(line, value):
         return _careful(place, line.decode())
-    return Record(place, value)
+    return Record(place, fields)
 
 
 def _lenient(place: str, line: bytes, error: orjson.JSONDecodeError) -> Record:
@@ -214,7 +215,7 @@ def _lenient(place: str, line: bytes, error: orjson.JSONDecodeError) -> Record:
         return Record(place, None, "half a UTF-16 pair")
     if "NaN" not in text:
         return Record(place, None, f"unreadable number ({error.msg})")
-    if not isinstance(value, dict):
+    if fields_of(value) is None:
         return Record(place, None, f"not a JSON object but {_json_kind(value)}")
     return _careful(place, text)
 
@@ -229,7 +230,7 @@ def _constant(name: str) -> None:
         raise _Infinite(name)
 
 
-def _needs_care(line: bytes, value: dict[str, Any]) -> bool:
+def _needs_care(line: bytes, value: dict[str, Any] | list[Any]) -> bool:
     """Return whether the line may hold what orjson decides silently: a key given twice, a number past 64 bits."""
     if b"\\u00" in line:  # a key or a quotation mark may be spelled with escapes
         return True
@@ -272,7 +273,7 @@ def _careful(place: str, text: str) -> Record:
         value = json.loads(
             text, object_pairs_hook=_unique_keys, parse_float=Decimal, parse_constant=_constant
         )
-        return Record(place, value)
+        return Record(place, fields_of(value))
     except _DuplicateKey as error:
         return Record(place, None, str(error))
     except RecursionError:
@@ -311,9 +312,9 @@ def json_values(path: Path, file: BinaryIO) -> Iterator[Record]:
         except (ValueError, RecursionError) as error:
             reason = str(error).split(":")[0]
             raise IngestError(f"{path}: line {line}: not JSON ({reason}). Fix: correct it there") from error
-        if not isinstance(value, dict):
+        if fields_of(value) is None:
             yield Record(place, None, f"not a JSON object but {_json_kind(value)}")
-        elif not array and (nested := _nested_records(value)) is not None:
+        elif not array and isinstance(value, dict) and (nested := _nested_records(value)) is not None:
             for number, one in enumerate(nested, 1):
                 yield _member(f"record {number}", one)
         else:
@@ -322,11 +323,12 @@ def json_values(path: Path, file: BinaryIO) -> Iterator[Record]:
 
 def _member(place: str, value: Any) -> Record:
     """Return a record that was parsed as a part of a larger object."""
-    if not isinstance(value, dict):
+    fields = fields_of(value)
+    if fields is None:
         return Record(place, None, f"not a JSON object but {_json_kind(value)}")
     if not is_unicode(json.dumps(value, ensure_ascii=False, default=str)):
         return Record(place, None, "half a UTF-16 pair")
-    return Record(place, without_nan(value))
+    return Record(place, without_nan(fields))
 
 
 def _nested_records(value: dict[str, Any]) -> list[Any] | None:

@@ -125,6 +125,14 @@ def options_of(record: Mapping[str, Any]) -> Options | None:
         if options is None:
             raise Unreadable(f"the {name} cannot be read as options")
         return options
+    answers, place = record.get("answers"), record.get("label")
+    if (
+        isinstance(answers, list)
+        and type(place) is int
+        and 0 <= place <= len(answers) > 1
+        and all(isinstance(one, str) for one in answers)
+    ):
+        return _read(answers)  # ReClor; without a place, these are the answers that are accepted
     return _columns(record)
 
 

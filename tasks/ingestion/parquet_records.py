@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tasks.ingestion.column_names import plain
-from tasks.ingestion.record import IngestError, Record, refuse_duplicate_names, without_nan
+from tasks.ingestion.record import IngestError, Record, fields_of, refuse_duplicate_names, without_nan
 
 
 def parquet_records(path: Path, reads: Callable[[str], bool] | None) -> Iterator[Record]:
@@ -31,7 +31,7 @@ def parquet_records(path: Path, reads: Callable[[str], bool] | None) -> Iterator
                 batch = batch.select([name for name in names if name in batch.schema.names])
                 for row, error in rows_of_batch(batch):
                     number += 1
-                    yield Record(f"row {number}", row, error)
+                    yield Record(f"row {number}", fields_of(row), error)
     except (pa.ArrowException, OSError, NotImplementedError) as error:
         reason = str(error).split(". ")[0].splitlines()[0] if str(error) else type(error).__name__
         raise IngestError(

@@ -29,6 +29,24 @@ class Record:
     error: str | None = None
 
 
+def fields_of(value: Any) -> Mapping[str, Any] | None:
+    """Return the fields of a value that is a record, None for another one.
+
+    A list of turns, or turns by their number as `datasets` reads such a list, is a record with a chat (Open-Reasoner-Zero).
+    """
+    if isinstance(value, list):
+        return {"conversations": value} if len(value) > 1 and all(map(_is_turn, value)) else None
+    if not isinstance(value, dict):
+        return None
+    if "0" in value and list(value) == [str(number) for number in range(len(value))]:
+        return fields_of(list(value.values())) or value
+    return value
+
+
+def _is_turn(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("from", value.get("role")), str)
+
+
 def refuse_duplicate_names(path: Path, place: str, names: list[str]) -> None:
     """Raise IngestError if two columns have one name."""
     twice = [name for name, times in Counter(names).items() if times > 1]

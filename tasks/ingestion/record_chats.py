@@ -23,6 +23,7 @@ def chat_of(name: str, value: Any) -> list[chats.Turn] | None:
         return chats.transcript(value) if name in (*CHATS, *QUESTIONS, "chosen", "rejected", "text") else None
     if value is not None and name in (
         *CHATS,
+        "input",
         "completion",
         "chosen",
         "rejected",
@@ -37,7 +38,7 @@ def chat_of(name: str, value: Any) -> list[chats.Turn] | None:
             and name not in chats.COLUMNS
         ):
             return None
-        if isinstance(value, Mapping) and name != "prompt" and name not in chats.COLUMNS:
+        if isinstance(value, Mapping) and name not in ("prompt", "chosen", "rejected", *chats.COLUMNS):
             return None
         return chats.turns_of(value)
     return None
@@ -58,7 +59,7 @@ def turns(record: Mapping[str, Any]) -> list[tuple[str, chats.Turn]]:
 def asked_and_replied(values: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Return (question, reply) of a chat with one user turn, (None, None) where the record holds no chat."""
     empty = False
-    for name in (*CHATS, "chosen"):
+    for name in (*CHATS, "input", "chosen"):
         try:
             chat = chat_of(name, values.get(name))
         except chats.Odd as error:

@@ -87,8 +87,10 @@ def stated_reference(
             continue
         if text and (is_worked(text) or not is_code(text)):
             return text
-    for name in ("reward_model", "verification_info"):
-        text = _without_list(_ruled(values.get(name)))
+    rules = [values.get(name) for name in ("reward_model", "verification_info")]
+    in_turns = [{"answer": chats.stated_answer(values.get(name))} for name in chats.COLUMNS]
+    for rule in (*rules, *in_turns):
+        text = _without_list(_ruled(rule))
         if text and text.casefold() not in _NO_ANSWER:
             return (letter_of(options, text, first=first) if options else None) or text
     return None

@@ -18,6 +18,7 @@ from storage.counting import counted
 from storage.reasons import Code
 from tasks.ingestion import chats
 from tasks.ingestion.column_names import FLAGS, KNOWN, QUESTIONS, SOLUTIONS, plain
+from tasks.ingestion.flags import truth
 
 GENERATIONS = ("generations", "responses", "completions", "solutions", "outputs", "samples")
 _COMPLETE = ("is_reasoning_complete", "is_complete", "finished")
@@ -25,6 +26,7 @@ _REASONS = ("finish_reasons", "finish_reason")
 _CUT_OFF = ("length", "max_tokens")
 _NUMBER = re.compile(r"[0-9]{1,6}")
 _TEXT_OF = ("response", "text", "content", "output", "completion", "generation", "solution", "answer")
+SIGNS = ("+", "-")  # of a right step and of a wrong one
 _STEP_MARK = "ки"  # of Math-Shepherd, behind each step
 _FIRST_STEP = re.compile(r"\bStep 1:")
 _SIGN = re.compile(r"\s([+-])\s*(?=\n|\Z)")
@@ -32,9 +34,17 @@ _SIGN = re.compile(r"\s([+-])\s*(?=\n|\Z)")
 _SOLUTION_COLUMN = re.compile(
     r"(?P<by>(?!(?:chosen|rejected|better|worse|preferred|original|orig|wrong|incorrect|modified|corrupted|student|predicted|"
     r"pre|post|human|custom)_)\w+_)?"
-    r"(?:solution|response|completion|generation|attempt)(?:_?(?P<number>\d{1,2}))?"
+    r"(?:solution|response|completion|generation|attempt|assistant_content)(?:_?(?P<number>\d{1,2}))?"
 )
 _NOT_GENERATED = frozenset((*KNOWN, *GENERATIONS))
+_GRADES = (
+    "grade",
+    "correct",
+    "is_correct",
+    "correctness",
+    "verdict",
+    "verified",
+)  # of the solution beside it, as s1K has them
 _THOUGHTS = ("reasoning", "thinking", "thinking_trajectory", "thinking_trajectories", "thoughts")
 
 
@@ -68,6 +78,8 @@ def _readers_of(names: tuple[str, ...]) -> list[Callable[[Mapping[str, Any]], It
     """Return the readers of shapes that a record with these columns may have."""
     there = {plain(name) for name in names}
     readers = [read for read, columns in _COLUMNS.items() if columns <= there]
+    if there & set(chats.COLUMNS):
+        readers.append(_signed)
     if there & set(GENERATIONS):
         readers.append(_generated)
     if any(_SOLUTION_COLUMN.fullmatch(name) and name not in _NOT_GENERATED for name in there):
@@ -156,13 +168,86 @@ def _first_error(record: Mapping[str, Any]) -> Iterator[Single]:
 
 
 def _preference(record: Mapping[str, Any]) -> Iterator[Single]:
-    if record.get("chosen") is None or record.get("rejected") is None:
+    chosen, rejected = record.get("chosen"), record.get("rejected")
+    if chosen is None or rejected is None:
         return
+    first = record.get("initial_reason_steps")  # Step-DPO: the steps that both sides have
+    if isinstance(first, str) and isinstance(chosen, str) and isinstance(rejected, str):
+        chosen = record.get("full_chosen") or first.rstrip("\n") + chosen
+        rejected = record.get("full_rejected") or first.rstrip("\n") + rejected
     rest = _question_of(record)
-    equal = _compared(record["chosen"]) == _compared(record["rejected"])
-    yield Single(rest | {"chosen": record["chosen"]}, Code.NO_PREFERENCE if equal else None, number=0)
+    if not _is_whole(chosen):  # the sides are replies to a chat (UltraInteract, LLaMA-Factory)
+        rest |= {name: record[name] for name in chats.COLUMNS if isinstance(record.get(name), list)}
+    equal = _compared(chosen) == _compared(rejected)
+    yield Single(rest | {"chosen": chosen}, Code.NO_PREFERENCE if equal else None, number=0)
     code = Code.NO_PREFERENCE if equal else Code.NOT_PREFERRED
-    yield Single(rest | {"chosen": record["rejected"]}, code, number=1)
+    yield Single(rest | {"chosen": rejected}, code, number=1)
+
+
+def _is_whole(side: Any) -> bool:
+    """Return whether one side of a preference pair is a chat with the question, not the reply alone."""
+    try:
+        turns = chats.transcript(side) if isinstance(side, str) else chats.turns_of(side)
+    except chats.Odd:
+        return True
+    return bool(turns and chats.asked(turns))
+
+
+def _stepwise(record: Mapping[str, Any]) -> Iterator[Single]:
+    """Steps beside a list that says of each whether it is right, as TRL trains process reward models on them."""
+    name = next((name for name in ("completions", "steps") if _texts(record.get(name))), None)
+    labels = record.get("labels")
+    if name is None or not isinstance(labels, list) or not labels:
+        return
+    judged = [truth(label) for label in labels]
+    if None in judged or any(
+        isinstance(record.get(column), list) for column in GENERATIONS if column != name
+    ):
+        return
+    rest = {column: value for column, value in record.items() if column not in (name, "labels")}
+    fields = rest | {"solution": "\n".join(record[name])}
+    if len(labels) != len(record[name]):
+        why = (
+            f"the column labels has {counted(len(labels), 'value')} for {counted(len(record[name]), 'step')}"
+        )
+        yield Single(fields, Code.UNREADABLE, {"why": why})
+    elif False in judged:
+        yield Single(fields, Code.FLAGGED_WRONG, wrong_step=_line_of(record[name], judged.index(False)))
+    else:
+        yield Single(fields)
+
+
+def _line_of(steps: Sequence[str], number: int) -> int:
+    """Return the line, counted from 1, with which a step begins in the text of all steps."""
+    return sum(step.count("\n") + 1 for step in steps[:number]) + 1
+
+
+def _signed(record: Mapping[str, Any]) -> Iterator[Single]:
+    """A chat whose user turns are the steps of a solution and whose replies are + or - (RLHFlow)."""
+    name = next((name for name in chats.COLUMNS if isinstance(record.get(name), list)), None)
+    try:
+        turns = (chats.turns_of(record[name]) if name is not None else None) or []
+    except chats.Odd:
+        return
+    steps, signs = turns[::2], turns[1::2]
+    if not steps or len(steps) != len(signs) or not all(_is_sign(turn.role, turn.text) for turn in signs):
+        return
+    first = _FIRST_STEP.search(steps[0].text)
+    if first is None or any(turn.role != "user" for turn in steps):
+        return
+    texts = [steps[0].text[first.start() :].strip(), *(turn.text.strip() for turn in steps[1:])]
+    rest = {column: value for column, value in record.items() if column != name}
+    fields = rest | {"question": steps[0].text[: first.start()].strip(), "solution": "\n".join(texts)}
+    wrong = next((place for place, turn in enumerate(signs) if turn.text.strip() == "-"), None)
+    if wrong is None:
+        yield Single(fields)
+    else:
+        yield Single(fields, Code.FLAGGED_WRONG, wrong_step=_line_of(texts, wrong))
+
+
+def _is_sign(role: str, text: str) -> bool:
+    """Return whether a turn of a chat says of a step that it is right or wrong."""
+    return role == "assistant" and text.strip() in SIGNS
 
 
 def _compared(value: Any) -> Any:
@@ -174,6 +259,16 @@ def _compared(value: Any) -> Any:
     except chats.Odd:
         return value
     return value if turns is None else [(turn.role, turn.text.strip(), turn.calls) for turn in turns]
+
+
+def _instances(record: Mapping[str, Any]) -> Iterator[Single]:
+    """Self-Instruct: an instruction with instances of inputs and outputs."""
+    instances = record.get("instances")
+    if not isinstance(instances, list) or not all(isinstance(one, Mapping) for one in instances):
+        return
+    rest = {column: value for column, value in record.items() if column != "instances"}
+    for number, one in enumerate(instances):
+        yield Single({**rest, "input": one.get("input"), "output": one.get("output")}, number=number)
 
 
 def _marked(record: Mapping[str, Any]) -> Iterator[Single]:
@@ -231,7 +326,9 @@ def _named(record: Mapping[str, Any]) -> Iterator[Single]:
         if isinstance(thinking, list) and len(thinking) == 1:
             thinking = thinking[0]
         reasoning = {"reasoning": thinking} if isinstance(thinking, str) and thinking.strip() else {}
-        yield Single(rest | {"response": text} | reasoning, number=number)
+        grades = [truth(record.get(f"{match['by']}{ending}")) for ending in _GRADES if match["by"]]
+        code = Code.FLAGGED_WRONG if False in grades else None
+        yield Single(rest | {"response": text} | reasoning, code, number=number)
 
 
 def _generated(record: Mapping[str, Any]) -> Iterator[Single]:
@@ -304,6 +401,8 @@ _COLUMNS: Final[dict[Callable[[Mapping[str, Any]], Iterator[Single]], frozenset[
     _corrupted: frozenset(("original_process", "modified_process")),
     _first_error: frozenset(("steps", "label")),
     _marked: frozenset(("input", "label")),
+    _instances: frozenset(("instruction", "instances")),
+    _stepwise: frozenset(("labels",)),
     _preference: frozenset(("chosen", "rejected")),
 }
 SEVERAL: Final = frozenset().union(*_COLUMNS.values())

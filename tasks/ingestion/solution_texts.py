@@ -14,6 +14,10 @@ from tasks.answers import extract
 TRUSTED = ("boxed", "hash", "tag", "json", "phrase")
 _STATED_LENGTH = 200  # characters; a longer "answer" is a worked solution
 
+_TAGGED = re.compile(r"(?<![ \t])[ \t]*</?llm-code(?:-output)?>[ \t]*\n?")
+_AS_FENCE = {"<llm-code>": "\n```python\n", "<llm-code-output>": "\n```output\n"} | dict.fromkeys(
+    ("</llm-code>", "</llm-code-output>"), "\n```\n"
+)
 _FENCE = re.compile(r"^[ \t]*(```+|~~~+)[ \t]*([\w+-]*)[^\n]*$", re.MULTILINE)
 _DRAWING = re.compile(r"\[asy\].*?\[/asy\]", re.DOTALL)
 _OUTPUTS = ("output", "stdout", "result", "text", "latex", "tex", "markdown", "math")
@@ -30,6 +34,13 @@ _CODE = re.compile(
     r"(?<![\\A-Za-z])(?!(?:sin|cos|tan|log|ln|exp|sqrt|max|min|gcd|lcm|mod|pi|cot|sec|csc)\b)[a-z]+_[a-z]\w*\b|"
     r"^\(?[a-z][a-z_]{2,}\s*(?:\*\*|[*/+]|-(?=\s*\w))\s*[\w(.]+\)?$"
 )
+
+
+def fenced(solution: str) -> str:
+    """Return a solution with the programs in tags of OpenMathInstruct-1, and what they printed, as Markdown."""
+    return (
+        _TAGGED.sub(lambda tag: _AS_FENCE[tag[0].strip()], solution) if "<llm-code>" in solution else solution
+    )
 
 
 def final_answer(solution: str, *, choice: bool = False) -> str | None:

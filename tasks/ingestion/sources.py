@@ -13,7 +13,7 @@ from typing import Any
 
 from tasks.ingestion.files import KINDS, PACKED, fault_of
 from tasks.ingestion.json_records import LineBatch
-from tasks.ingestion.record import IngestError, Record, without_nan
+from tasks.ingestion.record import IngestError, Record, fields_of, without_nan
 from tasks.ingestion.records import batches, records
 
 HUB = "hf:"
@@ -147,7 +147,7 @@ def _of_hub(repository: str, commit: str, subset: str, split: str) -> Iterator[R
             repository, name=subset or None, split=split, revision=commit, streaming=True
         )
         for number, record in enumerate(stream, 1):
-            yield Record(f"row {number}", without_nan(record))
+            yield Record(f"row {number}", without_nan(fields_of(record)))
     except Exception as error:  # as above; a subset or split that does not exist is named in the text
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise IngestError(

@@ -24,12 +24,17 @@ from tasks.ingestion.column_names import is_known, plain
 from tasks.ingestion.json_columns import column_of
 from tasks.ingestion.json_records import LineBatch
 from tasks.ingestion.record import Record
+from tasks.ingestion.several import SIGNS
 from tasks.text.cleaning import BLANK, MAX_SOLUTION, cleaned, language_of, refusal
 
 LAYOUTS = (("role", "content"), ("from", "value"))  # names of the speaker and of the text
 _ABSENT = len(ChatTurn.__annotations__) - 2  # fields that a turn lacks beside its role and content
 _USER, _ASSISTANT, _SYSTEM = range(3)
 _ROLES = pa.array(["user", "assistant", "system"])
+# what only a turn with thinking in it begins with or has, and what a turn is that judges a step: other readers take these apart
+_OPENINGS = ("<", "[", "◁")
+_FIRST_BYTES = np.unique(np.frombuffer("".join(_OPENINGS).encode(), np.uint8)[[0, 1, 2]])
+_CLOSING = "</think"
 _EXCHANGE = 2  # turns of one question and one reply
 
 
@@ -133,7 +138,9 @@ def _turns(record: Record, deciding: frozenset[str]) -> tuple[list[int], list[st
             contents = [_stored(turn[text]) for turn in turns if len(turn) == 2]
         except (KeyError, TypeError, AttributeError, IndexError):
             continue  # no such field, or another thing than an object
-        if len(contents) != len(roles):
+        if len(contents) != len(roles) or any(
+            role == _ASSISTANT and _has_parts(text) for role, text in zip(roles, contents, strict=True)
+        ):
             raise Unusual
         return roles, contents
     raise Unusual
@@ -176,6 +183,24 @@ def _stored(text: str) -> str:
     return stored
 
 
+def _has_parts(text: str) -> bool:
+    """Return whether a reply may have thinking in it, or be the sign that judges a step."""
+    return text.startswith(_OPENINGS) or _CLOSING in text or text in SIGNS
+
+
+def _have_parts(texts: pa.Array) -> Mask:
+    """Return the same of each text as it is stored, (n,)."""
+    held = texts.buffers()[2] or pa.py_buffer(b"")
+    data = np.append(np.frombuffer(held, np.uint8), np.uint8(0))
+    ends = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset :][: len(texts) + 1]
+    first, sizes = data[ends[:-1]], np.diff(ends)
+    parts = np.isin(first, _FIRST_BYTES) & (sizes > 0)
+    parts |= np.isin(first, np.frombuffer("".join(SIGNS).encode(), np.uint8)) & (sizes == 1)
+    if _CLOSING.encode() in held.to_pybytes():
+        parts |= _mask(pc.fill_null(pc.match_substring(texts, _CLOSING), False))
+    return np.asarray(parts, dtype=np.bool_)
+
+
 def _of_lines(lines: LineBatch, first: int, deciding: frozenset[str]) -> ChatColumns | None:
     """Return the chats in lines of JSON, the first of which has the place `first`; None if none is of the usual shape."""
     begin = next((one.fields for one in lines.records(range(min(len(lines), 8))) if one.fields), None)
@@ -199,6 +224,7 @@ def _of_lines(lines: LineBatch, first: int, deciding: frozenset[str]) -> ChatCol
     roles, known = _roles(speakers)
     texts, usable = _stored_texts(texts, fit & known)
     fit &= known & usable
+    fit &= (roles != _ASSISTANT) | ~_have_parts(texts)
     chosen = counts > 0
     inside = np.repeat(np.arange(len(counts)), counts)
     chosen[inside[~fit]] = False

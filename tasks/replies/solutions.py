@@ -112,7 +112,7 @@ _HEADER = re.compile(
 )
 _SOFT = re.compile(rf"(?:[a-z]{{1,12}}[:_])?(?:{_REASONING})", _FLAGS)
 _BARE_ANSWER = re.compile(r"\s*<answer>[^\n]{0,200}(?:</answer>)?\s*", _FLAGS)
-_WRAPPER = re.compile(r"\s*<(output|solution|response|final|final_answer|result)>", _FLAGS)
+_WRAPPER = re.compile(r"\s*<(output|solution|response|final|final_answer|result|answer)>", _FLAGS)
 # the Harmony format, as specified and as servers write it that drop its tokens
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w{1,20})[^<]{0,80}(?:<\|constrain\|>[^<]{0,40})?<\|message\|>")
 _CHANNEL_END = re.compile(r"<\|(?:end|return|call|start|channel)\|>")
@@ -179,6 +179,59 @@ def _read_text(text: str) -> Reply:
         removed["thinking"] = 1
     thought_text = "\n".join(part for thought in thinking if (part := thought.strip())) if thinking else None
     return Reply(_without_blank_lines(text), thought_text, unfinished, bool(ended), removed)
+
+
+def thinking_apart(text: str) -> Reply | None:
+    """Return a text that begins with thinking as a reply; None for any other text.
+
+    Nothing is cut from what follows the thinking but the tokens and the tag around the whole of it: unlike a completion, a turn of
+    a stored chat may hold anything. `</think>` on a line without an opening mark ends thinking that a template had opened.
+    """
+    start = len(text) - len(text.lstrip())
+    opening = _MARK.match(text, start)
+    if opening is not None and opening["open"]:
+        start = opening.end()
+    elif "</think" not in text:
+        return None
+    closing = next((mark for mark in _MARK.finditer(text, start) if mark["close"]), None)
+    opened = opening is not None and opening["open"]
+    if closing is None:
+        return Reply("", text[start:].strip(), unfinished=True) if opened else None
+    if not opened:
+        inside = any(mark["open"] for mark in _MARK.finditer(text, 0, closing.start()))
+        if (
+            inside
+            or not closing["close"].startswith("</think")
+            or text[closing.end() : closing.end() + 1] not in ("\n", "")
+        ):
+            return None
+    first, stop = _inside(text, closing.end(), len(text))
+    while first < stop and (token := _MARK.match(text, first, stop)) and token["token"]:
+        first, stop = _inside(text, token.end(), stop)
+    while (
+        (last := text.rfind("<", first, stop)) >= 0
+        and (token := _MARK.fullmatch(text, last, stop))
+        and token["token"]
+    ):
+        first, stop = _inside(text, first, last)
+    solution = _unwrapped(text[first:stop]).strip()
+    if (
+        not solution
+        and opening is not None
+        and opening["open_name"]
+        and _SOFT.fullmatch(opening["open_name"])
+    ):
+        return None  # the tag of the solution itself
+    return Reply(solution, text[start : closing.start()].strip() or None)
+
+
+def _inside(text: str, first: int, stop: int) -> tuple[int, int]:
+    """Return the span without the blanks at its ends."""
+    while first < stop and text[first].isspace():
+        first += 1
+    while first < stop and text[stop - 1].isspace():
+        stop -= 1
+    return first, stop
 
 
 def _invented_turn(text: str) -> int | None:
@@ -294,11 +347,14 @@ def _untagged(thought: str) -> str:
 
 
 def _unwrapped(solution: str) -> str:
-    """Return the solution without the tag around it that some models write after their thinking."""
+    """Return the solution without the tag around it that some models write after their thinking; the tag of a short answer, which
+    marks it, is kept."""
     opening = _WRAPPER.match(solution)
     if opening is None:
         return solution
     inner = solution[opening.end() :].rstrip()
+    if opening.group(1).lower() == "answer" and "\\boxed" not in inner and "\n" not in inner.strip():
+        return solution
     closing = f"</{opening.group(1)}>"
     if inner.lower().endswith(closing.lower()):
         return inner[: -len(closing)]

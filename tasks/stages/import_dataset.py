@@ -41,6 +41,7 @@ from tasks.ingestion.several import GENERATIONS, SEVERAL, Single, singles
 from tasks.ingestion.solution_texts import final_answer
 from tasks.ingestion.usual_chats import usual_chats
 from tasks.ingestion.values import Unfit
+from tasks.replies.solutions import thinking_apart
 from tasks.stages.ingest import any_question, fit, kept_row, language_of_text
 from tasks.text.cleaning import BLANK, MAX_SOLUTION, printable
 
@@ -55,6 +56,7 @@ FIELDS: Final = (
     "generations", "language", "domain", "subdomain", "source", "license",
 )  # fmt: skip
 SYSTEM = ("system", "system_prompt", "system_message")
+REPLIES = ("output", "response", "completion", "generation")
 DOCUMENT = ("text", "document", "content", "raw_content", "page_content", "markdown", "body")
 
 Records = Callable[[Mapping[str, Any]], Any]
@@ -317,10 +319,22 @@ def _row(single: Single, place: str, reading: RecordReading, source: str, common
 
 def _solution(single: Single, place: str, reading: RecordReading, source: str, common: Habits) -> Row:
     fields = read(single.fields, common)
+    if fields.unfinished:
+        row = kept_row(fields, place, source, reading.license)
+        row.reason = reason(STAGE, Code.TRUNCATED)
+        row.rejected = row.reason.text
+        return row
     if fields.wrong:
         solution, _ = solution_and_flag(single.fields)
+        parts = thinking_apart(solution) if solution else None
+        if parts is not None and parts.solution:
+            solution = parts.solution
         given = replace(
-            fields, solution=solution, answer=final_answer(solution) if solution else None, wrong=False
+            fields,
+            solution=solution,
+            answer=final_answer(solution) if solution else None,
+            reasoning=parts.thinking if parts is not None else None,
+            wrong=False,
         )
         row = kept_row(given, place, source, reading.license)
         if solution:
@@ -352,15 +366,21 @@ def _chat_row(
     turns: Sequence[chats.Turn], fields: Mapping[str, Any], place: str, reading: RecordReading, source: str
 ) -> Row:
     messages: list[ChatTurn] = []
-    for number, turn in enumerate(turns, 1):
+    unfinished = False
+    for number, whole in enumerate(turns, 1):
+        turn = whole
         name = f"turn {number} ({turn.role})"
+        if turn.role == "assistant" and (parts := thinking_apart(turn.text)) is not None:
+            unfinished = unfinished or parts.unfinished
+            thoughts = dict.fromkeys(part for part in (turn.reasoning, parts.thinking) if part)
+            turn = replace(turn, text=parts.solution, reasoning="\n".join(thoughts))
         content, _ = fit(name, turn.text, MAX_SOLUTION)
         thinking, _ = fit(f"{name}, reasoning", turn.reasoning, MAX_SOLUTION) if turn.reasoning else ("", 0)
         calls, _ = fit(f"{name}, tool calls", turn.calls, MAX_SOLUTION) if turn.calls else ("", 0)
         if not content and not calls:
             if turn.role == "system":
                 continue  # a column for system prompts is often empty
-            if turn.role != "tool":  # a tool may print nothing
+            if turn.role != "tool" and not unfinished:  # a tool may print nothing
                 raise Unfit(f"{name} is empty")
         messages.append(
             {
@@ -379,7 +399,11 @@ def _chat_row(
         raise Unfit(f"a chat that begins with the {spoken[0]}, not the user")
     asked = "\n\n".join(str(message["content"]) for message in messages if message["role"] == "user")
     named = {plain(name): value for name, value in fields.items()}
-    return _about(asked, named, place, reading, source, CHAT, messages)
+    row = _about(asked, named, place, reading, source, CHAT, messages)
+    if unfinished:
+        row.reason = reason(STAGE, Code.TRUNCATED)
+        row.rejected = row.reason.text
+    return row
 
 
 def _about(
@@ -443,19 +467,36 @@ def _listed(named: Mapping[str, Any]) -> list[chats.Turn] | None:
         reply = chat_of(name, named.get(name))
         if reply:
             whole = chats.asked(reply) and reply[0].role != "assistant"
-            return reply if whole else [*_prompt(named.get("prompt")), *reply]
-    if isinstance(named.get("chosen"), str):
-        return None
-    for name in (*chats.COLUMNS, "prompt", "text"):
+            return reply if whole else [*(_before(named) or _prompt(named.get("prompt"))), *reply]
+    if isinstance(chosen := named.get("chosen"), str):
+        before = _before(named)
+        return [*before, chats.Turn("assistant", chosen)] if len(before) > 1 else None
+    for name in (*chats.COLUMNS, "prompt", "input", "text"):
         turns = chat_of(name, named[name]) if name in named else None
-        if turns is not None and (turns or name != "prompt"):
-            return turns
+        if turns is not None and (turns or name not in ("prompt", "input")):
+            return [*turns, *_reply(named)] if turns and turns[-1].role == "user" else turns
     alternating = named.get("data")
     if isinstance(alternating, list) and alternating and all(isinstance(one, str) for one in alternating):
         if len(alternating) == 1 and not names_question(tuple(named)):
             raise Unfit("a chat without a turn of the assistant")  # UltraChat
         return chats.turns_of(alternating)
     return None
+
+
+def _before(named: Mapping[str, Any]) -> list[chats.Turn]:
+    """Return the turns before the reply that a record has in a column of its own, to the last one of the user."""
+    turns = next((turns for name in chats.COLUMNS if (turns := chat_of(name, named.get(name)))), [])
+    last = max((place for place, turn in enumerate(turns, 1) if turn.role == "user"), default=0)
+    return turns[:last]
+
+
+def _reply(named: Mapping[str, Any]) -> list[chats.Turn]:
+    """Return the reply that a record has in a column of its own, beside a chat that ends with the user's turn (Llama-Nemotron)."""
+    text = next(
+        (named[name] for name in REPLIES if isinstance(named.get(name), str) and named[name].strip(BLANK)),
+        None,
+    )
+    return [chats.Turn("assistant", text)] if text is not None else []
 
 
 def _prompt(value: Any) -> list[chats.Turn]:

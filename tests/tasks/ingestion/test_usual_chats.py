@@ -20,7 +20,8 @@ from tasks.ingestion.record import Record
 from tasks.stages.import_dataset import RecordReading, common_of, rows_of, table_of
 
 TEXTS = st.sampled_from(
-    ["Hi.", " 2+2? ", "", "  ", "a\r\nb", "bell\x07", "zero\u200bwidth", "e\u0301", "求和", "Привет, мир", "=\u0338", "x" * 300_000]
+    ["Hi.", " 2+2? ", "", "  ", "a\r\nb", "bell\x07", "zero\u200bwidth", "e\u0301", "求和", "Привет, мир", "=\u0338", "x" * 300_000,
+     "<think>Add.</think>\nIt is 9.", "Add.\n</think>\n\nIt is 9.", "<think>cut", "+", "- ", "[x]", "◁think▷a◁/think▷b", "“9”", "Q. Step 1: add"]
 ) | st.text(max_size=12)  # fmt: skip
 ROLES = st.sampled_from(
     ["user", "assistant", "system", "human", "gpt", " User ", "tool", "function_call", "nobody", "", "用户"]
