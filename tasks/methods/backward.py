@@ -1,8 +1,9 @@
 """A question backwards, after FOBAR (Jiang et al. 2023, arXiv:2308.07758) and MetaMath (Yu et al. 2023, arXiv:2309.12284): one of its
 numbers is hidden, its answer is stated, and the hidden number is asked for.
 
-The hidden number is the trusted answer, and no model is asked. Which number is hidden follows from a hash. Whether the rest of the
-question determines it is left to the votes of the solutions: with an answer that others also fit, samples differ from it.
+The hidden number is the trusted answer, and no model is asked. Which number is hidden follows from a hash. It is positive, and the question
+says so, since a square often has a negative number as its second root. Whether the rest of the question determines it is left to the votes of
+the solutions: with an answer that others also fit, samples differ from it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Final
 import pyarrow as pa
 
 from tasks.methods import Ask, Item, Makes, Quota, Takes
+from tasks.problems.machinery.typesetting import with_prices_escaped
 from tasks.rewriting.numbers import hidden, stated
 from tasks.rewriting.parents import Parent, answer_of, inherited, is_open, parents
 from tasks.seeding import seed_of
@@ -24,8 +26,8 @@ NAME: Final = "backward"
 LONGEST: Final = 80  # characters of an answer that is stated in a question
 TURNED: Final = ("backward", "self_verification")  # methods whose questions ask for a hidden number already
 ASKS: Final = {
-    "en": "{question}\n\nThe answer to this question is known to be {answer}. What is the value of the unknown {letter}?",
-    "zh": "{question}\n\n已知这道题的答案是 {answer}，求未知数 {letter} 的值。",
+    "en": "{question}\n\nThe answer to this question is known to be {answer}. What is the value of the unknown positive number {letter}?",
+    "zh": "{question}\n\n已知这道题的答案是 {answer}，求未知正数 {letter} 的值。",
 }
 
 
@@ -79,7 +81,7 @@ def make(ask: Ask) -> list[Item]:
     )
     return [
         Item(
-            text,
+            with_prices_escaped(text),
             reference_answer=given["hidden"],
             derived_from=(given["parent"],),
             params={name: given[name] for name in ("letter", "hidden", "answer")},

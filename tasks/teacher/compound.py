@@ -13,6 +13,8 @@ import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tasks.problems.machinery.typesetting import with_prices_escaped
+
 LONGEST = 4000  # characters of a compound that is read
 
 FORMS: dict[str, dict[str, str]] = {
@@ -46,8 +48,8 @@ FORMS: dict[str, dict[str, str]] = {
     },
     # as tasks/methods/backward.py asks, and as the job self_verification writes
     "backward": {
-        "en": "{first}\n\nThe answer to this question is known to be {answer}. What is the value of the unknown {letter}?",
-        "zh": "{first}\n\n已知这道题的答案是 {answer}，求未知数 {letter} 的值。",
+        "en": "{first}\n\nThe answer to this question is known to be {answer}. What is the value of the unknown positive number {letter}?",
+        "zh": "{first}\n\n已知这道题的答案是 {answer}，求未知正数 {letter} 的值。",
     },
     "stated": {
         "en": "Somebody worked this out: {first} The result was {answer}. What is the value of {letter}?",
@@ -78,7 +80,7 @@ class Compound:
 
 def write(form: str, language: str, **slots: object) -> str:
     """Return the compound of a form, in one paragraph where its parts are."""
-    return FORMS[form][language].format_map(slots)
+    return with_prices_escaped(FORMS[form][language].format_map(slots))
 
 
 def split(text: str) -> Compound | None:

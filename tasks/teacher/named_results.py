@@ -25,7 +25,7 @@ _PAST = {
     "hold": "held", "begin": "began", "give away": "gave away", "cut": "cut", "throw": "threw", "keep": "kept", "set": "set", "break": "broke",
     "receive": "received", "come": "came", "cost": "cost", "bring": "brought", "feed": "fed", "weigh": "weighed", "drink": "drank",
 }  # fmt: skip
-_SUBJECT = r"(?:(?:the|his|her|their|each|every|a|an|all|both) (?:[a-z’'-]+ )?[a-z’'-]+|[A-Z][\w.’'-]*(?: (?:and|[A-Z])[\w.’'-]*)*|he|she|it|they|we|you|I)"
+_SUBJECT = r"(?:(?:the|his|her|their|each|every|a|an|all|both) (?:[a-z’'-]+ )?[a-z’'-]+|[A-Z][\w.’'-]*(?: (?:and|[A-Z])[\w.’'-]*)*|he|she|it|they|we|you|I|\d+(?: of (?:the|these|those|his|her|their))? [a-z’'-]+)"
 _HOW_MANY = re.compile(
     rf"^[Hh]ow (?:many|much) (?P<what>(?:[\w’'-]+ ){{1,4}}?)(?P<aux>does|did|do|will|would|can|could|has|have|had|must|should|is|are|was|were) (?P<subject>{_SUBJECT}) (?P<rest>.+)$"
 )

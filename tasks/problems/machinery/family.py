@@ -33,7 +33,7 @@ from types import ModuleType
 from tasks import problems
 from tasks.problems.machinery.notation import Unworkable
 from tasks.problems.machinery.slots import Number, Slot, compact
-from tasks.problems.machinery.typesetting import typeset
+from tasks.problems.machinery.typesetting import typeset, with_prices_escaped
 
 Values = dict[str, int | str]
 
@@ -150,7 +150,7 @@ class Family:
         form = values.get("form")
         templates = self.phrasings[language][None if form is None else int(form)]
         shown = {name: self._slot(name).show(value, language) for name, value in values.items()}
-        return templates[phrasing % len(templates)].format_map(shown)
+        return with_prices_escaped(templates[phrasing % len(templates)].format_map(shown))
 
     def work(self, values: Mapping[str, int | str], language: str) -> Worked:
         """Return the worked solution. Raises Unworkable if there is no exact answer for these values."""
@@ -159,7 +159,7 @@ class Family:
 
     def read(self, question: str, language: str) -> Values | None:
         """Return the values with which this family wrote the question, or None if it did not write it."""
-        text = compact(question)
+        text = _compact(question)
         for reader in self.readers.get(language, ()) if len(text) <= LONGEST else ():
             values = self.match(reader, text, language)
             if values is not None:
@@ -218,7 +218,7 @@ def make(family: Family, rng: random.Random, level: int, language: str) -> Probl
 
 def recognise(question: str, language: str) -> Problem | None:
     """Return the worked problem of a question that any family wrote, or None if no family wrote it."""
-    text = compact(question)
+    text = _compact(question)
     index = _index(language)
     for start in range(len(text) - _GRAM + 1 if len(text) <= LONGEST else 0):
         for family, reader in index.get(text[start : start + _GRAM], ()):
@@ -280,6 +280,11 @@ def _problem(
     items = tuple(sorted(values.items()))
     worked = replace(worked, steps=typeset(worked.steps, question, language))
     return Problem(family.name, family.subdomain, language, level, question, items, worked, family.concepts)
+
+
+def _compact(question: str) -> str:
+    """Return a question without white space, its prices as the templates have them."""
+    return compact(question).replace(r"\$", "$")
 
 
 _INTEGER = Number()

@@ -15,6 +15,10 @@ _LATEX = re.compile(
     r"\\(?:\(|\[|[a-zA-Z]{2,})|\$[a-zA-Z]\$|\$[^$\n]{1,200}?[\\^_=]"
     r"|\$(?! )(?:[\d .,:;!%()\[\]{}|'+*/<>-]|(?<![A-Za-z])[A-Za-z](?![A-Za-z])){1,200}(?<![ +*/<>(\[{,;:-])\$(?!\d)"
 )
+# a price: a dollar sign and a number in front of a word, of punctuation or of the end, where no formula has its number
+_PRICE = re.compile(
+    r"(?<!\\)\$(?=\d[\d,]*(?:\.\d+)?(?:\s+[A-Za-z]{2}|[.,;:?!]?\s*$|[.,;:?!]\s+(?:[A-Za-z]{2}|\\?\$\d|[A-Z]\b)|\)|\s+\())"
+)
 _INSIDE = re.compile(r"(\$[^$\n]*\$)")
 _FUNCTIONS = ("sqrt", "sin", "cos", "tan", "log", "ln", "gcd", "lcm", "max", "min")
 _CONSTANTS = ("pi", "theta", "alpha", "beta")
@@ -31,6 +35,11 @@ _Token = tuple[str, str, int]  # its kind, its text, where it begins
 def has_latex(question: str) -> bool:
     """Return whether a question has formulas in LaTeX; a dollar sign of money is none."""
     return _LATEX.search(question) is not None
+
+
+def with_prices_escaped(text: str) -> str:
+    r"""Return a text with `\$56` for a price of $56 where it has formulas between dollar signs; any other text as it is."""
+    return _PRICE.sub(r"\\$", text) if has_latex(text) else text
 
 
 def typeset(steps: Sequence[str], question: str, language: str) -> tuple[str, ...]:

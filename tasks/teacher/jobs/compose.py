@@ -11,6 +11,7 @@ import random
 import re
 from dataclasses import dataclass
 
+from tasks.problems.machinery.typesetting import with_prices_escaped
 from tasks.teacher.character import Character
 from tasks.teacher.jobs import Prompted, in_chinese, names_key, written
 from tasks.teacher.named_results import NAMES, named, named_zh
@@ -50,7 +51,7 @@ def answer(
 ) -> str:
     """Return JSON with the problem."""
     zh = language == "zh"
-    text = ("" if zh else " ").join(_sentences(requested.steps, zh=zh))
+    text = with_prices_escaped(("" if zh else " ").join(_sentences(requested.steps, zh=zh)))
     wrong = rng.random() < character.rates.flawed
     record = {
         "plan": "前一步的结果先起名字，再用到后面。"

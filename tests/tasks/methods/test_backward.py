@@ -29,7 +29,10 @@ def test_the_hidden_number_is_the_trusted_answer() -> None:
     assert item.reference_answer in ("18", "24", "37")
     first, asked = item.question.split("\n\n")
     assert first.replace("x", item.reference_answer, 1) == QUESTION
-    assert asked == "The answer to this question is known to be 395. What is the value of the unknown x?"
+    assert (
+        asked
+        == "The answer to this question is known to be 395. What is the value of the unknown positive number x?"
+    )
     assert ask.inherited == {"source": "s", "license": "CC0"}
     assert ask.prompt == ""
 
@@ -75,4 +78,4 @@ def test_a_night_recovers_the_hidden_numbers(
     assert len(set(column(accepted, "problem_id"))) > 0.6 * novel.num_rows
     for record in accepted.to_pylist():
         assert Fraction(record["answer"]) == Fraction(record["reference_answer"])
-        assert re.search(r"value of the unknown|求未知数", record["question"])
+        assert re.search(r"value of the unknown|求未知正数", record["question"])

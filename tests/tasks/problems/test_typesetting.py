@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tasks.critics.error_injection import inject_error
 from tasks.critics.recomputing import calculations
 from tasks.problems.machinery.family import families, make
 from tasks.problems.machinery.notation import Unworkable
-from tasks.problems.machinery.typesetting import has_latex, typeset_text
+from tasks.problems.machinery.typesetting import has_latex, typeset_text, with_prices_escaped
 from tasks.seeding import rng_of
 
 
@@ -28,6 +30,45 @@ from tasks.seeding import rng_of
 )
 def test_dollars_of_money_are_no_latex(question: str, latex: bool) -> None:
     assert has_latex(question) == latex
+
+
+@pytest.mark.parametrize(
+    ("plain", "escaped"),
+    [
+        (r"Ann has $60 and spends $\frac{1}{4}$ of it.", r"Ann has \$60 and spends $\frac{1}{4}$ of it."),
+        (
+            r"Of a sum of $1,168. The share is $\frac{2}{3}$.",
+            r"Of a sum of \$1,168. The share is $\frac{2}{3}$.",
+        ),
+        (
+            r"He spends $\frac{3}{4}$, $5, $6.50 and then $7",
+            r"He spends $\frac{3}{4}$, \$5, \$6.50 and then \$7",
+        ),
+        (r"Already \$60 and $x^2$.", r"Already \$60 and $x^2$."),
+        (
+            r"Solve $3x + 1 = 5$, $12 - x = 3$ and $5$ in all.",
+            r"Solve $3x + 1 = 5$, $12 - x = 3$ and $5$ in all.",
+        ),
+        (r"The pairs $1, 2$ and $2 \cdot 3$ and $5!$.", r"The pairs $1, 2$ and $2 \cdot 3$ and $5!$."),
+        ("Ann has $20 and spends $5.", "Ann has $20 and spends $5."),
+    ],
+)
+def test_prices_are_escaped_where_formulas_stand(plain: str, escaped: str) -> None:
+    assert with_prices_escaped(plain) == escaped
+    assert with_prices_escaped(escaped) == escaped
+
+
+def test_no_question_of_a_family_has_formulas_and_a_bare_price() -> None:
+    questions = [
+        family.write(family.draw(rng_of(3, name, index), 1 + index % 3), "en", index)
+        for name, family in families().items()
+        for index in range(30)
+    ]
+    mixed = [text for text in questions if has_latex(text) and r"\$" in text]
+    assert len(mixed) > 20
+    for text in questions:
+        outside = re.sub(r"\\\$", "", text)
+        assert not has_latex(text) or outside.count("$") % 2 == 0, text
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ SECOND = {"en": "What is the value of 12 + 30?", "zh": "计算 12 + 30。"}  # 4
 BACKWARD = (
     "A fair six-sided die has the numbers 5, x, 8, 11, 12, 12 on its faces. A first roll below 11 is discarded and replaced by a "
     "second roll, which then counts. Find the expected value of the number that counts.\n\n"
-    "The answer to this question is known to be $\\frac{125}{12}$. What is the value of the unknown x?"
+    "The answer to this question is known to be $\\frac{125}{12}$. What is the value of the unknown positive number x?"
 )
 SLOTS = {
     "third": "What is 2 + 3?",
