@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from tasks.answers import extract
-from tasks.critics.error_injection import inject_error
+from tasks.critics.error_injection import inject, inject_error
+from tasks.critics.recomputing import calculations
 from tasks.problems.machinery.family import Problem, Worked
 from tasks.teacher.character import Character
 from tasks.teacher.composition import worked_question
@@ -24,7 +26,20 @@ from tasks.teacher.solving import closing_line, ordered
 
 _NUMBER = re.compile(r"^\s*\[(\d{1,6})\] ?")
 _TRIES = 12
-_KINDS = {"arithmetic": "计算错误", "other": "其他"}
+_SEEDS = 4  # of the errors of one kind that are tried
+_KINDS = {
+    "arithmetic": "计算错误",
+    "algebra": "变形错误",
+    "formula": "公式错误",
+    "reading": "审题错误",
+    "other": "其他",
+}
+# what a prompt calls a kind of flaw -> the kind, and the injected errors (tasks/critics/error_injection.py) that are of it
+_ASKED: dict[str, tuple[str, tuple[str, ...]]] = {
+    r"wrong transformation|变形": ("algebra", ("sign",)),
+    r"rule that does not|公式|法则": ("formula", ("operator",)),
+    r"misread|审题|看错|读错": ("reading", ("misread", "swapped", "operand")),
+}
 _EXPLANATIONS = {
     "en": "In line {line}, “{wrong}” does not hold; it has to be “{right}”.",
     "zh": "第 {line} 行的“{wrong}”不成立，应为“{right}”。",
@@ -39,7 +54,7 @@ _NOTHING = {"en": "I find no wrong line.", "zh": "我没有找到错误的行。
 
 @dataclass(frozen=True, slots=True)
 class FlawRequest:
-    """A request to correct a wrong solution, or, if `inserted`, to put a flaw into a right one, near `line`."""
+    """A request to correct a wrong solution, or, if `inserted`, to put a flaw of a kind into a right one, near `line`."""
 
     question: str
     problem: Problem | None
@@ -47,6 +62,8 @@ class FlawRequest:
     reference: str
     inserted: bool
     line: int
+    kind: str
+    errors: tuple[str, ...]
     chinese_keys: bool
 
 
@@ -61,6 +78,10 @@ def read(prompted: Prompted) -> FlawRequest | None:
         return None
     problem = next((one for text in undressed(questions[0]) if (one := known(text)) is not None), None)
     named = re.search(r"\[(\d{1,6})\]", words)
+    sentence = words.split("\n\n")[0]
+    kind, errors = next(
+        (asked for pattern, asked in _ASKED.items() if re.search(pattern, sentence)), ("arithmetic", ())
+    )
     return FlawRequest(
         questions[0],
         problem,
@@ -68,6 +89,8 @@ def read(prompted: Prompted) -> FlawRequest | None:
         " ".join(prompted.parts.of("reference")).strip(),
         names_key(words, "flawed"),
         int(named[1]) if named else 1,
+        kind,
+        errors,
         in_chinese("corrected", words),
     )
 
@@ -92,32 +115,56 @@ def answer(
 
 
 def _inserted(requested: FlawRequest, language: str, rng: random.Random) -> dict[str, Any]:
-    """Return a wrong calculation from the requested line on, or from the nearest line that has one."""
-    lines = list(requested.lines)
-    steps, stated = _apart("\n".join(lines))
-    best: tuple[int, int, list[str], str] | None = None
-    for _ in range(_TRIES):
-        changed, value = inject_error(steps, stated, rng)
-        place = next((i for i, (a, b) in enumerate(zip(steps, changed, strict=False)) if a != b), None)
-        if place is None:
-            continue
-        distance = abs(place + 1 - requested.line)
-        if best is None or distance < best[0]:
-            best = (distance, place, list(changed), value)
-        if not distance:
-            break
-    if best is None:
+    """Return an error of the requested kind from the requested line on, or from the nearest line that has a place for one; a wrong calculation
+    where no line has."""
+    steps, stated = _apart("\n".join(requested.lines))
+    kind = requested.kind
+    nearest = _nearest(_of_its_kind(requested, language, rng), steps, requested.line)
+    if nearest is None:
+        kind = "arithmetic"
+        calculated = (inject_error(steps, stated, rng) for _ in range(_TRIES))
+        nearest = _nearest(calculated, steps, requested.line)
+    if nearest is None:
         return _record_inserted(None, "", _NOTHING[language], "other", "")
-    _, place, wrong, value = best
+    place, wrong, value = nearest
     explanation = _explained(language, place + 1, wrong[place], steps[place])
     # both sides in the same words, and in other ones than the solution, of which the corrected one would be a copy
     closing = closing_line(language, rng) if not steps[-1].endswith(_LEADING) else None
-    sides = [[line for line in side[place:] if not line.endswith(_LEADING)] for side in (wrong, list(steps))]
+    sides = [[line for line in side[place:] if not line.endswith(_LEADING)] for side in (wrong, steps)]
     flawed, corrected = (
         _joined([*side, closing] if closing else side, ending)
         for side, ending in zip(sides, (value, stated), strict=True)
     )
-    return _record_inserted(place + 1, flawed, explanation, "arithmetic", corrected)
+    return _record_inserted(place + 1, flawed, explanation, kind, corrected)
+
+
+def _of_its_kind(
+    requested: FlawRequest, language: str, rng: random.Random
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the steps and the answer of the solution with errors of the requested kind that are carried on to the answer."""
+    text = "\n".join(requested.lines)
+    for error in requested.errors:
+        for _ in range(_SEEDS):
+            seed = rng.randrange(1 << 32)
+            injected = inject(text, kind=error, seed=seed, question=requested.question, language=language)
+            if injected is not None and injected.carried:
+                yield _apart(injected.solution)
+
+
+def _nearest(
+    variants: Iterable[tuple[tuple[str, ...], str]], steps: tuple[str, ...], line: int
+) -> tuple[int, tuple[str, ...], str] | None:
+    """Return (place, steps, answer) of the variant whose first changed step, from 0, is nearest to a line, from 1; None if no step changes."""
+    best: tuple[int, tuple[str, ...], str] | None = None
+    for changed, value in variants:
+        place = next((i for i, (a, b) in enumerate(zip(steps, changed, strict=False)) if a != b), None)
+        if place is None or len(changed) != len(steps):
+            continue
+        if best is None or abs(place + 1 - line) < abs(best[0] + 1 - line):
+            best = (place, changed, value)
+        if place + 1 == line:
+            break
+    return best
 
 
 def _record_inserted(
@@ -149,7 +196,8 @@ def _corrected(requested: FlawRequest, language: str, worked: Worked | None) -> 
     corrected = _joined([*steps, *closing[:1]], worked.answer)
     right = (worked.steps[own:] or (worked.answer,))[0]
     explanation = _explained(language, place, wrong, right)
-    return _record_corrected(explanation, "arithmetic", place, corrected)
+    kind = "arithmetic" if any(not one.true for one in calculations(wrong)) else "formula"
+    return _record_corrected(explanation, kind, place, corrected)
 
 
 def _explained(language: str, place: int, wrong: str, right: str) -> str:

@@ -14,6 +14,7 @@ import prompts
 from prompts.schemas import chinese_keys
 from tasks.answers import extract
 from tasks.critics.error_injection import inject_error
+from tasks.critics.recomputing import calculations
 from tasks.problems.machinery.family import families, make
 from tasks.seeding import rng_of
 from tasks.teacher.character import PERFECT, Character
@@ -64,3 +65,54 @@ def test_wrong_solutions_of_compound_questions_are_corrected(language: str, mann
     assert not re.search(
         r"“(?:First|Next|Then|After that|Finally|Step \d+):|“(?:首先|接着|然后|随后|最后)，", str(why)
     )
+
+
+INSERTED = {
+    "en": "Ann packs 14 boxes with 12 pens and 9 boxes with 7 pens, and sells 31 pens. How many are left?",
+    "zh": "小明装了 14 盒，每盒 12 支笔，又装了 9 盒，每盒 7 支笔，卖掉 31 支。还剩多少支？",
+}
+RIGHT = {
+    "en": ["The first boxes hold 14 * 12 = 168 pens.", "The others hold 9 * 7 = 63 pens.", "Together: 168 + 63 = 231.", "Left: 231 - 31 = 200.", r"\boxed{200}"],
+    "zh": ["前面的盒子装 14 * 12 = 168 支。", "其余的装 9 * 7 = 63 支。", "一共：168 + 63 = 231。", "还剩：231 - 31 = 200。", r"\boxed{200}"],
+}  # fmt: skip
+
+
+def inserted(kind: str, line: int, language: str) -> dict[str, object]:
+    """Return the teacher's reply to the request to put a flaw of a kind into a right solution, with English keys."""
+    user = prompts.load("nearly_right_inserted", language).messages(
+        question=INSERTED[language], lines=RIGHT[language], line=line, flaw=kind
+    )[1]["content"]
+    parts = quoted(user)
+    requested = flaw.read(Prompted("", parts.rest, parts, language))
+    assert requested is not None
+    text = flaw.answer(requested, language, Character("x", PERFECT), random.Random(1), valid_json=True)
+    english = {chinese: key for key, chinese in chinese_keys().items()}
+    return {english.get(key, key): value for key, value in orjson.loads(text).items()}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [
+        ("arithmetic", ("arithmetic", "计算错误")),
+        ("formula", ("formula", "公式错误")),
+        ("reading", ("reading", "审题错误")),
+        ("logic", ("arithmetic", "计算错误")),
+    ],
+)
+def test_a_flaw_of_the_kind_that_is_asked_for_is_inserted(
+    kind: str, named: tuple[str, str], language: str
+) -> None:
+    reply = inserted(kind, 3, language)
+    assert reply["flaw_kind"] in named
+    place = reply["first_wrong_line"]
+    assert isinstance(place, int)
+    wrong = str(reply["flawed"]).splitlines()[0]
+    assert wrong != RIGHT[language][place - 1]
+    stated, right = extract(str(reply["flawed"]), language), extract(str(reply["corrected"]), language)
+    assert stated is not None
+    assert right is not None
+    assert right.answer == "200" != stated.answer
+    # a wrong calculation is false as it stands; a condition that was misread, or a wrong rule, is calculated rightly
+    true = all(one.true for one in calculations(wrong))
+    assert true == (kind in {"formula", "reading"})
