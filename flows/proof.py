@@ -6,6 +6,7 @@ import datetime
 import os
 import platform
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,18 +21,18 @@ from flows.config.proof import Proof
 from flows.runner.events import on_failure
 from flows.runner.locks import lock
 from flows.runner.page_links import with_link
-from flows.runner.proof_arms import EXPERIMENTS
-from flows.runner.proof_lab import FOLDER, Lab
+from flows.runner.proof_arms import EXPERIMENTS, WITH_PROGRAMS
+from flows.runner.proof_lab import AT_MOST_S, FOLDER, Lab
 from flows.settings import load_settings
 from storage.atomic import write_bytes
 from storage.counting import counted
 from tasks.code_commit import code
+from tasks.proof.claims import BASE, BASE_WITH_PROGRAMS
 from tasks.proof.page import ProofPage, verified, written
 from tasks.proof.sizes import SIZES
 
 DEVIATIONS = "deviations.txt"  # in the folder of the records: what people say of the run, a line each
 ROOT = Path(__file__).resolve().parent.parent
-AT_MOST_S = 24 * 3600.0  # that a process waits for the base that another one trains
 
 
 @flow(
@@ -58,10 +59,13 @@ def proof(config: Proof = Proof()) -> ProofPage | None:
         if (not config.only or experiment in config.only)
         and (experiment == "weaknesses" or place < sizes.fewer)
     }
+    asked = {name.split()[0] for name in files}
+    bases = [BASE] * bool(asked - WITH_PROGRAMS) + [BASE_WITH_PROGRAMS] * bool(asked & WITH_PROGRAMS)
     if not config.so_far:
         with lab.models():
-            with lock(lab.folder / "base.lock", within_s=AT_MOST_S):
-                _record(lab.folder / "base.json", lambda: _base(lab))
+            for name in bases:
+                with lock(_base_of(lab, name).with_suffix(".lock"), within_s=AT_MOST_S):
+                    _record(_base_of(lab, name), lambda name=name: _base(lab, name))
             for name, (file, run, seed) in files.items():
                 with lock(file.with_suffix(".lock")) as mine:
                     if mine:  # else another process is at it
@@ -84,7 +88,9 @@ def proof(config: Proof = Proof()) -> ProofPage | None:
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": f"{_processor()}, {counted(len(os.sched_getaffinity(0)), 'core')}",
         "items": [one.subdomain for one in lab.items],
-        "base": orjson.loads((lab.folder / "base.json").read_bytes()),
+        "base": _merged(
+            [orjson.loads(_base_of(lab, name).read_bytes()) for name in bases if _base_of(lab, name).exists()]
+        ),
         "records": records,
         "missing": missing,
         "deviations": _deviations(lab.folder / DEVIATIONS),
@@ -120,16 +126,33 @@ def _record(file: Path, make: Any) -> dict[str, Any]:
     return record
 
 
-def _base(lab: Lab) -> dict[str, Any]:
+def _base_of(lab: Lab, name: str) -> Path:
+    """Return where the record of a base is."""
+    return lab.folder / f"{name.replace(' ', '-')}.json"
+
+
+def _base(lab: Lab, name: str) -> dict[str, Any]:
     started = time.process_time()
-    base = lab.base()
-    lab.pool()
+    programs = name == BASE_WITH_PROGRAMS
+    base = lab.base(programs=programs)
+    if not programs:
+        lab.pool()
     seconds = round(time.process_time() - started, 1)
     return {
-        "scores": {"base": lab.scored(base.checkpoint)},
-        "versions": {"base": base.versions},
+        "scores": {name: lab.scored(base.checkpoint, programs=programs)},
+        "versions": {name: base.versions},
         "cpu_s": seconds,
         "parameters": base.parameters,
+    }
+
+
+def _merged(bases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return one record of all bases: scores and versions by name, CPU seconds of all, parameters of the first."""
+    return {
+        "scores": {name: one for base in bases for name, one in base["scores"].items()},
+        "versions": {name: one for base in bases for name, one in base["versions"].items()},
+        "cpu_s": sum(base["cpu_s"] for base in bases),
+        "parameters": bases[0]["parameters"],
     }
 
 

@@ -13,8 +13,11 @@ from flows.rebuild import rebuild
 from flows.rft import NoRightSolution, rft
 from flows.runner.proof_lab import REPEATED, Lab
 from flows.weakness import weakness
+from storage.rows import column
+from tasks.proof.claims import NOTHING_NEW
 from tasks.proof.rows import MEASURES
 from tasks.proof.sizes import LONGEST, SUBDOMAINS
+from tasks.seeding import seed_of
 
 Facts = Mapping[str, Any]
 ScoresByArm = dict[str, str]  # arm -> 1 or 0 for each held-out item
@@ -23,7 +26,7 @@ WEAKNESS_ARMS = ("math-retrieval", "weakness-augmented", "random", "random-augme
 
 
 def weaknesses(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
-    """Claims 1 and 2: rows for the failures of the base, and rows at random, as the flow weakness publishes them."""
+    """Claims 1 and 2: rows for the failures of the base, and rows at random, as the flow weakness publishes them; beside them no new rows."""
     sizes, base = lab.sizes, lab.base()
     config = Weakness.model_validate(
         {
@@ -53,6 +56,7 @@ def weaknesses(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
             raise RuntimeError(f"seed {seed}, {arm}: {one.get('note')}")
         facts |= {f"rows of {arm}": one["rows"], f"calls of {arm}": one["calls"]}
         scores[arm] = lab.scored(lab.trained(f"{arm}, seed {seed}", seed, {one["version"]: 1.0}).checkpoint)
+    scores[NOTHING_NEW] = lab.scored(lab.trained(f"{NOTHING_NEW}, seed {seed}", seed, {}).checkpoint)
     return scores, facts
 
 
@@ -98,6 +102,26 @@ def students(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
     return scores, {"rows of SFT": rows[known], "sampled rows of RFT": sum(rows[name] for name in right)}
 
 
+def formats(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
+    """Claim 4: solutions in words, and solutions in words or as programs by the routing of the flow make, of the same questions, for a
+    student that knows both."""
+    scores: ScoresByArm = {}
+    facts: dict[str, Any] = {}
+    for arm, solve in (("words", {"pot_share": 0.0}), ("routed", {"pot_share": 0.5, "route": 1.0})):
+        name = lab.written(
+            f"{arm}{seed}",
+            lab.sizes.routed,
+            SUBDOMAINS,
+            seed=seed_of("proof", lab.sizes.name, "formats", seed) % 2**31,  # of both: equal questions
+            solve={"samples": 2, "canaries": 0, **solve},
+        )
+        trained = lab.trained(f"{arm}, seed {seed}", seed, {name: 1.0}, programs=True)
+        scores[arm] = lab.scored(trained.checkpoint, programs=True)
+        kinds = column(lab.store.read(name, ["solution_format"]), "solution_format")
+        facts |= {f"rows of {arm}": len(kinds), f"programs of {arm}": kinds.count("pot")}
+    return scores, facts
+
+
 def factory(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
     """Claim 5: what a teacher that often errs has written and solved, as it is, and after a rebuild with de-duplication, the votes, the
     critic and loss weights at the defaults of the night."""
@@ -135,8 +159,10 @@ def factory(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
     return scores, facts
 
 
+WITH_PROGRAMS = frozenset({"formats"})  # experiments on the base that knows programs
 EXPERIMENTS: dict[str, Callable[[Lab, int], tuple[ScoresByArm, Facts]]] = {
     "weaknesses": weaknesses,
     "factory": factory,
     "students": students,
+    "formats": formats,
 }

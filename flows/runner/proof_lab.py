@@ -22,6 +22,7 @@ from flows.config.make import Make
 from flows.evaluate import evaluate
 from flows.import_dataset import import_dataset
 from flows.make import make
+from flows.runner.locks import lock
 from flows.settings import ENV_FILE, ROLES
 from flows.train import train
 from storage.atomic import write_bytes
@@ -37,6 +38,7 @@ from tasks.training.run import read
 from tasks.training.student import fresh
 
 FOLDER = "proof"  # below the home
+AT_MOST_S = 24 * 3600.0  # that a process waits for what another one makes
 NEW = 0.5  # share of an arm's tokens that are new; the others are those of the base
 REWARM = 0.3  # share of an arm's steps in which the learning rate rises: faster, a base whose rate has ended at 0 loses what it knows
 LICENSE = "CC0-1.0"
@@ -61,19 +63,19 @@ class Lab:
     sizes: Sizes
     home: Path
     versions: dict[str, dict[str, str]] = field(default_factory=dict)
-    _base: TrainedArm | None = None
+    _bases: dict[bool, TrainedArm] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.folder = self.home / FOLDER / self.sizes.name
         self.founded = Lab(SIZES[self.sizes.base_of], self.home) if self.sizes.base_of else self
         self.store = Store(self.home)
         self.prompts = easy_prompts(self.folder / "prompts")
-        self.items = draw(self.sizes.name + " items", self.sizes.items, SUBDOMAINS, part="measures")
+        self.items = draw(self.sizes.drawn("items"), self.sizes.items, SUBDOMAINS, part="measures")
         self.measured = self._problems("items.jsonl", self.items)
-        driving = draw(self.sizes.name + " probe", self.sizes.driving, SUBDOMAINS, part="drives")
+        driving = draw(self.sizes.drawn("probe"), self.sizes.driving, SUBDOMAINS, part="drives")
         self.probe = self._problems("probe.jsonl", [*driving, *self.items])
         seeds = draw(
-            self.sizes.name + " seeds",
+            self.sizes.drawn("seeds"),
             SEEDS_OF_TOPIC * len(SUBDOMAINS),
             SUBDOMAINS,
             part="any",
@@ -101,21 +103,22 @@ class Lab:
         return self.folder / name
 
     def imported(self, part: str, records: Callable[[], Sequence[Mapping[str, str]]]) -> str:
-        """Publish the records by the flow import, unless an earlier start did, and return the version."""
-        return self.first(part) or import_dataset(
-            Import.model_validate(
-                {
-                    "paths": [str(self._file(f"{part}.jsonl", records()))],
-                    "dataset": self.name(part),
-                    "license": LICENSE,
-                    "kind": "solution",
-                    "near": False,
-                    "similarity": REPEATED,
-                    "decontaminate": self.exact(),
-                    "gates": {"min_recall": {}},
-                }
+        """Publish the records by the flow import, unless an earlier start or another process did, and return the version."""
+        with lock(self.folder / f"{part}.lock", within_s=AT_MOST_S):
+            return self.first(part) or import_dataset(
+                Import.model_validate(
+                    {
+                        "paths": [str(self._file(f"{part}.jsonl", records()))],
+                        "dataset": self.name(part),
+                        "license": LICENSE,
+                        "kind": "solution",
+                        "near": False,
+                        "similarity": REPEATED,
+                        "decontaminate": self.exact(),
+                        "gates": {"min_recall": {}},
+                    }
+                )
             )
-        )
 
     def exact(self) -> dict[str, Any]:
         """Return the settings by which no row is an item, and a row like one is kept: rows and items are of the same families."""
@@ -174,21 +177,23 @@ class Lab:
         return str(versions[0]) if versions else None
 
     def trained(
-        self, arm: str, seed: object, new: Mapping[str, float], *, steps: int | None = None
+        self, arm: str, seed: object, new: Mapping[str, float], *, programs: bool = False
     ) -> TrainedArm:
-        """Continue the base with the versions `new` and their weights at half of the tokens, beside its own rows, by the flow train.
+        """Continue the base with the versions `new` and their weights at half of the tokens, beside its own rows, by the flow train; without
+        new ones on its own rows alone. programs: the base that knows programs besides words.
 
         Trainings of one seed take their rows in an order of that seed.
         """
         sizes = self.sizes
-        shares = {name: (1 - NEW) * share for name, share in self.corpus().items()}
+        old = 1 - NEW if new else 1.0
+        shares = {name: old * share for name, share in self.corpus(programs=programs).items()}
         shares |= {name: NEW * weight / sum(new.values()) for name, weight in new.items()}
         config = {
             **sizes.training,
             "warmup": REWARM,
-            "base": str(self.base().checkpoint),
+            "base": str(self.base(programs=programs).checkpoint),
             "data": _sources(shares),
-            "steps": steps or sizes.steps,
+            "steps": sizes.steps,
             "lr": sizes.rate,
             "seed": seed_of(FOLDER, "order", seed) % 2**31,
         }
@@ -196,15 +201,22 @@ class Lab:
         self.versions[arm] = result.versions
         return result
 
-    def corpus(self) -> dict[str, float]:
+    def corpus(self, *, programs: bool = False) -> dict[str, float]:
         """Return the versions that the base is trained on, and their shares of its tokens."""
         if self.founded is not self:
-            return self.founded.corpus()
+            return self.founded.corpus(programs=programs)
         sizes = self.sizes
         rows = {
             self._solved("common", sizes.corpus, COMMON): sizes.corpus,
             self._solved("scarce", sizes.scarce, RARE): sizes.scarce,
         }
+        if programs:
+            rows |= {
+                self._solved("programs-common", sizes.programs, COMMON, programs=True): sizes.programs,
+                self._solved(
+                    "programs-scarce", sizes.programs_scarce, RARE, programs=True
+                ): sizes.programs_scarce,
+            }
         return {name: count / sum(rows.values()) for name, count in rows.items()}
 
     def pool(self) -> list[str]:
@@ -214,30 +226,33 @@ class Lab:
             self._solved("pool-scarce", self.sizes.pool_scarce, RARE),
         ]
 
-    def _solved(self, part: str, count: int, subdomains: Sequence[str]) -> str:
+    def _solved(self, part: str, count: int, subdomains: Sequence[str], *, programs: bool = False) -> str:
         """Return the version of problems of the subdomains, none of which is an item of any sizes that use them."""
+        name = self.sizes.drawn(part)
         return self.imported(
-            part, lambda: solved(f"{self.sizes.name} {part}", count, subdomains, self._held_out())
+            part, lambda: solved(name, count, subdomains, self._held_out(), programs=programs)
         )
 
     def _held_out(self) -> set[str]:
         """Return the questions of the probe, and of those of the sizes that use this base."""
-        names = [one.name for one in SIZES.values() if self.sizes.name in (one.name, one.base_of)]
+        those = [one for one in SIZES.values() if self.sizes.name in (one.name, one.base_of)]
         return {
             problem.question
-            for name in names
+            for one in those
             for problem in [
-                *draw(name + " items", SIZES[name].items, SUBDOMAINS, part="measures"),
-                *draw(name + " probe", SIZES[name].driving, SUBDOMAINS, part="drives"),
+                *draw(one.drawn("items"), one.items, SUBDOMAINS, part="measures"),
+                *draw(one.drawn("probe"), one.driving, SUBDOMAINS, part="drives"),
             ]
         }
 
-    def base(self) -> TrainedArm:
-        """Return the checkpoint from which all arms start."""
+    def base(self, *, programs: bool = False) -> TrainedArm:
+        """Return the checkpoint from which all arms start, or the one that knows programs besides words, which those of claim 4 do."""
         if self.founded is not self:
-            return self.founded.base()
-        sizes, shares = self.sizes, self.corpus()
-        untrained = self.folder / "untrained"
+            return self.founded.base(programs=programs)
+        if programs in self._bases:
+            return self._bases[programs]
+        sizes, shares = self.sizes, self.corpus(programs=programs)
+        untrained = self.folder / ("untrained-programs" if programs else "untrained")
         if not (untrained / "config.json").exists():
             texts = []
             for name in shares:
@@ -248,20 +263,22 @@ class Lab:
             **sizes.training,
             "base": str(untrained),
             "data": _sources(shares),
-            "steps": sizes.base,
+            "steps": sizes.programs_base if programs else sizes.base,
             "lr": sizes.base_rate,
             "save_every": 250,
         }
-        self._base = self._base or _trained(config)
-        return self._base
+        self._bases[programs] = _trained(config)
+        return self._bases[programs]
 
-    def scored(self, checkpoint: Path) -> str:
+    def scored(self, checkpoint: Path, *, programs: bool = False) -> str:
         """Return 1 or 0 for each held-out item, in their order, by the flow evaluate. Raises RuntimeError if an item has no score, which
-        is a failure of ours."""
+        is a failure of ours. programs: for a student that answers in words or by a program."""
+        name = self.measured.stem
         config = Evaluate(
             model=f"hf:{checkpoint}",
             benchmarks=[str(self.measured)],
-            domains={self.measured.stem: "problem solving"},
+            instead={name: "words_or_program"} if programs else {},
+            domains={name: "problem solving"},
             max_tokens=LONGEST,
         )
         name = evaluate(config)

@@ -10,13 +10,16 @@ import numpy as np
 from tasks.arrays import Floats
 from tasks.evaluation.statistics import ALPHA, Paired, holm, paired
 
+BASE, BASE_WITH_PROGRAMS = "base", "base with programs"
+NOTHING_NEW = "nothing new"  # the arm that is trained on the base's own rows for as many steps
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A claim: `candidate` beats `baseline`; with a margin, that it beats it by no more than this share.
 
-    `experiment` makes both arms; "" says that no run on the product's path makes them yet. `published` is what the literature
-    reports, `then` what becomes of the factory's default if the claim fails.
+    `experiment` makes both arms. `published` is what the literature
+    reports, `then` what becomes of the factory's default if the claim fails. base: what both arms continue.
     """
 
     number: int
@@ -27,6 +30,7 @@ class Claim:
     published: str
     then: str
     margin: float | None = None
+    base: str = BASE
 
 
 CLAIMS = (
@@ -60,12 +64,13 @@ CLAIMS = (
     ),
     Claim(
         4,
-        "Interleaved or routed words and programs beat words alone at equal tokens",
+        "Routed words and programs beat words alone at equal tokens",
         "routed",
         "words",
-        "",
+        "formats",
         "",
         "`solve.pot_share` becomes 0",
+        base=BASE_WITH_PROGRAMS,
     ),
     Claim(
         5,
@@ -87,6 +92,10 @@ EXPLORATORY = (
     ("math-retrieval", "random-augmented"),
     ("weakness-augmented", "math-retrieval"),
     ("random-augmented", "random"),
+    ("weakness-augmented", NOTHING_NEW),
+    ("random-augmented", NOTHING_NEW),
+    ("math-retrieval", NOTHING_NEW),
+    ("random", NOTHING_NEW),
 )
 
 

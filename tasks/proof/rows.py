@@ -11,7 +11,7 @@ from storage.atomic import write_text
 from tasks.problems.machinery.family import Problem, families, make
 from tasks.proof.sizes import FAMILIES
 from tasks.seeding import rng_of
-from tasks.teacher.solving import laid_out_words
+from tasks.teacher.solving import laid_out_code, laid_out_words
 from tasks.weakness.split import measures
 
 LANGUAGE, LEVEL = "en", 1
@@ -46,12 +46,13 @@ def draw(
 
 
 def solved(
-    name: str, count: int, subdomains: Sequence[str], without: Collection[str]
+    name: str, count: int, subdomains: Sequence[str], without: Collection[str], *, programs: bool = False
 ) -> list[dict[str, str]]:
-    """Return `count` records of problems with solutions in the layouts of the embedded teacher, for an import."""
+    """Return `count` records of problems with solutions in the layouts of the embedded teacher, in words or as programs, for an import."""
     rng = rng_of("proof", name, "layouts")
+    laid_out = laid_out_code if programs else laid_out_words
     return [
-        _record(one.question, laid_out_words(one.worked, LANGUAGE, rng), one.worked.answer, one.subdomain)
+        _record(one.question, laid_out(one.worked, LANGUAGE, rng), one.worked.answer, one.subdomain)
         for one in draw(name, count, subdomains, part="any", without=without)
     ]
 

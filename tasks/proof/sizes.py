@@ -35,7 +35,7 @@ class Sizes:
     """How much of what. Rows and items are counted over all subdomains of their kind, steps in optimizer steps.
 
     training: settings of every training (tasks.training.config.Train). `seeds` are those of the claims 1 and 2, of the others the
-    first `fewer`.
+    first `fewer`. edition: stands in the names by which problems are drawn, so that another preregistration has other ones.
     """
 
     name: str
@@ -58,7 +58,16 @@ class Sizes:
     students: int  # that sample solutions for the claim 3
     samples: int  # of each question
     generated: int  # rows that the night of claim 5 is to accept
+    programs: int  # rows of the common subdomains in programs that the base of claim 4 is trained on besides
+    programs_scarce: int  # and of the rare ones
+    programs_base: int  # steps of that base
+    routed: int  # rows of each arm of claim 4
+    edition: str = ""
     base_of: str = ""  # the sizes whose corpus and base are used; empty: its own
+
+    def drawn(self, part: str) -> str:
+        """Return the name by which the problems of a part are drawn."""
+        return f"{self.name}{self.edition} {part}"
 
 
 _TRAINING = {"batch": 8, "length": 256, "warmup": 0.05, "weight_decay": 0.1, "log_every": 100}
@@ -67,23 +76,28 @@ WHOLE = Sizes(
     name="whole",
     shape=Shape(64, 172, 3, 4, 256, 512),
     training=_TRAINING,
-    seeds=tuple(range(20, 28)),
-    fewer=5,
+    seeds=tuple(range(30, 38)),
+    fewer=6,
     corpus=4000,
     scarce=1200,
     base=1500,
     base_rate=5e-3,
-    pool=1200,
-    pool_scarce=360,
-    driving=200,
-    items=500,
-    added=300,
-    steps=120,
-    rate=1e-3,
-    questions=120,
+    pool=2000,
+    pool_scarce=600,
+    driving=300,
+    items=1000,
+    added=400,
+    steps=300,
+    rate=8e-4,
+    questions=200,
     students=2,
     samples=4,
-    generated=240,
+    generated=480,
+    programs=1000,
+    programs_scarce=300,
+    programs_base=1500,
+    routed=400,
+    edition=" third",
 )
 QUICK = Sizes(
     name="quick",
@@ -106,6 +120,10 @@ QUICK = Sizes(
     students=2,
     samples=2,
     generated=10,
+    programs=20,
+    programs_scarce=6,
+    programs_base=40,
+    routed=6,
 )
 # about 100 million parameters; the sizes of the data grow with what such a student can learn
 GPU = Sizes(
@@ -129,7 +147,11 @@ GPU = Sizes(
     students=3,
     samples=8,
     generated=1_500,
+    programs=7_500,
+    programs_scarce=600,
+    programs_base=4000,
+    routed=1_500,
 )
 # other seeds and items than the whole proof, for the variances that its power is computed from
-PILOT = replace(WHOLE, name="pilot", seeds=(0, 1), fewer=2, base_of="whole")
+PILOT = replace(WHOLE, name="pilot", seeds=(2, 3), fewer=2, base_of="whole")
 SIZES = {one.name: one for one in (WHOLE, QUICK, GPU, PILOT)}

@@ -131,6 +131,11 @@ def laid_out_program(code: str, layout: int) -> str:
     )
 
 
+def laid_out_code(worked: Worked, language: str, rng: random.Random) -> str:
+    """Return a worked solution as a fenced program, in one of LAYOUTS layouts."""
+    return _fenced(laid_out_program(worked.program, rng.randrange(LAYOUTS)), language, rng, closed=True)
+
+
 def _printed(line: str) -> str | None:
     """Return the expression that a line prints, if the line is a print of exactly one, else None."""
     try:
