@@ -80,6 +80,7 @@ def proof(config: Proof = Proof()) -> ProofPage | None:
     records = {name: orjson.loads(file.read_bytes()) for name, (file, _, _) in files.items() if file.exists()}
     if not records:
         raise ConfigError(f"{lab.folder} has no records. Fix: ./mathmill proof")
+    there = [_base_of(lab, name) for name in (BASE, BASE_WITH_PROGRAMS)]
     stored = {
         "sizes": sizes.name,
         "design": asdict(sizes),
@@ -88,9 +89,7 @@ def proof(config: Proof = Proof()) -> ProofPage | None:
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": f"{_processor()}, {counted(len(os.sched_getaffinity(0)), 'core')}",
         "items": [one.subdomain for one in lab.items],
-        "base": _merged(
-            [orjson.loads(_base_of(lab, name).read_bytes()) for name in bases if _base_of(lab, name).exists()]
-        ),
+        "base": _merged([orjson.loads(file.read_bytes()) for file in there if file.exists()]),
         "records": records,
         "missing": missing,
         "deviations": _deviations(lab.folder / DEVIATIONS),

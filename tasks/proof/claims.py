@@ -118,6 +118,11 @@ class Tested:
         return "shown" if self.corrected < ALPHA and right_sign else "failed"
 
 
+def base_of(arm: str) -> str:
+    """Return the name of the base that an arm continues."""
+    return next((one.base for one in CLAIMS if arm in (one.candidate, one.baseline)), BASE)
+
+
 def verdicts_of(scores: Mapping[str, Mapping[int, str]]) -> list[Tested]:
     """Test every claim. scores: arm -> seed -> 1 or 0 for each item."""
     comparisons = {one.number: compared(scores, one.candidate, one.baseline) for one in CLAIMS}

@@ -17,12 +17,12 @@ from storage.errors import ForPeople
 from storage.markdown import code, inline
 from tasks.evaluation.statistics import Paired
 from tasks.proof import plots
-from tasks.proof.claims import EXPLORATORY, NOTE, Tested, compared, table, verdicts_of
+from tasks.proof.claims import EXPLORATORY, NOTE, Tested, base_of, compared, table, verdicts_of
 from tasks.proof.power import components, power
 from tasks.proof.sizes import PILOT, QUICK, WHOLE
 
 StoredScores = Mapping[str, Any]
-EFFECTS = (0.03, 0.06, 0.1)  # whose power a pilot states
+EFFECTS = (0.03, 0.0372, 0.06, 0.1)  # whose power a pilot states
 
 
 class PageDiffers(ForPeople, ValueError):
@@ -121,13 +121,19 @@ def _verdicts(stored: StoredScores, results: Sequence[Tested]) -> Iterator[str]:
         )
         yield f"- **{one.claim.number}, {one.verdict}.** {one.claim.text}.{figures}"
     yield from ("", NOTE)
-    base = _right([stored["base"]["scores"]["base"]])
-    below = [arm for arm, own in arms(stored).items() if _right(list(own.values())) < base]
-    if below:
-        which = "Every arm answers" if len(below) == len(arms(stored)) else f"{', '.join(below)} answer"
+    above: dict[str, list[str]] = {}
+    below: dict[str, list[str]] = {}
+    for arm, own in arms(stored).items():
+        name = base_of(arm)
+        if name in stored["base"]["scores"]:
+            less = _right(list(own.values())) < _right([stored["base"]["scores"][name]])
+            (below if less else above).setdefault(name, []).append(arm)
+    for name, which in below.items():
+        share = percent(_right([stored["base"]["scores"][name]]))
+        few = f"{', '.join(which)} {'answers' if len(which) == 1 else 'answer'}"
         yield ""
         yield (
-            f"**{which} less than the base that it continues ({percent(base)}):** the claims are about differences between arms, and such an arm "
+            f"**{few if name in above else 'Every arm answers'} less than the {name} that it continues ({share}):** the claims are about differences between arms, and such an arm "
             "is not better than no further training."
         )
 
@@ -166,22 +172,24 @@ def _table(results: Sequence[Tested], plot: str) -> Iterator[str]:
 
 def _design(stored: StoredScores, scores: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
     design, base = stored["design"], stored["base"]
-    right = [float(score) for score in base["scores"]["base"]]
+    right = ", ".join(f"the {name} {percent(_right([one]))}" for name, one in base["scores"].items())
     cpu = [record["cpu_s"] for record in stored["records"].values()]
     yield from ("## How", "")
     yield (
         f"Written by {code(stored['command'])} on {stored['date']} at commit {code(stored['commit'])}; do not edit. {inline(stored['machine'])}. "
-        f"{base['cpu_s']:.0f} CPU seconds for the base, {sum(cpu):.0f} for the arms. `./mathmill proof --verify` computes this page again from its stored scores."
+        f"{base['cpu_s']:.0f} CPU seconds for what arms start from, {sum(cpu):.0f} for the arms. `./mathmill proof --verify` computes this page again from its stored scores."
     )
     yield ""
     yield (
         f"The model is a small student ({counted(base['parameters'], 'parameter')}). One base ({counted(design['base'], 'step')} of {design['training']['batch']} blocks of "
-        f"{design['training']['length']} tokens) has learned {counted(design['corpus'], 'row')} of two common subdomains and {design['scarce']} of three rare ones, one family each, imported in the layouts of the embedded teacher, and "
-        f"answers {percent(float(np.mean(right)))} of {counted(len(right), 'held-out item')} rightly, as many of each subdomain. Every arm continues it for "
+        f"{design['training']['length']} tokens) has learned {counted(design['corpus'], 'row')} of two common subdomains and {design['scarce']} of three rare ones, one family each, imported in the layouts of the embedded teacher. "
+        f"Of {counted(len(stored['items']), 'held-out item')}, as many of each subdomain, {right} answered rightly. Every arm continues it for "
         f"{counted(design['steps'], 'step')}, half of whose tokens are the arm's rows and half the base's. The rows of the arms are written and solved by the embedded "
         "teacher through the flow `make` or `weakness`, with the prompts' difficulty set to easy, or taken from an imported pool that is like the base's rows, so that arms differ by their problems and not by their wording. "
-        "Arms are versions, trained by the flow `train` and scored by `evaluate`. Seeds differ in what the teacher writes, in what is drawn and in the order of the rows; "
-        "the base, its corpus, the pool and the items are the same for all seeds, so the intervals do not cover another base."
+        "Arms are versions, trained by the flow `train` and scored by `evaluate`. The arm `nothing new` is trained on the base's rows alone for as many steps. "
+        f"Claim 4 has a base of its own, which has learned {counted(design['programs'] + design['programs_scarce'], 'program')} besides, and whose arms are asked in the form `words_or_program`: "
+        "a program is executed in the sandbox, otherwise the answer of the words is read. Seeds differ in what the teacher writes, in what is drawn and in the order of the rows; "
+        "the bases, their corpora, the pool and the items are the same for all seeds, so the intervals do not cover another base."
     )
     yield ""
     yield (
@@ -251,7 +259,7 @@ def _arms(stored: StoredScores, scores: Mapping[str, Mapping[int, str]]) -> Iter
     yield from ("## All arms", "")
     yield f"| arm | right | {' | '.join(subdomains)} | {' | '.join(f'seed {seed}' for seed in seeds)} |"
     yield "|---|--:|" + "--:|" * (len(subdomains) + len(seeds))
-    every = {"base": {-1: stored["base"]["scores"]["base"]}, **scores}
+    every = {name: {-1: one} for name, one in stored["base"]["scores"].items()} | dict(scores)
     for arm, own in every.items():
         right = np.array([[float(score) for score in one] for one in own.values()])
         each = [
@@ -267,14 +275,15 @@ def _arms(stored: StoredScores, scores: Mapping[str, Mapping[int, str]]) -> Iter
 def _versions(stored: StoredScores) -> Iterator[str]:
     yield from ("## Versions", "")
     yield (
-        "What each arm was trained on, beside the two versions of the base. All are in the home of the run: "
+        "What each arm was trained on, beside the versions of its base. All are in the home of the run: "
         "`./mathmill show VERSION` shows one, and `./mathmill train` trains on it again."
     )
     yield from ("", "| arm | version | digest |", "|---|---|---|")
-    own = stored["base"]["versions"]["base"]
-    for arm, versions in [("base", own), *_by_arm(stored)]:
-        left = {name: digest for name, digest in versions.items() if arm == "base" or name not in own}
-        yield f"| {arm} | {', '.join(map(code, left))} | {', '.join(code(one[:16]) for one in left.values())} |"
+    bases = stored["base"]["versions"]
+    own = {name for versions in bases.values() for name in versions}
+    for arm, versions in [*bases.items(), *_by_arm(stored)]:
+        left = {name: digest for name, digest in versions.items() if arm in bases or name not in own}
+        yield f"| {arm} | {', '.join(map(code, left)) or 'none'} | {', '.join(code(one[:16]) for one in left.values())} |"
 
 
 def _by_arm(stored: StoredScores) -> Iterator[tuple[str, Mapping[str, str]]]:

@@ -47,8 +47,11 @@ def stored(gains: dict[str, float]) -> dict[str, Any]:
         "machine": "a machine, 2 cores",
         "items": [SUBDOMAINS[i * len(SUBDOMAINS) // ITEMS] for i in range(ITEMS)],
         "base": {
-            "scores": {"base": "10" * (ITEMS // 2)},
-            "versions": {"base": {"proof-whole-common@2026.11.29": "a" * 64}},
+            "scores": {"base": "10" * (ITEMS // 2), "base with programs": "1" * ITEMS},
+            "versions": {
+                "base": {"proof-whole-common@2026.11.29": "a" * 64},
+                "base with programs": {"proof-whole-programs-common@2026.11.29": "c" * 64},
+            },
             "cpu_s": 12.0,
             "parameters": 381_600,
         },
@@ -147,3 +150,13 @@ def test_the_page_says_first_that_training_cost_what_the_base_knew(
     text = written(scored, tmp_path / "proof.md").page.read_text()
     assert words in text.partition("## Primary claims")[0]
     assert ("than the base that it continues" in text) == bool(words)
+
+
+def test_an_arm_is_compared_with_the_base_that_it_continues(tmp_path: Path) -> None:
+    scored = stored({})
+    scored["base"]["scores"] = {"base": "0" * ITEMS, "base with programs": "1" * ITEMS}
+    record = scored["records"]["weaknesses 10"]["scores"]
+    record |= {"routed": "1" * ITEMS, "words": "10" * (ITEMS // 2)}
+    head = written(scored, tmp_path / "proof.md").page.read_text().partition("## Primary claims")[0]
+    assert "**words answers less than the base with programs that it continues (100.0 %):**" in head
+    assert "less than the base that it continues" not in head

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import prompts
 from tasks.problems.machinery.family import families, of_subdomain
 from tasks.proof import rows
 from tasks.proof.rows import MEASURES, WRITTEN_BY, draw, easy_prompts, solved
-from tasks.proof.sizes import COMMON, FAMILIES, RARE, SIZES, SUBDOMAINS
+from tasks.proof.sizes import COMMON, FAMILIES, RARE, SIZES, SUBDOMAINS, WHOLE
+from tasks.replies.programs import program
 from tasks.taxonomy import SUBDOMAINS as KNOWN
 from tasks.teacher.reading import read
 from tasks.weakness.split import measures
@@ -51,6 +53,20 @@ def test_rows_of_the_corpus_are_solved_in_several_layouts_and_are_no_held_out_pr
     assert all(rf"\boxed{{{one['answer']}}}" in one["solution"] for one in records)
     beginnings = {one["solution"].split()[0] for one in records}
     assert {"Step", "1.", "First:", "Let"} <= beginnings
+
+
+def test_rows_in_programs_are_of_the_same_problems_and_each_is_one_block() -> None:
+    words = solved("test items", 20, SUBDOMAINS, ())
+    programs = solved("test items", 20, SUBDOMAINS, (), programs=True)
+    assert [one["question"] for one in programs] == [one["question"] for one in words]
+    assert all(one["solution"].endswith("\n```") and program(one["solution"]) for one in programs)
+    assert all(program(one["solution"], unfenced=False) is None for one in words)
+
+
+def test_another_edition_draws_other_problems() -> None:
+    names = [one.drawn("items") for one in (WHOLE, replace(WHOLE, edition=" fourth"))]
+    first, second = ({one.question for one in draw(name, 20, SUBDOMAINS, part="measures")} for name in names)
+    assert len(first & second) < 5
 
 
 def test_sizes_are_found_by_name_and_the_pilot_has_other_seeds_than_the_whole() -> None:
