@@ -27,7 +27,7 @@ class Proof(Section):
         False,
         description="run nothing: write the page from the records that are there, and name those that are missing",
     )
-    only: list[Literal["weaknesses", "factory", "students", "formats"]] = Field(
+    only: list[Literal["weaknesses", "factory", "students", "formats", "control"]] = Field(
         [], description="experiments to run; claims of others are not run; empty: all"
     )
     to: str = Field(

@@ -17,7 +17,6 @@ from storage.rows import column
 from tasks.proof.claims import NOTHING_NEW
 from tasks.proof.rows import MEASURES
 from tasks.proof.sizes import LONGEST, SUBDOMAINS
-from tasks.seeding import seed_of
 
 Facts = Mapping[str, Any]
 ScoresByArm = dict[str, str]  # arm -> 1 or 0 for each held-out item
@@ -26,7 +25,7 @@ WEAKNESS_ARMS = ("math-retrieval", "weakness-augmented", "random", "random-augme
 
 
 def weaknesses(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
-    """Claims 1 and 2: rows for the failures of the base, and rows at random, as the flow weakness publishes them; beside them no new rows."""
+    """Claims 1 and 2: rows for the failures of the base, and rows at random, as the flow weakness publishes them."""
     sizes, base = lab.sizes, lab.base()
     config = Weakness.model_validate(
         {
@@ -56,8 +55,13 @@ def weaknesses(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
             raise RuntimeError(f"seed {seed}, {arm}: {one.get('note')}")
         facts |= {f"rows of {arm}": one["rows"], f"calls of {arm}": one["calls"]}
         scores[arm] = lab.scored(lab.trained(f"{arm}, seed {seed}", seed, {one["version"]: 1.0}).checkpoint)
-    scores[NOTHING_NEW] = lab.scored(lab.trained(f"{NOTHING_NEW}, seed {seed}", seed, {}).checkpoint)
     return scores, facts
+
+
+def control(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
+    """Exploratory: the base's own rows for as many steps, and no new ones."""
+    trained = lab.trained(f"{NOTHING_NEW}, seed {seed}", seed, {})
+    return {NOTHING_NEW: lab.scored(trained.checkpoint)}, {}
 
 
 def students(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
@@ -103,17 +107,17 @@ def students(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
 
 
 def formats(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
-    """Claim 4: solutions in words, and solutions in words or as programs by the routing of the flow make, of the same questions, for a
-    student that knows both."""
+    """Claim 4: two solutions of each question in words, or in words and as programs by the routing of the flow make, for a student that
+    knows both."""
     scores: ScoresByArm = {}
     facts: dict[str, Any] = {}
     for arm, solve in (("words", {"pot_share": 0.0}), ("routed", {"pot_share": 0.5, "route": 1.0})):
         name = lab.written(
-            f"{arm}{seed}",
+            f"solved-{arm}{seed}",
             lab.sizes.routed,
             SUBDOMAINS,
-            seed=seed_of("proof", lab.sizes.name, "formats", seed) % 2**31,  # of both: equal questions
             solve={"samples": 2, "canaries": 0, **solve},
+            mix={"per_problem": 2, "shares": {}},
         )
         trained = lab.trained(f"{arm}, seed {seed}", seed, {name: 1.0}, programs=True)
         scores[arm] = lab.scored(trained.checkpoint, programs=True)
@@ -165,4 +169,5 @@ EXPERIMENTS: dict[str, Callable[[Lab, int], tuple[ScoresByArm, Facts]]] = {
     "factory": factory,
     "students": students,
     "formats": formats,
+    "control": control,
 }
