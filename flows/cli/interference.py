@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from flows.cli import terminal
 from flows.cli.options import AsJson
 from storage.counting import counted
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import pyarrow as pa
-
-    from storage.datasets.store import Store
-    from storage.datasets.versions import Version
 
 MARK = "interference"
 
@@ -46,6 +38,7 @@ def interference(
     from storage.sealed_files import HomeFiles
     from tasks.llm.model_files import located, require
     from tasks.reports import Report
+    from tasks.training.groups import samples
     from tasks.training.interference import interference as measure
 
     settings = load_settings()
@@ -76,23 +69,3 @@ def interference(
         terminal.echo(f"{title}{' (row learned, column measured)' if name == 'change' else ''}")
         for source, line in zip(value["sources"], value[name], strict=True):
             terminal.echo(f"  {source[:24]:<24} {' '.join(f'{number:+7.3f}' for number in line)}")
-
-
-def samples(store: Store, version: Version, by: str, rows: int, most: int) -> Mapping[str, pa.Table]:
-    """Return rows with a solution of each of the most frequent values of a column."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    from tasks.seeding import seeds_of
-
-    solved = store.read(version, ["id", by], pc.field("solution").is_valid() & pc.field(by).is_valid())
-    by_rows = sorted(
-        solved.column(by).value_counts().to_pylist(), key=lambda one: (-one["counts"], one["values"])
-    )
-    chosen: dict[str, pa.Array] = {}
-    for one in by_rows[:most]:
-        ids = solved.filter(pc.equal(solved.column(by), one["values"])).column("id").combine_chunks()
-        hashes = pa.array(seeds_of(("interference", str(version)), ids.to_pylist()))
-        chosen[str(one["values"])] = ids.take(pc.array_sort_indices(hashes)[:rows])
-    columns = ["id", "question", "solution"]
-    return {name: store.read(version, columns, pc.field("id").isin(ids)) for name, ids in chosen.items()}

@@ -135,6 +135,7 @@ def _deployment(
     from prefect.types.entrypoint import EntrypointType
 
     module, name = declared["entrypoint"].rsplit(".", 1)
+    limit = declared.get("concurrency_limit")
     try:
         crons = [Cron(schedule, timezone=str(ZoneInfo(zone))) for schedule in schedules]
     except (ZoneInfoNotFoundError, ValueError) as error:
@@ -146,7 +147,7 @@ def _deployment(
         tags=declared["tags"],
         description=declared["description"],
         version=declared["version"],
-        concurrency_limit=ConcurrencyLimitConfig.model_validate(declared["concurrency_limit"]),
+        concurrency_limit=ConcurrencyLimitConfig.model_validate(limit) if limit else None,
         triggers=_triggers(declared, parameters),
         entrypoint_type=EntrypointType.MODULE_PATH,
     )

@@ -148,6 +148,8 @@ def test_the_form_has_descriptions_and_limits(up: tuple[Home, str]) -> None:
 def test_everything_that_prefect_yaml_declares_is_served(up: tuple[Home, str]) -> None:
     served = {deployment["name"]: deployment for deployment in ask(up, "deployments/filter", {})}
     assert set(served) == {one["name"] for one in declared()}
+    limited = {name for name, one in served.items() if one["global_concurrency_limit"] is not None}
+    assert limited == {one["name"] for one in declared() if "concurrency_limit" in one}
     for one in declared():
         assert len(served[one["name"]]["schedules"]) == (
             1 if one["name"] == "nightly" else len(one.get("schedules", []))

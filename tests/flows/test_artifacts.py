@@ -48,6 +48,7 @@ from tasks.evaluation import verdict
 from tasks.evaluation.report import to_markdown as evaluation
 from tasks.llm.stats import Meter, Stats
 from tasks.proof.page import written
+from tasks.reports.attribution import to_markdown as attribution
 from tasks.rft.allocation import Tally
 from tasks.rft.summary import RIGHT, by_fail_rate
 from tasks.training.run import Trained
@@ -62,6 +63,7 @@ DRIVEN_BY = {
     "flows/maintain.py maintain create_markdown_artifact": (1, HERE + "test_maintenance"),
     "flows/chain.py chain create_markdown_artifact": (1, HERE + "test_a_chain"),
     "flows/proof.py proof create_markdown_artifact": (1, HERE + "test_the_proof"),
+    "flows/attribution.py attribution create_markdown_artifact": (1, HERE + "test_an_attribution"),
     "flows/train.py train create_markdown_artifact": (1, HERE + "test_training"),
     "flows/weakness.py _finish create_markdown_artifact": (1, HERE + "test_a_search_for_weaknesses"),
     "flows/weakness.py _finish create_table_artifact": (1, HERE + "test_a_search_for_weaknesses"),
@@ -227,6 +229,16 @@ def test_a_chain(text: str) -> None:
     def page(value: str) -> str:
         version = Version("math-sft", "2026.11.20", 1, "d", 1, 1, "", {})
         return chain.as_markdown(version, {"train": value, "verdict": value})
+
+    assert_like(page(text), page("plain"))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_an_attribution(text: str) -> None:
+    def page(value: str) -> str:
+        names = dict.fromkeys(("version", "by", "items", "base", "worst"), value)
+        measured = {"rows": [16, 16], "influence": [0.5, 0.1], "without": [None, -0.01]}
+        return attribution({"groups": [value, "b"], "steps": 60, "harmful": True, **names, **measured})
 
     assert_like(page(text), page("plain"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,19 @@ def test_the_deployment_subscribes_to_publications_of_datasets_and_is_off() -> N
     (trigger,) = declared["triggers"]
     assert trigger["expect"] == ["mathmill.version.published"]
     assert trigger["enabled"] is False
+
+
+def test_a_flow_that_pauses_has_no_limit_of_runs() -> None:
+    """Prefect 3.8.8 frees the slot of a run that pauses, and ends the run when its lease cannot be renewed, minutes later."""
+    deployments = yaml.safe_load(DECLARED.read_text(encoding="utf-8"))["deployments"]
+    pausing = [
+        one
+        for one in deployments
+        if "pause_flow_run("
+        in Path(importlib.import_module(one["entrypoint"].rpartition(".")[0]).__file__ or "").read_text()
+    ]
+    assert [one["name"] for one in pausing] == ["promote"]
+    assert all("concurrency_limit" not in one for one in pausing)
 
 
 def test_results_are_text_in_the_table(store: Store) -> None:

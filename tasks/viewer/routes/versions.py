@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from storage.datasets.annotations import newest
 from tasks.evaluation.verdict import in_a_line
+from tasks.reports.attribution import ATTRIBUTION, conclusion, groups_of
 from tasks.review.session import ERROR_RATE
 from tasks.viewer.conditions import column
 from tasks.viewer.facts import facts_of, funnel_lines, promotions, timeline
@@ -52,6 +53,7 @@ def router(site: Site) -> APIRouter:
         ]
         facts = facts_of(chosen, marks, site.store.tags(chosen.dataset))
         reasons = _reasons(site, site.index.dropped(chosen))
+        attributed = newest(marks, chosen.name, ATTRIBUTION)
         return site.page(
             request,
             "version.html",
@@ -66,6 +68,9 @@ def router(site: Site) -> APIRouter:
                 for kind in ("verdict", "interference", "weakness")
                 if (mark := newest(marks, chosen.name, kind))
             ],
+            attributed=attributed.value if attributed else None,
+            attributed_groups=groups_of(attributed.value) if attributed else [],
+            attributed_line=conclusion(attributed.value) if attributed else "",
             reasons=reasons,
             outcomes=_by_outcome(reasons),
             funnel=funnel_lines(chosen.lineage.get("funnel") or [], _by_stage(reasons)),

@@ -82,6 +82,12 @@ COMMANDS = {
         "--benchmark": "files of benchmark items",
         "--without": "column whose values are left out",
     },
+    "attribution": {
+        "--by": "column whose values are compared",
+        "--items": "file of items",
+        "--check": "values that a training is repeated without",
+        "--base": "checkpoint that learns",
+    },
     "train": {"--method": "training method", "--base": "folder or hub name"},
     "proof": {
         "--quick": "a tiny student",

@@ -39,6 +39,19 @@ def test_two_versions_side_by_side(client: TestClient) -> None:
     assert client.get("/compare?a=nope&b=nope").status_code == 404
 
 
+def test_what_each_group_earned_stands_on_the_page_of_its_version(filled: Path, client: TestClient) -> None:
+    store = Store(filled)
+    address = f"/versions/{FIRST}"
+    assert "What each source did" not in shown(client, address)
+    measured = {"groups": ["a", "<b>"], "rows": [40, 30], "influence": [0.4, -0.1], "without": [None, -0.02]}
+    names = {"by": "source", "base": "student", "items": "new problems", "worst": "<b>", "harmful": True}
+    store.mark(store.resolve(FIRST), "attribution", names | measured | {"steps": 60})
+    text = " ".join(shown(client, address).split())
+    assert "What each source did for new problems" in text
+    assert "Least useful: <b>. Without it the loss is lower: it costs points" in text
+    assert "a 40 +0.400 not checked <b> 30 -0.100 -0.0200" in text
+
+
 def test_trends_have_a_point_per_version(client: TestClient) -> None:
     page = client.get("/trends").text
     assert page.count("2026.11.21:") >= 4
