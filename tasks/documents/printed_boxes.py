@@ -47,6 +47,7 @@ class Box:
     italic: bool = False
     upper: str = ""
     lower: str = ""
+    mark: str = ""  # of a footnote, raised behind it
     edge: float = field(init=False)
 
     def __post_init__(self) -> None:

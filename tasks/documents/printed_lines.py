@@ -20,6 +20,7 @@ from tasks.documents.printed_columns import columns_of
 from tasks.documents.printed_displays import aligned, begins_with_relation, common_sign, is_below
 from tasks.documents.printed_formulas import formulas_in
 from tasks.documents.printed_latex import formula
+from tasks.documents.printed_marks import take_marks
 from tasks.documents.printed_math import composed
 from tasks.documents.printed_tables import (
     LEAST_ROWS,
@@ -30,13 +31,12 @@ from tasks.documents.printed_tables import (
     table_of,
     unruled_tables,
 )
-from tasks.documents.printed_tokens import NOTE_MARK, WORD_GAP, PrintedToken, tokens_of
+from tasks.documents.printed_tokens import WORD_GAP, PrintedToken, note_of, tokens_of
 
 _SAME_LINE: Final = (
     0.25  # difference of baselines in a line, in sizes of its largest letter; the E of TeX is lowered by 0.22
 )
 _EQUATION_NUMBER = re.compile(r"\(?\d+(?:\.\d+)*[a-z]?\)?")
-_RAISED_SIZE: Final = 0.85  # of the font, that a raised mark has at most
 _SHORT_RULE: Final = (
     0.15,
     0.6,
@@ -83,7 +83,7 @@ class PrintedLine:
 
 def lines_of(boxes: list[Box], rules: Sequence[Rule], page: int) -> list[PrintedLine]:
     """Return the lines of a page in reading order. `page` counts from 1."""
-    lines: list[PrintedLine] = []
+    columns: list[_Column] = []
     for column in columns_of(boxes):
         x0, x1 = min(box.x0 for box in column), max(box.x1 for box in column)
         y0, y1 = min(box.y0 for box in column), max(box.y1 for box in column)
@@ -91,17 +91,37 @@ def lines_of(boxes: list[Box], rules: Sequence[Rule], page: int) -> list[Printed
             rule for rule in rules if x0 - 5 <= rule.x0 and rule.x1 <= x1 + 5 and y0 <= rule.y <= y1 + 5
         ]
         parts, rest, rules_left = ruled_parts(column, inside)
-        printed: list[PrintedLine] = []
-        for part in parts:
-            rows = _rows(composed(part.boxes, part.rules))
-            ruled = table_of(rows)
-            printed += [_table(ruled, page, x0, x1)] if ruled else _lines(rows, page, x0, x1)
-        printed += _lines(_rows(composed(rest, rules_left)), page, x0, x1)
-        if parts:
-            printed.sort(key=lambda line: -line.baseline)
-        _mark_ruled(printed, rules_left, x1 - x0)
-        lines.extend(line for line in printed if line.text or line.latex)
-    return lines
+        tables = [_rows(composed(part.boxes, part.rules)) for part in parts]
+        columns.append(_Column(x0, x1, tables, _rows(composed(rest, rules_left)), rules_left))
+    take_marks([row for column in columns for row in column.rows])
+    return [line for column in columns for line in _lines_of_column(column, page) if line.text or line.latex]
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """What is composed of a column from `left` to `right`: the rows between rules that may be tables, and all others."""
+
+    left: float
+    right: float
+    tables: Sequence[list[list[Box]]]
+    rows: list[list[Box]]
+    rules: Sequence[Rule]  # that belong to no table
+
+
+def _lines_of_column(column: _Column, page: int) -> list[PrintedLine]:
+    printed: list[PrintedLine] = []
+    for rows in column.tables:
+        ruled = table_of(rows)
+        printed += (
+            [_table(ruled, page, column.left, column.right)]
+            if ruled
+            else _lines(rows, page, column.left, column.right)
+        )
+    printed += _lines(column.rows, page, column.left, column.right)
+    if column.tables:
+        printed.sort(key=lambda line: -line.baseline)
+    _mark_ruled(printed, column.rules, column.right - column.left)
+    return printed
 
 
 def _mark_ruled(lines: Sequence[PrintedLine], rules: Sequence[Rule], width: float) -> None:
@@ -240,7 +260,7 @@ def _line(row: list[Box], page: int, left: float, right: float) -> PrintedLine:
     letters = [box for box in row if box.text and box.text.isalpha() and not box.math]
     italic = sum(box.italic for box in letters) > 0.6 * len(letters)
     tag, row = _tag(row, size)
-    note, row = _note(row, size)
+    note, row = note_of(row, size)
     tokens = tokens_of(row, italic)
     parts = formulas_in(tokens)
     text, inside, marks = _text(tokens, parts)
@@ -271,20 +291,6 @@ def _tag(row: list[Box], size: float) -> tuple[str | None, list[Box]]:
                 return text[1:-1], row[:number]
             return None, row
     return None, row
-
-
-def _note(row: list[Box], size: float) -> tuple[str, list[Box]]:
-    """Return the raised mark with which a line begins, empty without one, and the rest of the line."""
-    number = 0
-    while (
-        number < min(len(row) - 1, 3)
-        and row[number].size < _RAISED_SIZE * size
-        and row[number].baseline > _baseline(row[3:] or row) + 0.15 * size
-        and not (row[number].upper or row[number].lower)
-    ):
-        number += 1
-    mark = "".join(box.latex for box in row[:number])
-    return (mark, row[number:]) if NOTE_MARK.fullmatch(mark) else ("", row)
 
 
 def _lead(row: list[Box]) -> str:

@@ -36,13 +36,22 @@ def limited(boxes: list[Box]) -> list[Box]:
                 continue
             if min(box.y0 for box in run.boxes) >= operator.y1 - 0.1 * operator.size and not operator.upper:
                 operator.upper = formula(run.boxes)
-            elif max(box.y1 for box in run.boxes) <= operator.y0 + 0.1 * operator.size and not operator.lower:
+            elif (
+                max(box.y1 for box in run.boxes) <= operator.y0 + 0.1 * operator.size
+                and not operator.lower
+                and not any(_is_power(run.x0, run.baseline, box) for box in boxes)
+            ):
                 operator.lower = formula(run.boxes)
             else:
                 continue
             operator.math = True
             gone |= {id(box) for box in run.boxes}
     return [box for box in boxes if id(box) not in gone]
+
+
+def _is_power(x0: float, baseline: float, box: Box) -> bool:
+    """Return whether what begins at `x0` is a power of a box of the line below, not a limit of an operator above that line."""
+    return 0 <= x0 - box.x1 < 0.15 * box.size and 0.2 * box.size < baseline - box.baseline < 0.6 * box.size
 
 
 def scripted(boxes: list[Box]) -> list[Box]:

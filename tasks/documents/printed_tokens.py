@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Final, Literal
 
 from tasks.documents.printed_boxes import Box
@@ -12,12 +13,13 @@ from tasks.documents.printed_latex import FUNCTIONS
 WORD_GAP: Final = 0.15  # in sizes of the font
 CURRENCIES: Final = "$€£¥"
 _NUMBER_OR_PRICE = re.compile(rf"[{CURRENCIES}]?\d+(?:[.,]\d+)*[.,]?")
-NOTE_MARK = re.compile(r"\d{1,3}|[*†‡§¶]{1,3}|(?:\\(?:dagger|ddagger|S|P|ast)\s?){1,3}")
+_NOTE_MARK = re.compile(r"\d{1,3}|[*†‡§¶]{1,3}|(?:\\(?:dagger|ddagger|S|P|ast)\s?){1,3}")
 _BEFORE_MARK: Final = frozenset(".,;:?!'\"’”")
 _LONG_WORD = re.compile(r"[A-Za-z]{4}")
 _UNITS: Final = frozenset(
     ["mm", "cm", "dm", "km", "ft", "in", "yd", "mi", "inches", "feet", "units", "meters", "miles"]
 )
+_RAISED_SIZE: Final = 0.85  # of the font, that a raised mark has at most
 TokenKind = Literal["math", "word", "neutral", "function"]
 
 
@@ -43,9 +45,9 @@ def tokens_of(row: list[Box], italic: bool) -> list[PrintedToken]:
     for place, box in enumerate(row):
         gap = (box.x0 - before.x1) / max(box.size, 1.0) if before is not None else 0.0
         apart = gap > WORD_GAP
-        mark = box.upper if _has_note_mark(row, place) else ""
-        if mark:  # it is no power
-            box.upper = ""
+        mark = box.mark
+        if not mark and has_note_mark(row, place):  # it is no power
+            mark, box.upper = box.upper, ""
         scripts = bool(box.upper or box.lower)
         last = tokens[-1] if tokens else None
         if box.math or box.text is None or scripts:
@@ -133,11 +135,11 @@ def _without_stop(token: PrintedToken) -> list[PrintedToken]:
     ]
 
 
-def _has_note_mark(row: list[Box], place: int) -> bool:
+def has_note_mark(row: list[Box], place: int) -> bool:
     """Return whether what stands raised behind a box is the mark of a footnote: behind a word, a stop, or a bracket around words.
     Behind a formula or a number it is a power."""
     box = row[place]
-    if not box.text or box.math or box.lower or not NOTE_MARK.fullmatch(box.upper):
+    if not box.text or box.math or box.lower or not _NOTE_MARK.fullmatch(box.upper):
         return False
     if box.text in _BEFORE_MARK:
         return True
@@ -163,3 +165,17 @@ def _is_beside(box: Box, after: Box) -> bool:
         bool(box.text and box.text.isalpha() and not box.math and not box.upper and not box.lower)
         and after.x0 - box.x1 < WORD_GAP * after.size
     )
+
+
+def note_of(row: list[Box], size: float) -> tuple[str, list[Box]]:
+    """Return the raised mark with which a line begins, empty without one, and the rest of the line."""
+    number = 0
+    while (
+        number < min(len(row) - 1, 3)
+        and row[number].size < _RAISED_SIZE * size
+        and row[number].baseline > median(box.baseline for box in row[3:] or row) + 0.15 * size
+        and not (row[number].upper or row[number].lower)
+    ):
+        number += 1
+    mark = "".join(box.latex for box in row[:number])
+    return (mark, row[number:]) if _NOTE_MARK.fullmatch(mark) else ("", row)
