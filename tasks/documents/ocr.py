@@ -34,6 +34,12 @@ _PROBE: Final = 900  # pixels of the longer side of the page on which the angle 
 _SAME_SIZE: Final = 0.2
 _TITLE: Final = re.compile(r"bbox (-?\d+) (-?\d+) (-?\d+) (-?\d+)(?:.*?x_size (\d+(?:\.\d+)?))?", re.DOTALL)
 _SURE: Final = re.compile(r"\bx_wconf (\d+)")
+_LETTER: Final = re.compile(r"x_bboxes -?\d+ (-?\d+) -?\d+ (-?\d+)")
+_LOW: Final = frozenset("aceimnorsuvwxz")  # letters without a part above or below the others
+_TALL: Final = 1.2  # heights of the largest capital or digit of a line over which no such letter is
+_SHORT: Final = 3  # letters of such a word
+_RAISED: Final = 0.25  # heights of the largest digit of a word by which a power is raised at least
+_SMALL: Final = 0.85  # of that height, which a power has at most
 _UNSURE: Final = 30  # percent: below, a word is mostly a formula that was read as letters
 _POWER: Final = re.compile(
     r"[!?*]°|°{2}|[A-Za-z0-9)][?!]!|\?!|(?<![*\w])\w{1,3}\*[.,;]?\Z"
@@ -169,6 +175,8 @@ def recognised(
         str(dpi),
         "-c",
         "tessedit_create_hocr=1",
+        "-c",
+        "hocr_char_boxes=1",
     ]
     try:
         done = subprocess.run(
@@ -206,16 +214,20 @@ def _lines(hocr: bytes, page: int, height: int, scale: float) -> list[PrintedLin
             ):
                 continue
             parts = [word for word in line.iter("{*}span") if word.get("class") == "ocrx_word"]
-            words = ["".join(word.itertext()).strip() for word in parts]
-            unsure = [
-                word
-                for word, part in zip(words, parts, strict=True)
-                if word and (sure := _SURE.search(part.get("title") or "")) and int(sure[1]) < _UNSURE
-            ] + [
-                word
-                for word, after in zip(words, [*words[1:], ""], strict=True)
-                if _POWER.search(word) or (_ASKED.search(word) and _GOES_ON.match(after))
-            ]
+            words = ["".join("".join(word.itertext()).split()) for word in parts]
+            unsure = (
+                [
+                    word
+                    for word, part in zip(words, parts, strict=True)
+                    if word and (sure := _SURE.search(part.get("title") or "")) and int(sure[1]) < _UNSURE
+                ]
+                + [
+                    word
+                    for word, after in zip(words, [*words[1:], ""], strict=True)
+                    if _POWER.search(word) or (_ASKED.search(word) and _GOES_ON.match(after))
+                ]
+                + _of_odd_letters(words, parts)
+            )
             text = _CJK.sub("", " ".join(word for word in words if word))
             if not text or not any(character.isalnum() for character in text):
                 continue
@@ -234,6 +246,38 @@ def _lines(hocr: bytes, page: int, height: int, scale: float) -> list[PrintedLin
         if line not in notes and abs(line.size - usual) < _SAME_SIZE * usual:
             line.size = usual  # tesseract measures it anew on each line
     return lines
+
+
+def _of_odd_letters(words: Sequence[str], parts: Sequence[Any]) -> list[str]:
+    """Return the words of a line with a digit that is raised beside another one, which is a power or the mark of a footnote (30 with the
+    mark 6 is read as 306), or of few letters that are too tall for the line, which is the sign of a sum or an integral."""
+    letters = [_letters(part) for part in parts]
+    capitals = [
+        top - bottom for word in letters for one, bottom, top in word if one.isupper() or one.isdigit()
+    ]
+    tall = _TALL * max(capitals, default=0)
+    odd = []
+    for word, own in zip(words, letters, strict=True):
+        digits = [(bottom, top - bottom) for one, bottom, top in own if one.isdigit()]
+        height = max((size for _, size in digits), default=0)
+        lowest = min((bottom for bottom, _ in digits), default=0)
+        raised = any(bottom - lowest > _RAISED * height and size < _SMALL * height for bottom, size in digits)
+        # in longer words tesseract often states one place for two letters beside each other
+        short = len(own) <= _SHORT and all(
+            one in _LOW and top - bottom > tall > 0 for one, bottom, top in own
+        )
+        if raised or (own and short):
+            odd.append(word)
+    return odd
+
+
+def _letters(word: Any) -> list[tuple[str, int, int]]:
+    """Return (letter, bottom, top), in pixels from below, of each letter of a word for which tesseract states its place."""
+    letters = []
+    for part in word.iter("{*}span"):
+        if part.get("class") == "ocrx_cinfo" and (match := _LETTER.match(part.get("title") or "")):
+            letters.append(("".join(part.itertext()).strip(), -int(match[2]), -int(match[1])))
+    return [one for one in letters if len(one[0]) == 1]
 
 
 def _without_fragments(lines: list[PrintedLine], usual: float) -> list[PrintedLine]:

@@ -234,3 +234,35 @@ def test_footnotes_of_a_scanned_page_are_marked() -> None:
     assert marked == [("Use no formulas.", "?", True)]
     plain = ocr._lines(hocr(*text, line(700, "It ends.", 15.0)), 1, 1000, 1.0)
     assert not any(one.note for one in plain)
+
+
+def letters(word: str, boxes: list[tuple[int, int]]) -> str:
+    """Return a word with the upper and the lower edge of each of its letters, as hOCR states them."""
+    spans = "".join(
+        f'<span class="ocrx_cinfo" title="x_bboxes 0 {top} 9 {bottom}; x_conf 99">{letter}</span>'
+        for letter, (top, bottom) in zip(word, boxes, strict=True)
+    )
+    return f'<span class="ocrx_word" title="bbox 0 0 1 1; x_wconf 96">{spans}</span>'
+
+
+@pytest.mark.parametrize(
+    ("word", "boxes", "unsure"),
+    [
+        ("306", [(70, 100), (70, 100), (63, 83)], ["306"]),  # the mark of a footnote, or a power
+        ("306", [(70, 100), (70, 100), (70, 100)], []),
+        ("ea", [(60, 113), (60, 113)], ["ea"]),  # the sign of a sum
+        ("as", [(81, 100), (81, 100)], []),
+        ("is", [(70, 100), (81, 100)], []),
+        ("means", [(81, 100), (60, 113), (60, 113), (81, 100), (81, 100)], []),
+    ],
+)
+def test_words_with_letters_out_of_line_are_unsure(
+    word: str, boxes: list[tuple[int, int]], unsure: list[str]
+) -> None:
+    first = letters("Compute", [(70, 100), *[(81, 100)] * 6])
+    line = (
+        f'<span class="ocr_line" title="bbox 100 60 900 113; x_size 30">{first} {letters(word, boxes)}</span>'
+    )
+    page = f'<html><body><div class="ocr_carea" title="bbox 100 60 900 113">{line}</div></body></html>'
+    (one,) = ocr._lines(page.encode(), 1, 1000, 1.0)
+    assert (one.text, list(one.unsure)) == (f"Compute {word}", unsure)
