@@ -22,6 +22,7 @@ from storage.visible import visible
 from tasks.decontamination.certificate import Certificate
 from tasks.evaluation.verdict import in_a_line
 from tasks.points_in_time import spoken
+from tasks.reports.funnel import not_taken
 from tasks.taxonomy import local_name
 from tasks.text.cleaning import printable
 from tasks.verifier.certificate import VerifierCertificate
@@ -179,10 +180,12 @@ def funnel_table(lines: list[dict[str, Any]]) -> Table:
     """Return the funnel of a version's lineage as a table, with one row per stage."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("stage")
-    for heading in ("in", "kept", "rejected", "failed"):
+    for heading in ("in", "kept", "not taken", "rejected", "failed"):
         table.add_column(heading, justify="right", no_wrap=True)
     for line in lines:
-        table.add_row(line["title"], *(f"{line[key]:,}" for key in ("asked", "kept", "rejected", "failed")))
+        aside = not_taken(line)
+        counts = (line["asked"], line["kept"], aside, line["rejected"] - aside, line["failed"])
+        table.add_row(line["title"], *(f"{count:,}" for count in counts))
     return table
 
 

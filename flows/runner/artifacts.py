@@ -26,6 +26,7 @@ from tasks.concepts.stored import StoredGraphs
 from tasks.reports import Figures, FunnelLine, Report, collect, diff
 from tasks.reports.concept_map import ConceptMap, concept_map
 from tasks.reports.figures import ADDED, SHARES, WEIGHT, length_by_difficulty, sample_ids
+from tasks.reports.funnel import not_taken
 
 AT_A_TIME = 65_536  # rows whose texts are in memory
 
@@ -54,13 +55,15 @@ def report(tools: Tools, version: Version) -> Path:
         key=f"{key}-funnel",
         table=[
             # the narrow columns first: a phone shows them all
-            {"in": line["asked"]}
-            | {name: line[name] for name in ("kept", "rejected", "failed")}
+            {"in": line["asked"], "kept": line["kept"], "not taken": not_taken(line)}
+            | {"rejected": line["rejected"] - not_taken(line), "failed": line["failed"]}
             | {"stage": inline(line["title"])}
             for line in version.lineage["funnel"]
         ],
         description=with_link(
-            f"Funnel of `{version}`: in = kept + rejected + failed", tools.settings, version_path(version)
+            f"Funnel of `{version}`: in = kept + not taken + rejected + failed",
+            tools.settings,
+            version_path(version),
         ),
     )
     create_table_artifact(
@@ -182,7 +185,8 @@ def figures_of(tools: Tools, version: Version) -> Figures:
         rejected=rejected,
         funnel=[
             FunnelLine(
-                **{name: line[name] for name in ("stage", "title", "asked", "kept", "rejected", "failed")}
+                **{name: line[name] for name in ("stage", "title", "asked", "kept", "rejected", "failed")},
+                not_taken=not_taken(line),
             )
             for line in lineage["funnel"]
         ],

@@ -239,5 +239,6 @@ def funnel_line(entry: FunnelEntry) -> dict[str, Any]:
         "asked": counts.asked,
         "kept": counts.kept,
         "rejected": counts.rejected,
+        "not_taken": entry.not_taken,
         "failed": counts.failed,
     }

@@ -26,6 +26,7 @@ from flows.runner.code_version import code_version
 from flows.runner.progress import Bar, Bars
 from flows.runner.resources import Tools, is_model, tools_of
 from storage.counting import counted
+from storage.reasons import NOT_TAKEN
 from storage.rows import dropped, empty, kept, reasons_of
 from storage.stage_cache.shards import Ref, digest_of
 from tasks.plugins import module
@@ -98,6 +99,7 @@ class FunnelEntry:
     balance: Balance
     refs: list[Ref]
     from_cache: int  # shards that an earlier run had finished
+    not_taken: int = 0  # of the rejected rows those that no stage judged bad
 
 
 @dataclass(slots=True)
@@ -131,8 +133,17 @@ class Line:
     def record(self, stage: Stage, title: str, refs: list[Ref]) -> None:
         """Add a line to the funnel for rows that the flow itself read."""
         total = _sum(refs)
-        self.funnel.append(FunnelEntry(stage.name, title, total, refs, 0))
+        self.funnel.append(FunnelEntry(stage.name, title, total, refs, 0, self.not_taken(refs)))
         self.bars.stage(title, total.asked).close(f"{total.kept:,} of {total.asked:,}")
+
+    def not_taken(self, refs: Sequence[Ref]) -> int:
+        """Return how many rows of the shards were dropped without being judged bad."""
+        return sum(
+            why is not None and why.code in NOT_TAKEN
+            for ref in refs
+            if ref.rejected
+            for why in reasons_of(self.tools.shards.read(ref, ["rejected", "reason"]))
+        )
 
     def rows(self, refs: Sequence[Ref]) -> pa.Table:
         """Return all rows of the shards, kept or not."""
@@ -238,7 +249,11 @@ class Line:
         refs = [Ref.from_dict(record) for record, _ in results]
         self._runs |= {ref.digest: {future} for ref, future in zip(refs, futures, strict=True)}
         total = _sum(refs)
-        self.funnel.append(FunnelEntry(stage.name, title, total, refs, sum(cached for _, cached in results)))
+        self.funnel.append(
+            FunnelEntry(
+                stage.name, title, total, refs, sum(cached for _, cached in results), self.not_taken(refs)
+            )
+        )
         tokens, seconds = (now - then for now, then in zip(self._generated(stage), before, strict=True))
         speed = f", {tokens / seconds:,.0f} tokens/s" if tokens and seconds > 0 else ""
         counts = f"{total.kept:,} of {total.asked:,}"

@@ -39,7 +39,8 @@ ADDED = ("id", *SHARES.values(), WEIGHT, "scores", "difficulty", "correctness")
 
 @dataclass(frozen=True, slots=True)
 class FunnelLine:
-    """The balance of one stage: rows in, and of them kept, rejected and failed."""
+    """The balance of one stage: rows in, and of them kept, rejected and failed. not_taken: of the rejected rows those that no stage
+    judged bad."""
 
     title: str
     asked: int
@@ -47,6 +48,7 @@ class FunnelLine:
     rejected: int
     failed: int
     stage: str = ""
+    not_taken: int = 0
 
 
 @dataclass(frozen=True, slots=True)

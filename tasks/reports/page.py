@@ -51,7 +51,6 @@ class Report:
 
     def _render(self, template: str, drawn: dict[str, Any], **more: Any) -> str:
         plots_by_name = {"scores": "", "calibration": ""} | drawn
-        more["aside"] = plots.ASIDE
         page = _environment().get_template(template)
         return page.render(f=self._figures, plots=plots_by_name, most_reasons=MOST_REASONS, **more)
 

@@ -16,24 +16,20 @@ if TYPE_CHECKING:
     from tasks.evaluation.scores import Delta
     from tasks.reports.figures import FunnelLine, ValueShare
 
-# stages whose rows are no candidates: questions with known answers, and those that the student answers rightly
-ASIDE = ("calibrate", "probe")
 INK, KEPT, LOST, SOFT = "#1f2933", "#2f7d5b", "#c8553d", "#9fb3c8"
 _COLOURS = {"better": KEPT, "worse": LOST, "not shown": SOFT}
 
 
 def funnel(lines: Sequence[FunnelLine]) -> Figure:
-    """Draw one bar per stage: kept, rejected, failed. Rows that a stage of ASIDE set aside on purpose are grey."""
+    """Draw one bar per stage: kept, not taken (grey), rejected, failed."""
     figure = canvas(7.2, 0.34 * len(lines) + 0.7)
     axes = figure.subplots()
     titles = [label(line.title) for line in lines]
     left = np.zeros(len(lines))
-    aside = np.array([line.stage in ASIDE for line in lines], dtype=bool)
-    rejected = np.array([line.rejected for line in lines], dtype=float)
     parts = (
         ("kept", KEPT, np.array([line.kept for line in lines], dtype=float)),
-        ("rejected", LOST, np.where(aside, 0.0, rejected)),
-        ("set aside", SOFT, np.where(aside, rejected, 0.0)),
+        ("not taken", SOFT, np.array([line.not_taken for line in lines], dtype=float)),
+        ("rejected", LOST, np.array([line.rejected - line.not_taken for line in lines], dtype=float)),
         ("failed", INK, np.array([line.failed for line in lines], dtype=float)),
     )
     for name, colour, counts in parts:

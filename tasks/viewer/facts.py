@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from storage.counting import counted
 from storage.datasets.annotations import Mark, newest
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
-
-SERVING: Final = ("calibrate", "probe")  # stages whose rows serve the run and are published by none
+from tasks.reports.funnel import SERVING
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ def facts_of(version: Version, marks: Sequence[Mark], tags: Mapping[str, str]) -
 def acceptance(version: Version) -> float | None:
     """Return the rows that the version's run added, as a share of them and of the candidates that it dropped."""
     funnel = version.lineage.get("funnel") or []
-    aside = ("calibrate", "probe", "ingest")
+    aside = (*SERVING, "ingest")
     lost = sum(
         line.get("rejected", 0) + line.get("failed", 0) for line in funnel if line.get("stage") not in aside
     )
@@ -121,8 +120,8 @@ def funnel_lines(
 ) -> list[StageOutcome]:
     """Return the lines of a funnel, with the rows that were only not taken apart from those that were rejected.
 
-    `dropped`: how many rows each stage did not take, and how many it rejected; without an entry a stage of SERVING took none. Where a
-    stage did both under several titles, it is not recorded which were which, and all of them count as rejected.
+    `dropped`: how many rows each stage did not take, and how many it rejected, for lines that do not record it; without an entry a stage
+    of SERVING took none. Where a stage did both under several titles, it is not recorded which were which, and all of them count as rejected.
     """
     lines = list(lines)
     titles = Counter(line["stage"] for line in lines if line["rejected"])
@@ -130,7 +129,9 @@ def funnel_lines(
     for line in lines:
         not_taken, rejected = dropped.get(line["stage"], (int(line["stage"] in SERVING), 0))
         aside = 0
-        if not_taken and not rejected:
+        if "not_taken" in line:
+            aside = line["not_taken"]
+        elif not_taken and not rejected:
             aside = line["rejected"]
         elif not_taken and titles[line["stage"]] == 1:
             aside = min(not_taken, line["rejected"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flows.cli.rendering import plain_text, print_markdown
+from flows.cli.rendering import funnel_table, plain_text, print_markdown
 from storage.markdown import code, fenced, inline
 
 NASTY = [
@@ -42,3 +42,17 @@ def test_tables_are_columns() -> None:
 def test_piped_output_has_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
     print_markdown(f"# {inline(NASTY[0])}\n\n| rows | |\n|---|---:|\n| before | **3** |\n")
     assert capsys.readouterr().out == "math-sft@2026.11.20\n\nrows\nbefore  3\n"
+
+
+def test_rows_that_only_calibrate_are_not_shown_as_rejected() -> None:
+    line = {"stage": "calibrate", "title": "Calibrate", "asked": 9, "kept": 0, "rejected": 9, "failed": 0}
+    mix = {"stage": "mix", "title": "Mix", "asked": 9, "kept": 4, "rejected": 5, "not_taken": 3, "failed": 0}
+    table = funnel_table([line, mix])
+    assert [list(column.cells) for column in table.columns] == [
+        ["Calibrate", "Mix"],
+        ["9", "9"],
+        ["0", "4"],
+        ["9", "3"],
+        ["0", "2"],
+        ["0", "0"],
+    ]

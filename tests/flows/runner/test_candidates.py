@@ -7,11 +7,14 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from flows.runner.progress import Bars
+from flows.runner.publication import funnel_line
 from flows.runner.stages import FunnelEntry, Line
 from storage.datasets.store import Store
 from storage.reasons import Code, reason
 from storage.rows import Row, column, to_table
 from storage.stage_cache.shards import Ref, ShardStore
+from tasks.reports.funnel import not_taken
+from tasks.stages.outcome import Balance
 
 MISSING = reason("self_instruct", Code.MISSING_ITEM)
 
@@ -44,3 +47,21 @@ def test_the_reasons_of_most_dropped_rows_are_named(tmp_path: Path) -> None:
     assert line.most_dropped().startswith(
         f"of 5 dropped rows most are self_instruct: no JSON list (4 rows); self_instruct: {MISSING.words} (1 row). Fix: "
     )
+
+
+def test_a_line_of_the_funnel_knows_how_many_rows_were_not_taken(tmp_path: Path) -> None:
+    whys = [
+        None,
+        MISSING,
+        reason("mix", Code.OVER_TARGET, target=1),
+        reason("mix", Code.OVER_TARGET, target=1),
+    ]
+    rows = [Row("", "en", id=str(number), reason=why) for number, why in enumerate(whys)]
+    with Bars() as bars:
+        shards = ShardStore(tmp_path)
+        line = Line(cast(Any, SimpleNamespace(shards=shards)), bars)
+        ref = shards.put_content("mix", to_table(rows))
+        balance = Balance(ref.rows, ref.kept, ref.rejected, ref.failed)
+        recorded = funnel_line(FunnelEntry("mix", "Mix", balance, [ref], 0, line.not_taken([ref])))
+    assert (recorded["kept"], recorded["rejected"], recorded["not_taken"]) == (1, 3, 2)
+    assert not_taken(recorded) == 2

@@ -49,7 +49,10 @@ def figures(**changes: object) -> Figures:
         "added": to_table(added),
         "samples": to_table(added[:10]),
         "rejected": rejected,
-        "funnel": [FunnelLine("Solve", 15, 12, 2, 1)],
+        "funnel": [
+            FunnelLine("Solve", 15, 12, 2, 1),
+            FunnelLine("Calibrate", 9, 0, 9, 0, "calibrate", not_taken=9),
+        ],
         "costs": [
             {
                 "role": "teacher",
@@ -213,7 +216,8 @@ def test_markdown_has_the_same_numbers() -> None:
     text = Report(figures()).markdown(path="/tmp/x.html")
     for part in (
         "math-sft@2026.11.20",
-        "| Solve | 15 | 12 | 2 | 1 |",
+        "| Solve | 15 | 12 | 0 | 2 | 1 |",
+        "| Calibrate | 9 | 0 | 9 | 0 | 0 |",
         "| teacher | m | 1,234 |",
         "data:image/png;base64,",
         "/tmp/x.html",

@@ -125,6 +125,10 @@ def test_a_stage_that_did_both_under_several_titles_counts_as_rejecting() -> Non
     assert [(one.not_taken, one.rejected) for one in two] == [(0, 4), (0, 4)]
     assert funnel_lines([line], {"select": (3, 1)}) == [StageOutcome("select", "a", 9, 5, 3, 1, 0)]
     assert not funnel_lines([line], {})[0].not_taken
+    recorded = funnel_lines(
+        [line | {"not_taken": 2}, line | {"title": "b", "not_taken": 0}], {"select": (3, 5)}
+    )
+    assert [(one.not_taken, one.rejected) for one in recorded] == [(2, 2), (0, 4)]
 
 
 def test_both_costs_and_both_certificates_are_shown(client: TestClient) -> None:
