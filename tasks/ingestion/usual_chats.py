@@ -191,9 +191,11 @@ def _has_parts(text: str) -> bool:
 def _have_parts(texts: pa.Array) -> Mask:
     """Return the same of each text as it is stored, (n,)."""
     held = texts.buffers()[2] or pa.py_buffer(b"")
-    data = np.append(np.frombuffer(held, np.uint8), np.uint8(0))
+    data = np.frombuffer(held, np.uint8)
+    if not len(data):
+        return np.zeros(len(texts), np.bool_)
     ends = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset :][: len(texts) + 1]
-    first, sizes = data[ends[:-1]], np.diff(ends)
+    first, sizes = data[np.minimum(ends[:-1], len(data) - 1)], np.diff(ends)
     parts = np.isin(first, _FIRST_BYTES) & (sizes > 0)
     parts |= np.isin(first, np.frombuffer("".join(SIGNS).encode(), np.uint8)) & (sizes == 1)
     if _CLOSING.encode() in held.to_pybytes():
