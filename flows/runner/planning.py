@@ -17,6 +17,7 @@ from flows.runner.material import Material
 from flows.runner.night_inputs import topics_of
 from flows.runner.stages import Line
 from flows.runner.wrong_answers import with_wrong_answers, with_wrong_solutions
+from storage.counting import counted
 from storage.datasets.versions import Version
 from storage.stage_cache.shards import Ref
 from tasks.concepts.extraction import Extracted, with_concepts, without_concepts
@@ -75,6 +76,8 @@ class Planner:
     graphs: list[dict[str, Any]] = field(default_factory=list)
     extracted: dict[str, Extracted] = field(default_factory=dict)  # problem id -> what the teacher named
     asked_about: int = 0  # texts whose concepts the teacher was asked for
+    asked: Counter[str] = field(default_factory=Counter)  # method -> its asks
+    given: dict[str, int] = field(default_factory=dict)  # method -> the rows that its last plan was given
 
     @property
     def shard_rows(self) -> int:
@@ -180,6 +183,8 @@ class Planner:
             examples=generate.examples,
             seed=seed_of(self.seed, name, self.wave),
         )
+        self.asked[name] += len(asks)
+        self.given[name] = rows.num_rows
         if uses_up(name):
             self.material.used[name].update(parent for ask in asks for parent in ask.parent_ids)
             asked: Counter[tuple[str, str]] = Counter()
@@ -188,6 +193,18 @@ class Planner:
             quota = asked
         calls = max(1, self.shard_rows // generate.per_call)
         return Plan(name, method.makes, self.line.shards("asks", asks_table(asks), calls, of=pool), quota)
+
+    def nothing_to_do(self) -> str:
+        """Return that no method found a row to work on, with a fix; "" if one did."""
+        if self.asked.total() or not self.given:
+            return ""
+        given = ", ".join(
+            f"{name} (given {counted(rows, 'row')})" for name, rows in sorted(self.given.items())
+        )
+        return (
+            f"no row is one that {given} can work on. Fix: name versions whose rows have what the method takes, such as worked solutions or "
+            "programs; docs/methods.md says what that is"
+        )
 
     def _store_graphs(self, graphs: Mapping[str, ConceptGraph]) -> None:
         """Store the graphs of a wave in the home, and remember them for the lineage."""

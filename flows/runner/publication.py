@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from importlib import metadata
 from typing import Any
 
@@ -94,7 +95,7 @@ def publish(night: Night, taken: Ref, *, again: Callable[[], Step], look: Stage,
                         "canaries": canary_totals(line.facts()),
                     },
                     gates=[
-                        *gates_of(config.gates, new=gated.kept, dropped=line.most_dropped),
+                        *gates_of(config.gates, new=gated.kept, dropped=partial(_why_few, night)),
                         enough_recall(shown, config.gates.min_recall),
                         reliable_verifier(reliable, config.gates),
                         measured.gate(),
@@ -119,6 +120,11 @@ def publish(night: Night, taken: Ref, *, again: Callable[[], Step], look: Stage,
             title = _counted(unique.stage, attempt + 1)
             (taken,) = line.run(unique.stage, unique.call(), [taken], title=title)
     raise AssertionError("unreachable")
+
+
+def _why_few(night: Night) -> str:
+    """Return why there are few new rows, with a fix."""
+    return night.planner.nothing_to_do() or night.line.most_dropped()
 
 
 def _counted(stage: Stage, attempt: int) -> str:

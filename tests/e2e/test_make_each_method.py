@@ -63,6 +63,18 @@ def test_each_method_alone_publishes_rows_that_name_it(home: Callable[..., Home]
         assert all(row["solution_format"] == "tir" and "```output" in row["solution"] for row in rows)
 
 
+@pytest.mark.slow
+def test_a_method_that_finds_nothing_to_work_on_says_so(home: Callable[..., Home]) -> None:
+    """Questions with answers alone have no solution that a flaw could be put into."""
+    one = home()
+    Store(one.path).publish("problems", [to_table(drawn("make", every=9))], lineage={})
+    words = ("make", "nearly_right", "problems", "--dataset", "alone", "--target", "4")
+    done = one.run(*words, *QUICK, "--set", "verify.known=0", code=2)
+    assert "no row is one that nearly_right (given " in done.stderr
+    assert "Fix: name versions whose rows have what the method takes" in done.stderr
+    assert Store(one.path).datasets() == ["problems"]
+
+
 def solved(name: str) -> list[Row]:
     """Problems of every third family, in both languages, each with its solution in words and as a program."""
     rows = []
