@@ -73,7 +73,7 @@ def _multi_step_arithmetic(level: int, rng: random.Random) -> Posed:
 
 def _fractions_and_percentages(level: int, rng: random.Random) -> Posed:
     below = rng.choice((3, 4, 5, 8))
-    above = rng.randrange(1, below)
+    above = rng.choice([n for n in range(1, below) if gcd(n, below) == 1])
     percent = rng.choice([p for p in range(5, 100, 5) if Fraction(p, 100) < Fraction(above, below)] or [5])
     number = below * 20 * rng.randint(1, 2 * level)
     bound = number + 20 * below * rng.randint(1, 3)
@@ -131,7 +131,7 @@ def _linear_equations(level: int, rng: random.Random) -> Posed:
     bound = number + rng.randint(5, 30)
     gain = more * number - lost - less * number
     return Posed(
-        f"A positive integer is at most {bound}. Multiplied by {more} and lessened by {lost} it is larger than {less} times the integer[[, namely by {gain}]]. "
+        f"A positive integer is at most {bound}. {more} times the integer, reduced by {lost}, is larger than {less} times the integer[[, namely by {gain}]]. "
         "What is the integer?",
         f"一个正整数不超过 {bound}，它的 {more} 倍减去 {lost} 大于它的 {less} 倍[[，且恰好大 {gain}]]。这个数是多少？",
         (("n", _upto(bound)),),
@@ -367,10 +367,10 @@ def _modular_arithmetic(level: int, rng: random.Random) -> Posed:
     bound = lcm(*divisors)
     number = rng.randrange(3, bound)
     *firsts, last = [(divisor, number % divisor) for divisor in divisors]
-    left = ", ".join(f"{rest} when divided by {divisor}" for divisor, rest in firsts)
+    left = ", ".join(f"of {rest} when divided by {divisor}" for divisor, rest in firsts)
     rests = "，".join(f"除以 {divisor} 余 {rest}" for divisor, rest in firsts)
     return Posed(
-        f"A positive integer that is at most {bound} leaves a remainder of {left}[[, and of {last[1]} when divided by {last[0]}]]. Find this integer.",
+        f"A positive integer that is at most {bound} leaves a remainder {left}[[, and of {last[1]} when divided by {last[0]}]]. Find this integer.",
         f"一个正整数不超过 {bound}，{rests}[[，除以 {last[0]} 余 {last[1]}]]。求这个数。",
         (("n", _upto(bound)),),
         (" and ".join(f"n % {divisor} == {rest}" for divisor, rest in firsts), f"n % {last[0]} == {last[1]}"),
