@@ -1,7 +1,7 @@
 """Passages become elements by the labels with which they begin: "Theorem 2.1", "Solution.", "例 3", or the number of an exercise.
 
-What a label begins ends with its passage, the formulas after it and the passage that goes on after them; a proof ends with its sign
-where it has one; an item of a list of exercises or solutions ends with the next. Labels show no more: a second paragraph of
+What a label begins ends with its passage, the formulas after it and the passage that goes on after them, or that follows from them in a
+solution or a proof; a proof ends with its sign where it has one; an item of a list of exercises or solutions ends with the next. Labels show no more: a second paragraph of
 an example is a text of its own.
 """
 
@@ -20,6 +20,13 @@ from tasks.documents.sections import kind_below
 
 ITEM: Final = re.compile(r"(?:[•●▪◦–*]|\(?[a-zA-Z0-9]{1,3}[.)]|\([ivx]+\))\s+\S")
 _UNFINISHED: Final = re.compile(r"(?:[:,：，]|\b[a-z]{2,})\s*\Z")  # a sentence goes on in the next passage
+_WORKED: Final = frozenset(("solution", "proof"))
+# how a sentence begins that follows from the formula before it
+_CONCLUDES: Final = re.compile(
+    r"(?:So|Thus|Therefore|Hence|Then|Since|Consequently|Finally|Substituting|Solving|Dividing|Multiplying|Adding|Subtracting|Simplifying|"
+    r"It follows|We (?:get|obtain|find|have|see|conclude)|This (?:gives|yields|means|implies|shows|simplifies|equals|is)|"
+    r"(?:It is|Now) (?:now )?(?:easy|we|add|subtract|reverse|solve|divide|multiply))\b(?! far)|所以|因此|于是|从而|故|解得|得"
+)
 _FORMULA: Final = re.compile(r"\\\((?:(?!\\\)).)*\\\)[.,;]?", re.DOTALL)  # in a paragraph of its own
 _LONGEST_TITLE: Final = 60  # characters
 _LONGEST_SHORT: Final = 120  # characters of an answer that stands beside others in one paragraph
@@ -109,8 +116,13 @@ class _Assembler:
             if passage.level:
                 self._close()
                 self._heading(passage)
-            elif passage.kind == "table" and self._open is not None and self._open.items:
+            elif (
+                passage.kind == "table"
+                and self._open is not None
+                and (self._open.items or self._is_announced())
+            ):
                 self._open.texts.append(passage.text)  # of an exercise or a solution
+                self._open.formula = True  # as a formula it may be the last step but one
                 self._open.take(passage)
             elif passage.kind is not None:
                 self._close()
@@ -201,7 +213,7 @@ class _Assembler:
                 self._open = _Open(self._list, of, page, [part], items=True)
         elif self._open is not None and self._continues(passage):
             self._open.texts.append(text)
-            self._open.formula = _FORMULA.fullmatch(text) is not None
+            self._open.formula = _FORMULA.fullmatch(text) is not None or text.startswith("| ")
         else:
             self._close()
             self._put("text", passage)
@@ -219,10 +231,20 @@ class _Assembler:
         """Return whether the open element is an exercise with a label of its own, of which numbered items are parts."""
         return self._open is not None and self._open.kind == "exercise" and self._open.word != ""
 
+    def _is_announced(self) -> bool:
+        """Return whether the open element's last sentence goes on in what follows."""
+        return (
+            self._open is not None
+            and bool(self._open.texts)
+            and _UNFINISHED.search(self._open.texts[-1]) is not None
+        )
+
     def _continues(self, passage: Passage) -> bool:
         assert self._open is not None
         text = passage.text
-        if self._open.items or not self._open.texts or _UNFINISHED.search(self._open.texts[-1]):
+        if self._open.items or not self._open.texts or self._is_announced():
+            return True
+        if self._open.kind in _WORKED and self._open.formula and _CONCLUDES.match(text):
             return True
         return (self._open.formula and (text[:1].islower() or passage.goes_on)) or ITEM.match(
             text

@@ -97,3 +97,28 @@ def test_the_solution_of_an_example_in_markdown_is_open_ended() -> None:
         ("Ten.\n\nCareful: not 6.", True),
         ("First.\n\nThen ten.", False),
     ]
+
+
+@pytest.mark.parametrize("step", ["\\(x = 3 + 4\\)", "| \\(x\\) | \\(3 + 4\\) |\n| --- | --- |"])
+@pytest.mark.parametrize(
+    ("after", "kept"),
+    [
+        ("So \\(x = 7\\).", True),
+        ("It is now easy to find \\(x\\).", True),
+        ("So far we have added.", False),
+        ("The next topic is other.", False),
+    ],
+)
+def test_a_solution_has_the_sentence_that_follows_from_its_formula(step: str, after: str, kept: bool) -> None:
+    kind, _, text = of("Example 1. What is it?", "Solution. We have", step, after)[1]
+    assert (kind, text) == ("solution", "\n\n".join(["We have", step, *([after] if kept else [])]))
+
+
+def test_a_table_that_a_solution_announces_is_in_it() -> None:
+    table = Passage("| 1 | 2 |\n| --- | --- |\n| 3 | 4 |", kind="table")
+    solved = of(
+        "Example 1. How many?", "Solution. They are these:", table, "Thus there are 4.", "A new topic."
+    )
+    assert solved[1] == ("solution", None, f"They are these:\n\n{table.text}\n\nThus there are 4.")
+    apart = of("Example 1. How many?", "Solution. There are 4.", table)
+    assert [kind for kind, _, _ in apart] == ["example", "solution", "table"]
