@@ -223,7 +223,7 @@ def _lines(site: Site) -> list[ReviewLine]:
         judged = Counter(of for of, _ in {(one.version, one.row) for one in site.store.judgements(dataset) if one.opinion in JUDGED})  # fmt: skip
         for version in reversed(versions):
             queue = newest(marks, version.name, QUEUE)
-            waiting = [mark for mark in marks if mark.kind == WAITING and mark.version == version.name]
+            waiting = _still_waiting(marks, version)
             if queue is None and not waiting and version is not versions[-1]:
                 continue
             rate = newest(marks, version.name, ERROR_RATE)
@@ -239,12 +239,18 @@ def _queue_of(site: Site, version: Version) -> Mark | None:
 
 
 def _waiting(site: Site, version: Version) -> list[Mark]:
-    """Return the promotions that were paused for the reviewers of a version, the newest of each tag."""
-    by_tag = {
-        str(mark.value.get("tag", "")): mark
-        for mark in site.store.marks(version.dataset, WAITING)
-        if mark.version == version.name
-    }
+    return _still_waiting(site.store.marks(version.dataset), version)
+
+
+def _still_waiting(marks: Sequence[Mark], version: Version) -> list[Mark]:
+    """Return the promotions that were paused for the reviewers of a version, the newest of each tag that it has not got since."""
+    by_tag: dict[str, Mark] = {}
+    for mark in marks:
+        tag = str(mark.value.get("tag", ""))
+        if mark.version == version.name and mark.kind == WAITING:
+            by_tag[tag] = mark
+        elif mark.version == version.name and mark.kind == "tag":
+            by_tag.pop(tag, None)
     return list(by_tag.values())
 
 

@@ -205,6 +205,8 @@ def test_a_done_queue_shows_agreement_and_lets_the_promotion_continue(
     listed = client.get("/review").text
     assert f"{ROWS}, queue of {ROWS}" in listed
     assert "production" in listed
+    store.promote(version, "production")
+    assert "production" not in client.get("/review").text  # it has the tag: nothing waits any more
     assert f"by {ROWS} judged rows" in client.get(f"/versions/{version}").text
 
 
