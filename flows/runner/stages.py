@@ -173,12 +173,14 @@ class Line:
                 self.tools.store.append_candidates(rows, run=run, stage=entry.stage, part=ref.digest)
 
     def most_dropped(self) -> str:
-        """Return the three reasons for which most rows were dropped, with their counts and a fix; "" if none was."""
+        """Return the three reasons for which most rows were dropped as bad, with their counts and a fix; "" if none was."""
         kinds: Counter[str] = Counter()
         for ref in (ref for entry in self.funnel for ref in entry.refs if ref.rejected + ref.failed):
             whys = reasons_of(self.tools.shards.read(ref, ["rejected", "reason"]))
             kinds.update(
-                f"{why.stage}: {why.values.get('why', why.words)}" for why in whys if why is not None
+                f"{why.stage}: {why.values.get('why', why.words)}"
+                for why in whys
+                if why is not None and why.code not in NOT_TAKEN
             )
         if not kinds:
             return ""
