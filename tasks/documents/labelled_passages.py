@@ -28,6 +28,7 @@ _CONCLUDES: Final = re.compile(
     r"(?:It is|Now) (?:now )?(?:easy|we|add|subtract|reverse|solve|divide|multiply))\b(?! far)|所以|因此|于是|从而|故|解得|得"
 )
 _FORMULA: Final = re.compile(r"\\\((?:(?!\\\)).)*\\\)[.,;]?", re.DOTALL)  # in a paragraph of its own
+_STOPPED: Final = re.compile(r"[.。](?:\\\))?\s*\Z")
 _LONGEST_TITLE: Final = 60  # characters
 _LONGEST_SHORT: Final = 120  # characters of an answer that stands beside others in one paragraph
 _ENDED: Final = re.compile(r"[.?!,;。？！，；]\s*\Z")
@@ -85,6 +86,7 @@ class _Open:
     texts: list[str] = field(default_factory=list)
     items: bool = False  # an item of a list, which ends with the next
     formula: bool = False  # its last part is a formula
+    stopped: bool = True  # no formula in a paragraph of its own, without a stop, is its last part
     word: str = ""  # of its label
     notes: list[Footnote] = field(default_factory=list)
     unsure: list[str] = field(default_factory=list)
@@ -214,6 +216,7 @@ class _Assembler:
         elif self._open is not None and self._continues(passage):
             self._open.texts.append(text)
             self._open.formula = _FORMULA.fullmatch(text) is not None or text.startswith("| ")
+            self._open.stopped = not self._open.formula or _STOPPED.search(text) is not None
         else:
             self._close()
             self._put("text", passage)
@@ -243,6 +246,8 @@ class _Assembler:
         assert self._open is not None
         text = passage.text
         if self._open.items or not self._open.texts or self._is_announced():
+            return True
+        if self._open.kind == "solution" and not self._open.stopped:
             return True
         if self._open.kind in _WORKED and self._open.formula and _CONCLUDES.match(text):
             return True

@@ -99,7 +99,7 @@ def test_the_solution_of_an_example_in_markdown_is_open_ended() -> None:
     ]
 
 
-@pytest.mark.parametrize("step", ["\\(x = 3 + 4\\)", "| \\(x\\) | \\(3 + 4\\) |\n| --- | --- |"])
+@pytest.mark.parametrize("step", ["\\(x = 3 + 4.\\)", "\\(x = 3 + 4\\)."])
 @pytest.mark.parametrize(
     ("after", "kept"),
     [
@@ -122,3 +122,12 @@ def test_a_table_that_a_solution_announces_is_in_it() -> None:
     assert solved[1] == ("solution", None, f"They are these:\n\n{table.text}\n\nThus there are 4.")
     apart = of("Example 1. How many?", "Solution. There are 4.", table)
     assert [kind for kind, _, _ in apart] == ["example", "solution", "table"]
+
+
+@pytest.mark.parametrize("step", ["\\(x = 3 + 4\\)", "| \\(x\\) | \\(3 + 4\\) |\n| --- | --- |"])
+def test_a_formula_without_a_stop_does_not_end_a_solution(step: str) -> None:
+    every = of("Example 1. What is it?", "Solution. We have", step, "To end it we add.", "A new topic.")
+    assert every[1:] == [
+        ("solution", None, f"We have\n\n{step}\n\nTo end it we add."),
+        ("text", None, "A new topic."),
+    ]
