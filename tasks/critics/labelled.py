@@ -50,6 +50,8 @@ LONGEST = 200_000  # characters of a record's solution that are read
 # A question of fewer words consists of symbols, which the normalisation removes: it is equal to its own text only.
 FEWEST_WORDS = 3
 _WORDS = re.compile(r"[^\W_]+")
+_STEP_NUMBER = re.compile(r"\s*\**\s*Step\s+(\d{1,3})\b")
+_CONCLUSION = re.compile(r"\s*Solution:")  # the line that states the chosen option, which is no part of a step
 _TOPICS = ("subdomain", "type", "subject", "category", "subfield", "task")
 
 
@@ -171,7 +173,8 @@ def stepped(named: Mapping[str, Any]) -> tuple[Any, Any] | None:
     them. `named`: the fields by the plain names of their columns."""
     if "model_solution_first_error_step" in named:
         right = named.get("model_solution_correctness") == "correct"
-        return named.get("model_solution_steps"), 0 if right else named["model_solution_first_error_step"]
+        steps = _numbered_steps(named.get("model_solution_steps"))
+        return steps, 0 if right else named["model_solution_first_error_step"]
     if "model_output_solution_first_error_step" in named:
         right = named.get("model_output_solution_correctness") == "correct"
         return named.get("model_output_steps"), (
@@ -186,6 +189,27 @@ def stepped(named: Mapping[str, Any]) -> tuple[Any, Any] | None:
         wrong = named["first_error"]
         return named.get("steps"), 0 if wrong is None else wrong + 1 if isinstance(wrong, int) else wrong
     return None
+
+
+def _numbered_steps(lines: Any) -> Any:
+    """Return the steps of a solution that is given in lines: a line without a number of its own continues the step above.
+
+    MR-Ben lists lines, and its annotators name steps by the number that is written at their beginning. Lines whose numbers do not
+    count up from 1 are returned unchanged, and so is what is no list of texts.
+    """
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        return lines
+    numbers = [int(match[1]) if (match := _STEP_NUMBER.match(line)) else None for line in lines]
+    written = [number for number in numbers if number is not None]
+    if not written or numbers[0] is None or written != list(range(1, len(written) + 1)):
+        return lines
+    steps: list[str] = []
+    for line, number in zip(lines, numbers, strict=True):
+        if number is None and not _CONCLUSION.match(line):
+            steps[-1] += f"\n{line}"
+        else:
+            steps.append(line)
+    return steps
 
 
 def _smallest(numbers: Any) -> Any:

@@ -143,5 +143,21 @@ def test_a_sabotaged_critic_is_not_believed(
 
 
 @pytest.mark.slow
+def test_a_batch_without_solutions_in_words_asks_the_critic_nothing(honest: TrainedCritic) -> None:
+    programs = [row for row in judged_rows(12, sure=True) if row.solution_format == "pot"]
+    outcome = score(
+        to_table(programs),
+        name="trained_critic",
+        thresholds={},
+        canaries=2,
+        tick=lambda rows: None,
+        trained_critic=honest,
+    )
+    assert outcome.rows.num_rows == len(programs)
+    assert "canaries" not in outcome.facts
+    assert not any(reasons_of(outcome.rows))
+
+
+@pytest.mark.slow
 def test_without_canaries_nothing_is_examined(honest: TrainedCritic) -> None:
     assert "canaries" not in judged(honest, canaries=0).facts

@@ -87,6 +87,22 @@ def test_the_place_is_counted_from_zero_in_every_shape(
     assert (one.source, one.by) == ("set", HUMAN)
 
 
+def test_a_line_without_a_number_belongs_to_the_step_above(tmp_path: Path) -> None:
+    """MR-Ben lists lines, and names the first wrong step by the number that is written before it."""
+    lines = ["Step 1: Check 67.", "67 = 4*16 + 3, so no.", "Step 2: Check 43.", "43 = 4*10 + 1, so yes.", "Solution: Choice_B"]  # fmt: skip
+    record = {
+        "Question": "Which number leaves the remainder 1 when it is divided by 4?",
+        "Model_Solution_Steps": lines,
+        "Model_Solution_Correctness": "incorrect",
+        "Model_Solution_First_Error_Step": "2",
+    }
+    one = only(written(tmp_path / "lines.jsonl", record))
+    assert one.steps == ("\n".join(lines[:2]), "\n".join(lines[2:4]), lines[4])
+    assert one.first_error == 1
+    again = record | {"Model_Solution_Steps": ["Step 1: a", "b", "Step 1: c"]}  # numbers of lines, or of nothing
+    assert only(written(tmp_path / "again.jsonl", again)).steps == ("Step 1: a", "b", "Step 1: c")
+
+
 def test_an_original_process_is_a_right_solution_besides_the_planted_one(tmp_path: Path) -> None:
     path = written(
         tmp_path / "p.jsonl",
