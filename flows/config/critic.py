@@ -9,7 +9,37 @@ from pydantic import Field
 from tasks.settings import Section, Share
 
 
-class TrainCritic(Section):
+class LabelledInput(Section):
+    """What both commands read: labelled solutions, of files or of versions. `golden` and `teacher` are what one of them reads besides."""
+
+    files: list[str] = Field([], description="files of labelled solutions")
+    versions: list[str] = Field(
+        [], description="dataset versions whose solutions are labelled by what is known of them"
+    )
+    sure: float = Field(
+        0.95,
+        gt=0.5,
+        le=1,
+        description="probability of being right from which on the votes label a solution of a version",
+    )
+    samples: list[str] = Field(
+        [], description="files with further solutions of the questions, whose answers may agree"
+    )
+    page: str = Field("", description="file that the report is written to besides")
+    seed: int = Field(0, description="of the bootstrap")
+
+    @property
+    def golden(self) -> list[str]:
+        """The versions of which the solutions that people judged are read."""
+        return []
+
+    @property
+    def teacher(self) -> str:
+        """The strong model that labels what nothing else labels, "" for none."""
+        return ""
+
+
+class TrainCritic(LabelledInput):
     """Labelled solutions, of files or of versions, train a critic, and those of other questions report on it. The same files and settings give the same critic."""
 
     files: list[str] = Field(
@@ -21,12 +51,6 @@ class TrainCritic(Section):
         [],
         description="dataset versions whose kept and dropped solutions are labelled by what is known of them: judgements of people, trusted "
         "answers, sure votes; a dataset's name alone is its newest version",
-    )
-    sure: float = Field(
-        0.95,
-        gt=0.5,
-        le=1,
-        description="probability of being right from which on the votes label a solution of a version",
     )
     judged: Literal["hidden", "learned"] = Field(
         "hidden",
@@ -50,9 +74,6 @@ class TrainCritic(Section):
         0.3,
         description="share of the questions that are not trained on and report on the critic; 0: no report",
     )
-    samples: list[str] = Field(
-        [], description="files with further solutions of the questions, whose answers may agree"
-    )
     planted: Share = Field(
         0.0,
         description="share of the right solutions of the training questions that get an error of known kind and place, as further wrong ones",
@@ -73,31 +94,24 @@ class TrainCritic(Section):
     page: str = Field("", description="file that the report is written to besides, such as docs/critic.md")
     seed: int = Field(0, description="same seed, same split, same critic")
 
+    @property
+    def teacher(self) -> str:
+        return self.strong
 
-class EvaluateCritic(Section):
+
+class EvaluateCritic(LabelledInput):
     """A critic judges labelled solutions; baselines stand beside."""
 
-    files: list[str] = Field([], description="files of labelled solutions")
     judgements: list[str] = Field(
         [],
         description="dataset versions of which the solutions that people judged are the labelled ones, and no others",
-    )
-    versions: list[str] = Field(
-        [], description="dataset versions whose solutions are labelled by what is known of them"
-    )
-    sure: float = Field(
-        0.95,
-        gt=0.5,
-        le=1,
-        description="probability of being right from which on the votes label a solution of a version",
     )
     critic: str = Field(
         "",
         description="folder of a trained critic, its name below critics in the home, or a kind that needs no training (steps, "
         "prompted, whose calls cost); empty: the step checker",
     )
-    samples: list[str] = Field(
-        [], description="files with further solutions of the questions, whose answers may agree"
-    )
-    page: str = Field("", description="file that the report is written to besides")
-    seed: int = Field(0, description="of the bootstrap")
+
+    @property
+    def golden(self) -> list[str]:
+        return self.judgements

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 from prefect.artifacts import create_markdown_artifact
 
-from flows.config.critic import EvaluateCritic, TrainCritic
+from flows.config.critic import EvaluateCritic, LabelledInput, TrainCritic
 from flows.config.loading import ConfigError
 from flows.runner.page_links import version_path, with_link
 from flows.runner.resources import Tools
 from storage.atomic import write_text
 from storage.counting import counted
+from storage.datasets.critic_scores import CriticScore
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.sealed_files import HomeFiles
@@ -40,18 +42,17 @@ REPORTS = "critic-evaluations"
 REPORTED = "report"  # the part of a split that reports on the critic
 
 
-def check(config: TrainCritic | EvaluateCritic, store: Store) -> tuple[Labelled, list[Version]]:
+def check(config: LabelledInput, store: Store) -> tuple[Labelled, list[Version]]:
     """Return what the files hold, and the versions. Raises ConfigError, LabelledError or StorageError for what can be known to fail before
     Prefect is started."""
-    judged = config.judgements if isinstance(config, EvaluateCritic) else []
-    if not config.files and not config.versions and not judged:
+    if not config.files and not config.versions and not config.golden:
         raise ConfigError(
             "no files of labelled solutions, and no versions. Fix: name some, such as solutions.jsonl or --version math-sft"
         )
     missing = [name for name in (*config.files, *config.samples) if not Path(name).is_file()]
     if missing:
         raise ConfigError(f"there is no file {missing[0]}. Fix: check the path")
-    for name in judged:
+    for name in config.golden:
         version = store.resolve(name)
         if not any(one.decided for one in decisions(store.judgements(version.dataset)).values()):
             raise ConfigError(
@@ -62,12 +63,12 @@ def check(config: TrainCritic | EvaluateCritic, store: Store) -> tuple[Labelled,
 
 
 def gathered(
-    config: TrainCritic | EvaluateCritic, tools: Tools, log: Callable[[str], None]
+    config: LabelledInput, tools: Tools, log: Callable[[str], None]
 ) -> tuple[Labelled, list[dict[str, str]]]:
     """Return the labelled solutions of the files and of the versions, with their questions in groups, and the names and digests of both."""
     labelled, versions = check(config, tools.store)
     data = described([*config.files, *config.samples])
-    golden = [tools.store.resolve(name) for name in getattr(config, "judgements", [])]
+    golden = [tools.store.resolve(name) for name in config.golden]
     if not versions and not golden:
         log(_read_in_words(labelled))
         return labelled, data
@@ -85,12 +86,12 @@ def gathered(
                 f"no solution in words of {golden[0]} was judged by people. Fix: ./mathmill review {golden[0]}"
             )
         listed = [*judged, *listed]
-    if isinstance(config, TrainCritic) and config.strong:
-        engine = tools.engine(config.strong)
+    if config.teacher:
+        engine = tools.engine(config.teacher)
         engine.check()
         opinions = taught_by(engine, listed, own.unsure, tools.judge())
         log(
-            f"{config.strong} was asked {counted(opinions.asked, 'time')}, of which {opinions.failed:,} failed; it labels "
+            f"{config.teacher} was asked {counted(opinions.asked, 'time')}, of which {opinions.failed:,} failed; it labels "
             f"{counted(len(opinions.taught), 'solution')} more and leaves {opinions.unclear:,} unclear"
         )
         listed = [*opinions.labelled, *opinions.taught]
@@ -142,8 +143,9 @@ def run_training(config: TrainCritic, tools: Tools, log: Callable[[str], None]) 
 
     critic = fitted(settings)
     record: dict[str, Any] = {}
+    scores: list[tuple[LabelledSolution, float]] = []
     if reporting:
-        record = _report(config, "train", labelled, data, reporting, tools, critic, left_out=0)
+        record, scores = _report(config, "train", labelled, data, reporting, tools, critic, left_out=0)
         if config.planted:
             without = _without_planted(fitted, settings, log) if config.gain else None
             record["gain"] = gain(reporting, critic, without, seed=config.seed)
@@ -153,6 +155,7 @@ def run_training(config: TrainCritic, tools: Tools, log: Callable[[str], None]) 
         critic.save(folder)
     if record:
         _publish(record, tools, config.page)
+        _keep_scores(record, scores, tools, log)
     log(f"critic {critic.identity} in {folder}")
     return str(folder)
 
@@ -164,34 +167,31 @@ def run_evaluation(config: EvaluateCritic, tools: Tools, log: Callable[[str], No
     """
     labelled, data = gathered(config, tools, log)
     solutions = labelled.solutions
-    if not config.critic:
-        return _publish(
-            _report(config, "evaluate", labelled, data, solutions, tools, None, left_out=0),
-            tools,
-            config.page,
+    critic = opened(config.critic, tools.home, tools.for_critics(asks=True)) if config.critic else None
+    unseen = solutions
+    if isinstance(critic, TrainedCritic):
+        seen = grouped(
+            [
+                LabelledSolution(question, ("",), True, language=language)
+                for language, question in critic.seen()
+            ]
         )
-    critic = opened(config.critic, tools.home, tools.for_critics(asks=True))
-    if not isinstance(critic, TrainedCritic):
-        record = _report(config, "evaluate", labelled, data, solutions, tools, critic, left_out=0)
-        return _publish(record, tools, config.page)
-    seen = grouped(
-        [LabelledSolution(question, ("",), True, language=language) for language, question in critic.seen()]
-    )
-    known = shared(seen, solutions)
-    unseen = [one for one in solutions if one.group not in known]
-    log(f"left out, because the critic has seen the question: {len(solutions) - len(unseen):,}")
-    if not unseen:
-        raise CriticError(
-            "the critic has seen the questions of all solutions. Fix: evaluate it on other questions"
-        )
-    record = _report(
-        config, "evaluate", labelled, data, unseen, tools, critic, left_out=len(solutions) - len(unseen)
-    )
-    return _publish(record, tools, config.page)
+        known = shared(seen, solutions)
+        unseen = [one for one in solutions if one.group not in known]
+        log(f"left out, because the critic has seen the question: {len(solutions) - len(unseen):,}")
+        if not unseen:
+            raise CriticError(
+                "the critic has seen the questions of all solutions. Fix: evaluate it on other questions"
+            )
+    left_out = len(solutions) - len(unseen)
+    record, scores = _report(config, "evaluate", labelled, data, unseen, tools, critic, left_out=left_out)
+    name = _publish(record, tools, config.page)
+    _keep_scores(record, scores, tools, log)
+    return name
 
 
 def _report(
-    config: TrainCritic | EvaluateCritic,
+    config: LabelledInput,
     command: str,
     labelled: Labelled,
     data: Sequence[Mapping[str, str]],
@@ -199,11 +199,13 @@ def _report(
     tools: Tools,
     critic: SolutionCritic | None,
     left_out: int,
-) -> dict[str, Any]:
-    """Return the record of an evaluation, with what the page says about the critic and the data. Solutions that a critic failed to judge are
-    left out."""
+) -> tuple[dict[str, Any], list[tuple[LabelledSolution, float]]]:
+    """Return the record of an evaluation, with what the page says about the critic and the data, and what a named critic says of each
+    solution. Solutions that it failed to judge are left out, and so are, of the latter, those that it has no opinion on."""
     trained_one = critic if isinstance(critic, TrainedCritic) else None
     failed, failures = 0, list[Unjudged | None]()
+    scores: list[tuple[LabelledSolution, float]] = []
+    places: npt.NDArray[np.int64] | None = None
     samples = [*labelled.solutions, *_samples(config)]
     shares = agreement_shares(solutions, tools.judge(), samples)
     if critic is None:
@@ -212,9 +214,16 @@ def _report(
     elif trained_one is not None:
         signals = trained_one.signals(solutions)
         opinions = trained_one.of_signals(signals, shares if not np.isnan(shares).all() else None)
-        failures = signals.failures or []
+        failures, places = signals.failures or [], signals.places
+        judged_of = zip(solutions, opinions[0].right, failures or [None] * len(solutions), strict=True)
+        scores = [(one, float(right)) for one, right, failure in judged_of if failure is None]
     else:
         given = critic.judge(solutions)
+        scores = [
+            (one, opinion.answer)
+            for one, opinion in zip(solutions, given, strict=True)
+            if opinion.answer is not None
+        ]
         opinions = [opinion_of(critic.identity, given)]
         failures = [one.failure for one in given]
     if any(failures):
@@ -226,12 +235,14 @@ def _report(
             )
         solutions = [one for one, use in zip(solutions, judged, strict=True) if use]
         shares, opinions = shares[judged], [one.take(judged) for one in opinions]
+        places = None if places is None else places[judged]
     measures = evaluate(
         solutions,
         opinions[0],
         shares=shares,
         beside=opinions[1:],
         precise=trained_one.precise if trained_one is not None else None,
+        places=places,
         seed=config.seed,
     )
     counts = trained_one.record["counts"] if trained_one is not None else {}
@@ -245,6 +256,7 @@ def _report(
         "repeated": labelled.repeated,
         "left_out": left_out,
         "failed": failed,
+        "versions": [*config.golden, *config.versions],
         "critic": {
             "identity": identity,
             "training": counts.get("training", nothing),
@@ -253,7 +265,30 @@ def _report(
         },
         "measures": measures,
     }
-    return record | {"name": f"{identity.replace(':', '-').replace(' ', '-')}-{digest_of(record)[:8]}"}
+    if command == "evaluate" and trained_one is not None:
+        record["trained"] = _trained_by(trained_one)
+    name = f"{identity.replace(':', '-').replace(' ', '-')}-{digest_of(record)[:8]}"
+    return record | {"name": name}, scores
+
+
+def _keep_scores(
+    record: Mapping[str, Any],
+    scores: Sequence[tuple[LabelledSolution, float]],
+    tools: Tools,
+    log: Callable[[str], None],
+) -> None:
+    """Store what the critic said of the rows of versions, where the page reads it: its lists of wrong answers that a critic liked."""
+    by_dataset: dict[str, list[CriticScore]] = {}
+    for one, score in scores:
+        if one.row:
+            kept = CriticScore(one.row, str(record["critic"]["identity"]), score)
+            by_dataset.setdefault(one.source, []).append(kept)
+    for name in record["versions"]:
+        version = tools.store.resolve(name)
+        listed = by_dataset.pop(version.dataset, [])
+        if listed:
+            tools.store.keep_critic_scores(version, listed)
+            log(f"scores of {counted(len(listed), 'row')} of {version} are in the page")
 
 
 def _without_planted(
@@ -268,7 +303,7 @@ def _without_planted(
         return None
 
 
-def _samples(config: TrainCritic | EvaluateCritic) -> list[LabelledSolution]:
+def _samples(config: LabelledInput) -> list[LabelledSolution]:
     return read(config.samples).solutions if config.samples else []
 
 
@@ -293,8 +328,7 @@ def _publish(record: dict[str, Any], tools: Tools, page: str) -> str:
 
 def _in_the_page(record: Mapping[str, Any]) -> tuple[str, str]:
     """Return the path in the page, and the words of the link, of the first version that was judged; else of the datasets."""
-    config = record["config"]
-    named = [*config.get("judgements", []), *config["versions"]]
+    named = record["versions"]
     if not named:
         return "/", "The datasets, in the page"
     stored = {one["file"] for one in record["data"]}
@@ -309,7 +343,19 @@ def _read_in_words(labelled: Labelled) -> str:
     return f"{used}, {labelled.repeated:,} repeated, {counted(len(labelled.unread), 'record')} not usable"
 
 
-def _command(name: str, config: TrainCritic | EvaluateCritic) -> str:
+def _trained_by(critic: TrainedCritic) -> str:
+    """Return the command that trains a critic, with the files by their names; settings that are the usual ones are left out."""
+    settings, usual = critic.record["settings"], CriticTraining()
+    words = ["./mathmill", "critic", "train", *(one["file"] for one in critic.record["data"])]
+    words += ["--set", f"kind={critic.record['kind']}"] if critic.record["kind"] != usual.kind else []
+    for key in ("held_out", "precision", "planted", "seed"):
+        words += ["--set", f"{key}={settings[key]}"] if settings[key] != getattr(usual, key) else []
+    own = settings_of(critic.record["kind"], settings["own"]).model_dump(mode="json", exclude_defaults=True)
+    words += ["--set", f"own={own}"] if own else []
+    return " ".join(map(shlex.quote, words))
+
+
+def _command(name: str, config: LabelledInput) -> str:
     """Return the command that does the same, with the files by their names."""
     words = ["./mathmill", "critic", name, *(Path(file).name for file in config.files)]
     for key, value in config.model_dump(mode="json", exclude_defaults=True).items():

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from storage.datasets import delta, seals, tags
 from storage.datasets.annotations import TABLE as MARKS
+from storage.datasets.critic_scores import TABLE as CRITIC_SCORES
 from storage.datasets.current_files import facts_of
 from storage.datasets.files import write_files
 from storage.datasets.judgements import TABLE as JUDGEMENTS
@@ -22,7 +23,7 @@ from storage.location import Location
 
 SMALL = 16 << 20  # bytes; a smaller file is worth joining with others
 # tables whose seals cover their data files, besides the logs
-SEALED_WITH_DATA = (tags.TABLE, MARKS, JUDGEMENTS)
+SEALED_WITH_DATA = (tags.TABLE, MARKS, JUDGEMENTS, CRITIC_SCORES)
 _BATCH = 32_768
 _APPLICATION = "mathmill.compact"
 

@@ -20,8 +20,19 @@ import pyarrow.dataset as pads
 import xxhash
 
 from storage.clock import now
-from storage.datasets import candidates, delta, evolution, judgements, promotion, retention, tags, verify
+from storage.datasets import (
+    candidates,
+    critic_scores,
+    delta,
+    evolution,
+    judgements,
+    promotion,
+    retention,
+    tags,
+    verify,
+)
 from storage.datasets.annotations import Mark, mark, marks
+from storage.datasets.critic_scores import CriticScore
 from storage.datasets.gates import Gate
 from storage.datasets.judgements import RowJudgement
 from storage.datasets.publish import LATEST, publish
@@ -278,6 +289,19 @@ class Store:
     def judgements(self, dataset: str) -> list[RowJudgement]:
         """Return people's judgements of rows of the dataset, oldest first."""
         return judgements.judgements(self.where, checked_name(dataset))
+
+    def keep_critic_scores(self, version: Version | str, given: Sequence[CriticScore]) -> None:
+        """Append what a critic says of rows of a version or of its run, all or none; see storage.datasets.critic_scores."""
+        resolved = self.resolve(version)
+        critic_scores.append(self.where, resolved.dataset, resolved.name, given)
+
+    def critic_scores(self) -> dict[str, CriticScore]:
+        """Return the newest score of each row that a critic judged after it was published or dropped, by the row's id."""
+        return critic_scores.newest(self.where)
+
+    def critic_scores_head(self) -> int:
+        """Return a number that grows with each addition to these scores, -1 if there are none."""
+        return critic_scores.head(self.where)
 
     def tags(self, dataset: str) -> dict[str, str]:
         """Return, per tag (candidate, validated, production, ...), the name of the version that it points to."""

@@ -15,13 +15,19 @@ from storage.counting import counted
 from storage.datasets import candidates, delta, seals, tags
 from storage.datasets.annotations import TABLE as MARKS
 from storage.datasets.audit import read_back, seal_of
+from storage.datasets.critic_scores import TABLE as CRITIC_SCORES
 from storage.datasets.digest import RowsDigest
 from storage.datasets.judgements import TABLE as JUDGEMENTS
 from storage.datasets.versions import Version
 from storage.errors import Corrupt, in_one_line
 from storage.location import Location
 
-SEALED_BY_RECORD = (candidates.TABLE, MARKS, JUDGEMENTS)  # whose commits name the digests of their files
+SEALED_BY_RECORD = (
+    candidates.TABLE,
+    MARKS,
+    JUDGEMENTS,
+    CRITIC_SCORES,
+)  # whose commits name the digests of their files
 
 
 def check_log(where: Location, dataset: str) -> None:

@@ -125,7 +125,9 @@ def scored(
     critic = examined(tools.values())
     count = max(count, critic.least)
     # a trained critic is shown solutions in words only, and all of them
-    among, places = (rows.take(pa.array(asked, pa.int64())), range(len(asked))) if critic.least else (rows, asked)
+    among, places = (
+        (rows.take(pa.array(asked, pa.int64())), range(len(asked))) if critic.least else (rows, asked)
+    )
     own = places if critic.least else ()
     hidden = canaries(among, places, count, batch, known=own, gold=gold)
     if not hidden:

@@ -35,6 +35,12 @@ def likeliest(hazards: Sequence[Floats]) -> npt.NDArray[np.int64]:
     return np.array([int(np.argmax(first_error(one)[1])) for one in hazards], np.int64)
 
 
+def likelihood(hazards: Sequence[Floats]) -> Floats:
+    """Return the probability of the likeliest first wrong step of each solution if any step is wrong, float64 (solutions,)."""
+    firsts = (first_error(one)[1] for one in hazards)
+    return np.array([float(one.max() / one.sum()) for one in firsts], np.float64)
+
+
 def per_solution(values: Floats, counts: Sequence[int]) -> list[Floats]:
     """Return values of steps, one below the other, as one array per solution."""
     return list(np.split(values, np.cumsum(counts)[:-1])) if counts else []

@@ -16,17 +16,24 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.arrays import Floats, Mask
-from tasks.critics.hazards import probability
+from tasks.critics.hazards import LEAST, MOST, probability
 from tasks.critics.kinds import Signals
 from tasks.critics.trees import Trees, train_trees
 from tasks.seeding import seed_of
 
-TEXT, SAMPLES, SCALING = "head", "head_with_samples", "scaling"  # the names of their arrays
+TEXT, SAMPLES, SCALING, NAMING = (
+    "head",
+    "head_with_samples",
+    "scaling",
+    "naming",
+)  # the names of their arrays
 BOOSTED, FOLDS = (
     3,
     4,
 )  # boosted trees with different seeds, whose mean counts; parts of the calibrating questions
 FEWEST_BOOSTING = 150  # solutions of each label that train boosted trees
+FEWEST_NAMED = 30  # solutions of each kind that the head NAMING is fitted to; with fewer there is none
+HIGHEST = 3  # hazards that it reads, the highest first
 FEWEST_SAMPLED = 20  # solutions of each label with other samples that the head SAMPLES is fitted to; else it is fitted to all
 
 HeadArrays = Mapping[str, npt.NDArray[Any]]
@@ -91,6 +98,41 @@ def fit_with_samples(inputs: Floats, shares: Floats, labels: Mask) -> dict[str, 
     enough = min(labels[there].sum(), (~labels[there]).sum()) >= FEWEST_SAMPLED
     rows = there if enough else np.ones(len(labels), bool)
     return _fitted(SAMPLES, np.hstack([inputs, _agreement(shares)])[rows], labels[rows])
+
+
+def fit_naming(
+    signals: Signals, right: Floats, labels: Mask, hit: Mask, placed: Mask
+) -> dict[str, npt.NDArray[Any]]:
+    """Fit the head NAMING: it tells right solutions from wrong ones whose likeliest step is the first wrong one (`hit`), among those of
+    `placed`, whose places are known. Naming the step of a wrong solution gains nothing where it is another step.
+
+    Of all ways to name as many first wrong steps, the order by the ratio of these two probabilities blames the fewest right solutions (Neyman
+    and Pearson 1933). Returns no arrays where there are too few solutions, or the kind does not say how sure it is of the place.
+    """
+    chosen = placed & (labels | hit)
+    if signals.located is None or min((chosen & labels).sum(), (chosen & ~labels).sum()) < FEWEST_NAMED:
+        return {}
+    return _fitted(NAMING, _naming_inputs(signals, right)[chosen], labels[chosen])
+
+
+def blameless(arrays: HeadArrays, signals: Signals, right: Floats) -> Floats:
+    """Return how little speaks for naming a step, from 0 to 1, float64 (n,): by the head NAMING, or else the probability of being right."""
+    if f"{NAMING}.weights" not in arrays or not len(right):
+        return right
+    return probability(_odds(arrays, NAMING, _naming_inputs(signals, right)))
+
+
+def _naming_inputs(signals: Signals, right: Floats) -> Floats:
+    """Return the log odds of being right and of the place, the highest hazards, and how many steps there are, float64 (n, 3 + HIGHEST)."""
+    assert signals.located is not None
+    assert signals.steps is not None
+    highest = np.zeros((len(right), HIGHEST))
+    for row, scores in enumerate(signals.steps):
+        top = np.sort(1 - scores)[::-1][:HIGHEST]
+        highest[row, : len(top)] = top
+    sides = (np.clip(one, LEAST, MOST) for one in (right, signals.located))
+    odds = [np.log(one / (1 - one)) for one in sides]
+    return np.column_stack([*odds, highest, [len(one) for one in signals.steps]])
 
 
 def _boosted(rows: Floats, labels: Mask, seed: int) -> Trees:

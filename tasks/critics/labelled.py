@@ -51,7 +51,9 @@ LONGEST = 200_000  # characters of a record's solution that are read
 FEWEST_WORDS = 3
 _WORDS = re.compile(r"[^\W_]+")
 _STEP_NUMBER = re.compile(r"\s*\**\s*Step\s+(\d{1,3})\b")
-_CONCLUSION = re.compile(r"\s*Solution:")  # the line that states the chosen option, which is no part of a step
+_CONCLUSION = re.compile(
+    r"\s*Solution:"
+)  # the line that states the chosen option, which is no part of a step
 _TOPICS = ("subdomain", "type", "subject", "category", "subfield", "task")
 
 
@@ -69,7 +71,7 @@ class LabelledSolution:
     "answer" (the final answer was compared), "planted" (a known error was put into a right solution), "votes" (of a
     published version) or "strong" (a strong model's answer and score). `strong` is the score from 0 to 1 that a strong model gave; None where none was asked. `group` is the
     question's identity: solutions of equal groups belong into the same part of a split. `judged`: reviewers of a version judged it
-    (`mathmill review`), which makes its question one of the hidden gold set.
+    (`mathmill review`), which makes its question one of the hidden gold set. `row` is the id of the row of a version that it is, "" for one of a file.
     """
 
     question: str
@@ -85,6 +87,7 @@ class LabelledSolution:
     strong: float | None = None
     group: str = ""
     judged: bool = False
+    row: str = ""
 
     @property
     def text(self) -> str:

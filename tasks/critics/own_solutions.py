@@ -147,6 +147,7 @@ def _solution(row: Mapping[str, Any], source: str) -> LabelledSolution | None:
         source=source,
         language=row["language"] or "en",
         strong=row["strong"],
+        row=row["id"],
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from storage.counting import counted
 from storage.markdown import code, fenced, inline
@@ -28,7 +30,7 @@ from tasks.critics.evaluation import (
     reliability,
 )
 from tasks.critics.labelled import LabelledSolution
-from tasks.critics.step_checker import check
+from tasks.critics.step_checker import Checked, check
 
 TITLES = {
     "accuracy": "accuracy",
@@ -59,6 +61,7 @@ def evaluate(
     shares: Floats,
     beside: Sequence[Opinion] = (),
     precise: float | None = None,
+    places: npt.NDArray[np.int64] | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
@@ -67,6 +70,7 @@ def evaluate(
 
     shares: of the other samples of the question that agree with each answer, NaN where there are none (baselines.agreement_shares). beside:
     further opinions that are no baselines. precise: a threshold whose precision and share accepted are reported.
+    places: the likeliest first wrong step of each solution (n,), also where the critic names none; None where it knows no steps.
     """
     truth = Truth.of(solutions)
     checked = [check(one.steps, question=one.question) for one in solutions]
@@ -117,9 +121,50 @@ def evaluate(
             "precision": hits / int(accepted.sum()) if accepted.any() else None,
             "interval": _proportion(hits, int(accepted.sum())),
         }
+    record["first_errors"] = _first_errors(solutions, truth, checked, opinion, places)
     for name in PARTS:
         record["parts"][name] = _by_part(solutions, truth, opinion, others, name, seed)
     return record
+
+
+def _first_errors(
+    solutions: Sequence[LabelledSolution],
+    truth: Truth,
+    checked: Sequence[Checked],
+    opinion: Opinion,
+    places: npt.NDArray[np.int64] | None,
+) -> list[dict[str, Any]]:
+    """Return, for all wrong solutions with a known place, and by set and by kind of error, how many there are, in how many the step checker
+    recomputed something in the first wrong step and in how many it is wrong, in how many that step has numbers or formulas to recompute at all, and
+    how many places the critic names, and would name if it named a step of every one."""
+    wrong = truth.placed & ~truth.right
+    first = np.array([NOT_NAMED if one.first_error is None else one.first_error for one in solutions])
+    stated = [
+        one.steps[place] if place >= 0 else "" for one, place in zip(solutions, first.tolist(), strict=True)
+    ]
+    verdicts = [
+        finding.verdicts[place] if place >= 0 else ""
+        for finding, place in zip(checked, first.tolist(), strict=True)
+    ]
+    facts: dict[str, Mask] = {
+        "calculates": np.array([_CALCULATES.search(step) is not None for step in stated]),
+        "recomputed": np.array([one in ("right", "wrong") for one in verdicts]),
+        "recomputed_wrong": np.array([one == "wrong" for one in verdicts]),
+        "named": opinion.first_wrong == first,
+    }
+    if places is not None and (places != NOT_NAMED).any():
+        facts["located"] = places == first
+    parts = {"all": np.ones(len(solutions), bool)}
+    parts |= by_part(solutions, "source") | by_part(solutions, "kind")
+    return [
+        {"part": name, "solutions": int((mask & wrong).sum())}
+        | {fact: float(values[mask & wrong].mean()) for fact, values in facts.items()}
+        for name, mask in parts.items()
+        if (mask & wrong).sum() >= FEWEST
+    ]
+
+
+_CALCULATES = re.compile(r"\d[^=≈<>]{0,80}[=≈<>]|[=≈<>][^=≈<>]{0,80}\d")  # a relation with a number on a side
 
 
 def _on_part(
@@ -221,6 +266,7 @@ def to_markdown(record: Mapping[str, Any], plot: str = "") -> str:
         f"{counted(record['critic']['calibrating']['solutions'], 'solution')} of others again. "
         "Left out of this page, because the critic has seen the question or a near duplicate of it: "
         f"{counted(record['left_out'], 'solution')}."
+        + (f" It was trained by {code(record['trained'])}." if record.get("trained") else "")
         + (f" Calls failed for {counted(record['failed'], 'solution')}." if record.get("failed") else ""),
         "",
         "Intervals are 95 % bootstrap intervals over questions "
@@ -281,6 +327,13 @@ def to_markdown(record: Mapping[str, Any], plot: str = "") -> str:
         f"| {one['probability']:.3f} | {one['right']:.3f} | {one['count']:,} |"
         for one in measures["reliability"]
     ]
+    if measures.get("first_errors"):
+        lines += [
+            "",
+            "## What can be seen of first errors",
+            "",
+            *_first_error_lines(measures["first_errors"]),
+        ]
     if record.get("gain"):
         lines += ["", "## Planted errors", "", *_gain_lines(record["gain"])]
     for name, title in PARTS.items():
@@ -289,6 +342,32 @@ def to_markdown(record: Mapping[str, Any], plot: str = "") -> str:
     lines += ["", "## Data", "", "| file | SHA-256 |", "|---|---|"]
     lines += [f"| {inline(one['file'])} | {code(one['sha256'][:16])} |" for one in record["data"]]
     return "\n".join(lines) + "\n"
+
+
+def _first_error_lines(parts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the lines about the first wrong steps: what recomputing can see of them, and what the critic names."""
+    columns = {
+        "calculates": "has a relation with a number",
+        "recomputed": "could be recomputed",
+        "recomputed_wrong": "recomputed to be wrong",
+        "named": "named by the critic",
+        "located": "named if it always names one",
+    }
+    shown = [name for name in columns if name in parts[0]]
+    return [
+        "Of the wrong solutions with a known place, the share in which the first wrong step has a relation with a number on a side; in which the "
+        "step checker could decide something in it; in which it finds it wrong, which is the most that rules that recompute can name; which the "
+        "critic names; and which it would name if it named a step of every solution, right ones too.",
+        "",
+        "| wrong solutions | of them | " + " | ".join(columns[name] for name in shown) + " |",
+        "|---|--:|" + "--:|" * len(shown),
+        *(
+            f"| {inline(one['part'])} | {one['solutions']:,} | "
+            + " | ".join(f"{one[name]:.3f}" for name in shown)
+            + " |"
+            for one in parts
+        ),
+    ]
 
 
 def _gain_lines(gain: Mapping[str, Any]) -> list[str]:

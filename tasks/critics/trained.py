@@ -50,7 +50,7 @@ from tasks.critics.planting import planted
 
 RECORD, HEADS, QUESTIONS, READER = "critic.json", "heads.npz", "questions.jsonl", "reader"
 FOLDER = "critics"  # of the home, with the critics that were trained there
-FORMAT = 4
+FORMAT = 5
 NAME, NAME_WITH_SAMPLES = "trained critic", "trained critic with samples"
 FEWEST_CALIBRATING = (
     20  # wrong solutions that calibrate a probability, with planted ones where they are allowed
@@ -134,7 +134,8 @@ class TrainedCritic:
             given.append((NAME_WITH_SAMPLES, right, *both))
         listed = []
         for name, right, threshold, naming in given:
-            named = np.where(right < naming, signals.places, NOT_NAMED)
+            unblamed = heads.blameless(self.heads, signals, right)
+            named = np.where(unblamed < naming, signals.places, NOT_NAMED)
             listed.append(Opinion(name, right, named.astype(np.int64), threshold))
         return listed
 
@@ -311,8 +312,14 @@ def train(
         log(f"not judged, because a call failed: {int((~judged).sum()):,} of {len(held):,}")
         held = [one for one, use in zip(held, judged, strict=True) if use]
         context = None if signals.context is None else signals.context[judged]
+        places_known = None if signals.located is None else signals.located[judged]
         signals = replace(
-            signals, inputs=signals.inputs[judged], places=signals.places[judged], context=context
+            signals,
+            inputs=signals.inputs[judged],
+            places=signals.places[judged],
+            context=context,
+            located=places_known,
+            steps=signals.steps and [one for one, use in zip(signals.steps, judged, strict=True) if use],
         )
     labels = np.array([one.correct for one in held], bool)
     if len(set(labels.tolist())) < 2:
@@ -328,8 +335,10 @@ def train(
     truth = Truth.of(held)
     located = signals.places == truth.place
     balanced, balanced_together = best_threshold(right, labels), best_threshold(together, labels)
-    naming = naming_threshold(right, labels, located, truth.placed)
-    naming_together = naming_threshold(together, labels, located, truth.placed)
+    arrays |= heads.fit_naming(signals, right, labels, located, truth.placed)
+    unblamed, unblamed_together = (heads.blameless(arrays, signals, one) for one in (right, together))
+    naming = naming_threshold(unblamed, labels, located, truth.placed)
+    naming_together = naming_threshold(unblamed_together, labels, located, truth.placed)
     record = {
         "format": FORMAT,
         "kind": training.kind.replace("-", "_"),

@@ -30,6 +30,7 @@ NAME = "rows.duckdb"
 _PLACE = ("n", "file")  # columns before those of a candidate: the row's number, and the number of its file
 # columns behind them; `outcome` is what became of a row that is not kept
 _OWN = ("code", "dropped_by", "solution_length", "reasoning_length", "text", "outcome")
+EVALUATED = "critic"  # the name of the score that `critic evaluate` gave
 REJECTED, NOT_TAKEN, FAILED = "rejected", "not taken", "failed"  # values of `outcome`
 _OUTCOME = (
     f"CASE WHEN rejected IS NULL THEN NULL WHEN reason.failed THEN '{FAILED}' WHEN reason.code IN "
@@ -78,6 +79,11 @@ class RowIndex:
         self.folder = folder
         self._lock = threading.Lock()
         self._files: dict[tuple[str, str], CopiedFile] = {}
+        self._scored = (
+            -1,
+            0,
+        )  # the head of the log of later scores, and the files, that the rows' scores are of
+        self.revision = 0  # grows whenever rows that are there already change
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / NAME
         self._connection = _opened(path, memory)
@@ -101,11 +107,13 @@ class RowIndex:
             list(version.files),
             lambda name: self.store.batches(version, files=[name], size=65_536),
         )
+        self._add_critic_scores()
         return self._scope(version, dropped=False)
 
     def dropped(self, version: Version) -> RowScope:
         """Return the rows that the run of a version dropped, likewise."""
         self._copy_candidates()
+        self._add_critic_scores()
         return self._scope(version, dropped=True)
 
     def everything(self) -> None:
@@ -114,11 +122,31 @@ class RowIndex:
             for version in self.store.versions(dataset):
                 self.kept(version)
         self._copy_candidates()
+        self._add_critic_scores()
 
     def _copy_candidates(self) -> None:
         self._copy(
             CANDIDATES, self.store.candidate_files(), lambda name: self.store.candidate_batches([name])
         )
+
+    def _add_critic_scores(self) -> None:
+        """Put what critics said of rows after their publication among their scores, under the name EVALUATED."""
+        now = (self.store.critic_scores_head(), len(self._files))
+        if now[0] < 0 or now == self._scored:
+            return
+        with self._lock, self._connection.cursor() as cursor:
+            listed = [(one.row, one.score) for one in self.store.critic_scores().values()]
+            incoming = pa.table({"row": [row for row, _ in listed], "score": [score for _, score in listed]})
+            cursor.register("incoming_scores", incoming)
+            try:
+                cursor.execute(
+                    f"UPDATE rows SET scores = map_concat(coalesce(scores, MAP {{}}), MAP {{'{EVALUATED}': s.score::FLOAT}}) "
+                    "FROM incoming_scores AS s WHERE rows.id = s.row"
+                )
+            finally:
+                cursor.unregister("incoming_scores")
+            self._scored = now
+            self.revision += 1
 
     def _scope(self, version: Version, *, dropped: bool) -> RowScope:
         if dropped:

@@ -68,6 +68,13 @@ SCORES: Final[dict[str, Meaning]] = {
         "the critic, question", "How clear and solvable the critic finds the question; 1 is best."
     ),
     "answer": Meaning("the critic, solution", "How right the critic finds the solution; 1 is best."),
+    "trained_critic": Meaning(
+        "the trained critic", "How likely the trained critic finds the solution to be right."
+    ),
+    "critic": Meaning(
+        "the evaluated critic",
+        "What the critic of the newest `./mathmill critic evaluate --version` says of the solution; 1 is right.",
+    ),
 }
 NO_METHOD: Final = Meaning(
     "none: seed, known and probe questions",

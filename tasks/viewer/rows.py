@@ -68,7 +68,7 @@ class Histogram:
 
 
 class RowPages:
-    """Reads pages and counts. Results of counts are kept, since published rows do not change."""
+    """Reads pages and counts. Results of counts are kept until rows that are in the database change (later scores of critics)."""
 
     def __init__(
         self, index: RowIndex, words: WordSearch, nearest: Callable[[RowScope], Nearest] | None = None
@@ -76,7 +76,7 @@ class RowPages:
         self._index = index
         self._words = words
         self._nearest = nearest
-        self._counted = functools.lru_cache(_CACHED)(self._query)
+        self._kept = functools.lru_cache(_CACHED)(self._query)
         self._matched = functools.lru_cache(_SEARCHES)(self._search)
 
     def page(self, scope: RowScope, view: View, size: int = PAGE) -> RowsPage:
@@ -255,7 +255,10 @@ class RowPages:
         after = str(start + size) if len(numbers) > start + size else ""
         return RowsPage(self.rows(numbers[start : start + size]), after, cosines)
 
-    def _query(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    def _counted(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        return self._kept(self._index.revision, sql, values)
+
+    def _query(self, revision: int, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         return self._index.query(sql, values)
 
 

@@ -48,7 +48,8 @@ class Signals:
     the likeliest first wrong step of each, from 0, -1 where the kind knows no steps, int64 (n,). `steps`: per solution and step the
     probability that the step is right given that those before are, None where the kind knows no steps. `words`: what a kind that
     writes has written, None for others. `context`: further inputs, float64 (n, more), that boosted trees read beside the logistic head, None
-    where the kind has none. `failures`: why a solution could not be judged, None for those that were; None where the kind
+    where the kind has none. `located`: the probability that `places` is the first wrong step if any is, float64 (n,), None where the kind
+    does not say so. `failures`: why a solution could not be judged, None for those that were; None where the kind
     cannot fail.
     """
 
@@ -58,6 +59,7 @@ class Signals:
     words: list[str | None] | None = None
     failures: list[Unjudged | None] | None = None
     context: Floats | None = None
+    located: Floats | None = None
 
 
 class SolutionReader(Protocol):

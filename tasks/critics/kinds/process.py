@@ -28,6 +28,7 @@ from tasks.critics.hazards import (
     CHECKED,
     checked_features,
     likeliest,
+    likelihood,
     per_solution,
     probability,
     solution_features,
@@ -183,7 +184,7 @@ class ProcessReader:
         table, checked = table_of(solutions)
         hazards = self.hazards(solutions, table)
         inputs = solution_features(hazards, checked)
-        return Signals(inputs, likeliest(hazards), [1 - one for one in hazards])
+        return Signals(inputs, likeliest(hazards), [1 - one for one in hazards], located=likelihood(hazards))
 
     def save(self, folder: Path) -> None:
         from safetensors.torch import save_file

@@ -1,7 +1,9 @@
 """Boosted trees over the steps: the hazard of each step, the probability that it is wrong given that all steps before it are right.
 
-The trees read the step's vector by a sentence encoder, its place, its numbers and words (tasks/critics/step_features.py), and what the step
-checker recomputed. P(no step is wrong) is the product of what the hazards leave; the first wrong step is the likeliest one.
+The trees read the step's vector by a sentence encoder, its place, its numbers and words (tasks/critics/step_features.py), how it is worded
+(tasks/critics/step_phrases.py), and what the step checker recomputed. P(no step is wrong) is the product of what the hazards leave.
+Which step of a wrong solution is the first wrong one is read by trees of their own, which learn from all steps of the wrong solutions whose
+place is known, each beside its neighbours: hazards learn nothing of the steps behind an error, and so do not know what these look like.
 Wrong solutions of which only the answer is known to be wrong train it by expectation and maximisation: the model of the round before says how
 likely the error is in each step.
 """
@@ -23,7 +25,7 @@ from tasks.critics.hazards import (
     CHECKED,
     checked_features,
     digest_of_arrays,
-    likeliest,
+    first_error,
     per_solution,
     probability,
     solution_features,
@@ -32,6 +34,7 @@ from tasks.critics.hazards import (
 from tasks.critics.kinds import CriticLog, CriticTools, EncodeTexts, Signals
 from tasks.critics.labelled import LabelledSolution
 from tasks.critics.step_checker import Checked, check
+from tasks.critics.step_phrases import PHRASES, StepPhrases, fit_phrases, stored
 from tasks.critics.trees import Trees, train_trees
 from tasks.seeding import seed_of
 from tasks.settings import Section
@@ -40,6 +43,11 @@ ARRAYS = "trees.npz"
 LIKE = ("like_question_vector", "like_previous_vector", "like_others_vector")
 RISKY = 0.3  # hazard from which on a step counts as risky
 CONTEXT_COMPONENTS = 24  # components of the vectors that describe a whole solution
+NEXT_COMPONENTS = 12  # components of which a step is compared with the next one
+PLACING = 3  # sets of trees of the place with different seeds, whose mean counts
+FEWEST_PLACED = (
+    40  # wrong solutions with a known place that train the trees of the place; with fewer the hazards say it
+)
 BLOCK = 512  # solutions whose steps are in memory at once
 
 
@@ -70,6 +78,12 @@ class TreesReader:
             {name: arrays[f"trees.{name}"] for name in Trees.__dataclass_fields__}
         )
         self._basis = _Basis(arrays["basis.mean"], arrays["basis.axes"])
+        self._phrases = StepPhrases(arrays["phrases.weights"], arrays["phrases.bias"])
+        self._places = [
+            Trees.from_arrays({name: arrays[f"places{number}.{name}"] for name in Trees.__dataclass_fields__})
+            for number in range(PLACING)
+            if f"places{number}.roots" in arrays
+        ]
 
     @property
     def digest(self) -> str:
@@ -79,16 +93,31 @@ class TreesReader:
         hazards: list[Floats] = []
         checked: list[Checked] = []
         contexts: list[Floats] = []
+        places: list[Floats] = []
         for start in range(0, len(solutions), BLOCK):
-            tables, of_block = step_tables(solutions[start : start + BLOCK], self._encode, self._basis)
+            block = solutions[start : start + BLOCK]
+            worded = [self._phrases.columns(one.steps) for one in block]
+            tables, of_block = step_tables(block, self._encode, self._basis, worded)
             odds = self._trees.log_odds(np.concatenate(tables))
             own = per_solution(probability(odds), [len(table) for table in tables])
             contexts += [_context(*pair) for pair in zip(own, tables, strict=True)]
             hazards += own
             checked += of_block
+            places += self._first_errors(own, tables)
         inputs = solution_features(hazards, checked)
         context = np.hstack([inputs, np.array(contexts).reshape(len(inputs), -1)]) if contexts else None
-        return Signals(inputs, likeliest(hazards), [1 - one for one in hazards], context=context)
+        named = np.array([int(np.argmax(one)) for one in places], np.int64)
+        located = np.array([float(one.max()) for one in places])
+        return Signals(inputs, named, [1 - one for one in hazards], context=context, located=located)
+
+    def _first_errors(self, hazards: Sequence[Floats], tables: Sequence[Floats]) -> list[Floats]:
+        """Return, per solution, the probability of each step that it is the first wrong one if any is (steps,)."""
+        if not self._places:
+            return [one / one.sum() for one in (first_error(own)[1] for own in hazards)]
+        rows = np.concatenate([beside_neighbours(table) for table in tables])
+        odds = np.mean([trees.log_odds(rows) for trees in self._places], axis=0)
+        likely = np.exp(np.clip(odds, -30, 30))
+        return [one / one.sum() for one in per_solution(likely, [len(table) for table in tables])]
 
     def save(self, folder: Path) -> None:
         columns = np.array(feature_names(self._basis))
@@ -118,7 +147,8 @@ def fit(
     """Train the trees in passes of expectation and maximisation."""
     encode = tools.encoder(encoder)
     basis = _basis(solutions, encode, settings.components, seed)
-    tables, _ = step_tables(solutions, encode, basis)
+    phrases, worded = fit_phrases(solutions, seed)
+    tables, _ = step_tables(solutions, encode, basis, worded)
     log("the steps are encoded")
     trees: Trees | None = None
     for turn in range(settings.expectations):
@@ -126,8 +156,47 @@ def fit(
         trees = train_trees(rows, labels, weights, seed=seed_of(seed, "trees", turn), rounds=settings.rounds)
         log(f"trees, pass {turn + 1} of {settings.expectations}")
     assert trees is not None
-    arrays: dict[str, npt.NDArray[Any]] = {"basis.mean": basis.mean, "basis.axes": basis.axes}
-    return TreesReader(arrays | {f"trees.{name}": one for name, one in trees.arrays().items()}, encode)
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "basis.mean": basis.mean,
+        "basis.axes": basis.axes,
+        **stored(phrases),
+    }
+    arrays |= {f"trees.{name}": one for name, one in trees.arrays().items()}
+    for number, places in enumerate(_trained_places(solutions, tables, seed, settings.rounds)):
+        arrays |= {f"places{number}.{name}": one for name, one in places.arrays().items()}
+    return TreesReader(arrays, encode)
+
+
+def _trained_places(
+    solutions: Sequence[LabelledSolution], tables: Sequence[Floats], seed: int, rounds: int
+) -> list[Trees]:
+    """Train the trees that tell the first wrong step from the others of its solution; none where too few places are known."""
+    placed = [row for row, one in enumerate(solutions) if one.first_error is not None]
+    if len(placed) < FEWEST_PLACED:
+        return []
+    rows = np.concatenate([beside_neighbours(tables[row]) for row in placed])
+    labels = [np.arange(len(tables[row])) == solutions[row].first_error for row in placed]
+    first, weights = np.concatenate(labels).astype(np.int64), np.ones(len(rows))
+    return [
+        train_trees(rows, first, weights, seed=seed_of(seed, "places", number), rounds=rounds)
+        for number in range(PLACING)
+    ]
+
+
+def beside_neighbours(table: Floats) -> Floats:
+    """Return the features of the steps of one solution (steps, features) with those of the steps before and after each, and its
+    distance from the mean of the solution, float64 (steps, more)."""
+    own, vectors = table[:, :SHOWN], table[:, SHOWN:][:, :NEXT_COMPONENTS]
+    none = np.zeros((1, SHOWN))
+    after = np.vstack([vectors[1:], np.zeros((1, vectors.shape[1]))])
+    parts = [
+        table,
+        np.vstack([own[1:], none]),
+        np.vstack([none, own[:-1]]),
+        own - own.mean(0),
+        vectors - after,
+    ]
+    return np.hstack(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,18 +210,22 @@ class _Basis:
 def feature_names(basis: _Basis) -> tuple[str, ...]:
     """Return the names of the columns of `step_tables`."""
     components = (f"component_{number}" for number in range(basis.axes.shape[1]))
-    return (*step_features.FEATURES, *CHECKED, *LIKE, *components)
+    return (*step_features.FEATURES, *CHECKED, *LIKE, *PHRASES, *components)
+
+
+SHOWN = len(step_features.FEATURES) + len(CHECKED) + len(LIKE) + len(PHRASES)  # columns before the components
 
 
 def step_tables(
-    solutions: Sequence[WorkedSolution], encode: EncodeTexts, basis: _Basis
+    solutions: Sequence[WorkedSolution], encode: EncodeTexts, basis: _Basis, worded: Sequence[Floats]
 ) -> tuple[list[Floats], list[Checked]]:
-    """Return the features of the steps of each solution, float64 (steps, features), and what the step checker says."""
+    """Return the features of the steps of each solution, float64 (steps, features), and what the step checker says. `worded`: the columns
+    PHRASES of each."""
     texts = list(dict.fromkeys(text for one in solutions for text in (one.question, *one.steps)))
     places = {text: row for row, text in enumerate(texts)}
     vectors = encode(texts)
     tables, checked = [], []
-    for one in solutions:
+    for one, phrases in zip(solutions, worded, strict=True):
         finding = check(one.steps, question=one.question)
         question = vectors[places[one.question]]
         steps = vectors[[places[text] for text in one.steps]]
@@ -165,6 +238,7 @@ def step_tables(
                     step_features.step_features(one.question, one.steps),
                     checked_features(finding),
                     like,
+                    phrases,
                     (steps - basis.mean) @ basis.axes,
                 ]
             ).astype(np.float64)
@@ -181,8 +255,7 @@ def _context(hazards: Floats, table: Floats) -> Floats:
     middle = len(hazards) // 2
     halves = [hazards[middle:].mean(), hazards[: max(1, middle)].mean()]
     risky = hazards > RISKY
-    shown = len(step_features.FEATURES) + len(CHECKED) + len(LIKE)
-    steps, vectors = table[:, :shown], table[:, shown : shown + CONTEXT_COMPONENTS]
+    steps, vectors = table[:, :SHOWN], table[:, SHOWN : SHOWN + CONTEXT_COMPONENTS]
     return np.concatenate(
         [
             ranked,

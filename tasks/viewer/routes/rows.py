@@ -22,7 +22,7 @@ from tasks.decontamination.benchmarks import Benchmarks
 from tasks.viewer import texts
 from tasks.viewer.conditions import CHOICES, NUMBERS, TEXTS, WRONG, BadAddress, Condition, View
 from tasks.viewer.history import history_of
-from tasks.viewer.index import RowIndex, RowScope
+from tasks.viewer.index import EVALUATED, RowIndex, RowScope
 from tasks.viewer.site import Site
 from tasks.viewer.written import written
 
@@ -41,7 +41,8 @@ TABLE: Final = (
 OF_CRITICS: Final = (
     "answer",
     "critique",
-    "critic",
+    "trained_critic",
+    EVALUATED,
     "process",
     "reward",
 )  # scores of a critic for the solution
@@ -204,9 +205,8 @@ def _list(site: Site, request: Request, name: str, *, dropped: bool) -> Response
 def _ready(scores: Sequence[str]) -> list[tuple[str, str]]:
     """Return (title, address) of the lists that people ask for most, of those that the rows have scores for."""
     critics = [name for name in scores if name in OF_CRITICS]
-    named = {
-        name: "the critic" if name in ("answer", "critique") else f"the critic ({name})" for name in critics
-    }
+    own = {"answer": "the critic", "critique": "the critic", EVALUATED: "the evaluated critic"}
+    named = {name: own.get(name, f"the critic ({name})") for name in critics}
     ready = [
         (f"wrong answers that {who} liked", f"?wrong=yes&score.{name}.min=0.7&sort=-score.{name}")
         for name, who in named.items()

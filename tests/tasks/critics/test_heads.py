@@ -56,3 +56,26 @@ def test_a_solution_without_other_samples_has_the_probability_of_its_text() -> N
     right = heads.with_samples(arrays, given.inputs, shares, fitted.right)
     assert (right[1::2] == fitted.right[1::2]).all()
     assert ((right >= 0.5) == labels)[::2].mean() > 0.95
+
+
+def test_a_step_is_named_where_the_place_is_sure_and_the_solution_is_likely_to_be_wrong() -> None:
+    rng = np.random.default_rng(1)
+    labels = rng.random(COUNT) < 0.5
+    right = np.clip(np.where(labels, 0.6, 0.4) + 0.2 * rng.standard_normal(COUNT), 0.01, 0.99)
+    located = np.where(rng.random(COUNT) < 0.5, 0.95, 0.05)
+    hit = rng.random(COUNT) < located
+    steps = [np.array([1 - one / 2, 0.9, 0.9]) for one in located]
+    given = Signals(right[:, None], np.zeros(COUNT, np.int64), steps, located=located)
+    everything = np.ones(COUNT, bool)
+    arrays = heads.fit_naming(given, right, labels, hit & ~labels, everything)
+    unblamed = heads.blameless(arrays, given, right)
+
+    def named(score: npt.NDArray[np.float64]) -> float:
+        """The share of the wrong solutions whose place is named where one in ten right ones is blamed."""
+        below = score < np.quantile(score[labels], 0.1)
+        return float((below & hit)[~labels].mean())
+
+    assert named(unblamed) > named(right) + 0.05
+    assert heads.fit_naming(Signals(given.inputs, given.places), right, labels, hit, everything) == {}
+    assert (heads.blameless({}, given, right) == right).all()
+    assert heads.fit_naming(given, right, labels, hit & ~labels, np.zeros(COUNT, bool)) == {}

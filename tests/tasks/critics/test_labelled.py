@@ -99,7 +99,9 @@ def test_a_line_without_a_number_belongs_to_the_step_above(tmp_path: Path) -> No
     one = only(written(tmp_path / "lines.jsonl", record))
     assert one.steps == ("\n".join(lines[:2]), "\n".join(lines[2:4]), lines[4])
     assert one.first_error == 1
-    again = record | {"Model_Solution_Steps": ["Step 1: a", "b", "Step 1: c"]}  # numbers of lines, or of nothing
+    again = record | {
+        "Model_Solution_Steps": ["Step 1: a", "b", "Step 1: c"]
+    }  # numbers of lines, or of nothing
     assert only(written(tmp_path / "again.jsonl", again)).steps == ("Step 1: a", "b", "Step 1: c")
 
 

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
+from storage.datasets.critic_scores import CriticScore
 from storage.datasets.store import Store
 from storage.reasons import Code, reason
 from storage.rows import Row, to_table
@@ -231,6 +232,38 @@ def test_wrong_answers_that_a_critic_liked_are_one_click_away(client: TestClient
     assert "wrong is yes" in listed
     assert "score critique at least 0.7" in listed
     assert client.get(f"/versions/{FIRST}/rows?wrong=maybe").status_code == 400
+
+
+def test_scores_that_a_critic_gave_later_are_in_the_lists_and_counts(
+    tmp_path: Path, site_of: Callable[..., Site]
+) -> None:
+    store = Store(tmp_path / "home")
+    wrong = Row("What is 2 + 2?", "en", solution="5", answer="5", correctness=0.1)
+    right = Row("What is 3 + 3?", "en", solution="6", answer="6", correctness=0.9, scores={"critique": 0.5})
+    dropped = Row("What is 9 - 2?", "en", solution="8", answer="8", correctness=0.2, reason=reason("score", Code.BELOW_THRESHOLD, name="answer", score=0.2, threshold=0.5))  # fmt: skip
+    store.append_candidates(to_table([dropped]), run="night-1")
+    version = store.publish("d", [to_table([wrong, right])], lineage={"run": "night-1"})
+    site = site_of(tmp_path / "home")
+    kept = site.index.kept(version)
+    liked = View.of([("wrong", "yes"), ("score.critic.min", "0.7")])
+    assert site.pages.count(kept, liked) == 0
+    assert site.pages.scores(kept) == ["critique"]
+
+    given = [CriticScore(wrong.id, "trees:1", 0.2), CriticScore(right.id, "trees:1", 0.8)]
+    store.keep_critic_scores(version, given)
+    store.keep_critic_scores(version, [CriticScore(wrong.id, "trees:2", 0.9), CriticScore(dropped.id, "trees:2", 0.75)])  # fmt: skip
+    kept, lost = site.index.kept(version), site.index.dropped(version)
+    (row,) = site.pages.page(kept, liked).rows  # the newest score of a row counts
+    assert (row["id"], dict(row["scores"])["critic"]) == (wrong.id, pytest.approx(0.9))
+    assert [one["id"] for one in site.pages.page(lost, liked).rows] == [dropped.id]
+    assert site.pages.scores(kept) == ["critic", "critique"]
+    (other,) = site.pages.page(kept, View.of([("wrong", "no")])).rows
+    assert dict(other["scores"]) == {"critique": pytest.approx(0.5), "critic": pytest.approx(0.8)}
+    assert (
+        "wrong answers that the evaluated critic liked"
+        in client_of(site).get(f"/versions/{version}/rows").text
+    )
+    assert store.read(version, ["scores"]).to_pylist() == [{"scores": []}, {"scores": [("critique", 0.5)]}]
 
 
 def test_a_leak_and_a_duplicate_show_the_text_that_they_collided_with(
