@@ -19,7 +19,9 @@ from tasks.documents.printed_labels import QED, Label, item_number, label_of
 from tasks.documents.sections import kind_below
 
 ITEM: Final = re.compile(r"(?:[•●▪◦–*]|\(?[a-zA-Z0-9]{1,3}[.)]|\([ivx]+\))\s+\S")
-_UNFINISHED: Final = re.compile(r"(?:[:,：，]|\b[a-z]{2,})\s*\Z")  # a sentence goes on in the next passage
+_UNFINISHED: Final = re.compile(
+    r"(?:[:,：，]|\b[A-Za-z][a-z]+)\s*\Z"
+)  # a sentence goes on in the next passage
 _WORKED: Final = frozenset(("solution", "proof"))
 # how a sentence begins that follows from the formula before it
 _CONCLUDES: Final = re.compile(

@@ -38,7 +38,7 @@ def test_numbered_items_in_a_labelled_exercise_are_its_parts() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("unfinished", ["So we have", "We get:", "Therefore,"])
+@pytest.mark.parametrize("unfinished", ["So we have", "We get:", "Therefore,", "It is 7. Thus"])
 def test_a_sentence_that_is_not_finished_goes_on_in_the_next_passage(unfinished: str) -> None:
     kind, _, text = of(
         "Example 1. What is it?",
