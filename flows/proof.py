@@ -21,7 +21,7 @@ from flows.config.proof import Proof
 from flows.runner.events import on_failure
 from flows.runner.locks import lock
 from flows.runner.page_links import with_link
-from flows.runner.proof_arms import EXPERIMENTS, WITH_PROGRAMS
+from flows.runner.proof_arms import EXPERIMENTS, WITH_PROGRAMS, Experiment
 from flows.runner.proof_lab import AT_MOST_S, FOLDER, Lab
 from flows.settings import load_settings
 from storage.atomic import write_bytes
@@ -29,8 +29,9 @@ from storage.counting import counted
 from tasks.code_commit import code
 from tasks.proof.claims import BASE, BASE_WITH_PROGRAMS
 from tasks.proof.page import ProofPage, verified, written
-from tasks.proof.sizes import SIZES
+from tasks.proof.sizes import SIZES, Sizes
 
+AGAIN = 10  # added to the seeds in a second run
 DEVIATIONS = "deviations.txt"  # in the folder of the records: what people say of the run, a line each
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -52,13 +53,9 @@ def proof(config: Proof = Proof()) -> ProofPage | None:
     lab = Lab(sizes, home)
     started, console = time.monotonic(), terminal.console(stderr=True, highlight=True)
     _one_thread()
-    files = {
-        f"{experiment} {seed}": (lab.folder / f"{experiment}-{seed}.json", run, seed)
-        for place, seed in enumerate(sizes.seeds)
-        for experiment, run in EXPERIMENTS.items()
-        if (not config.only or experiment in config.only)
-        and (experiment == "weaknesses" or place < sizes.fewer)
-    }
+    planned = _files(lab.folder, sizes, config.only)
+    others = _files(lab.folder, sizes, config.only, shift=AGAIN)
+    files = others if config.again else planned
     asked = {name.split()[0] for name in files}
     bases = [BASE] * bool(asked - WITH_PROGRAMS) + [BASE_WITH_PROGRAMS] * bool(asked & WITH_PROGRAMS)
     if not config.so_far:
@@ -71,13 +68,10 @@ def proof(config: Proof = Proof()) -> ProofPage | None:
                     if mine:  # else another process is at it
                         _record(file, lambda run=run, seed=seed: _results(lab, run, seed))
                         console.print(f"{(time.monotonic() - started) / 60:5.1f} min  {name} is there")
-    missing = [name for name, (file, _, _) in files.items() if not file.exists()]
-    if missing and not config.so_far:
-        console.print(
-            f"{', '.join(missing)}: another process is at it, and writes the page when it ends last"
-        )
+    if not config.so_far and (absent := [name for name, (file, _, _) in files.items() if not file.exists()]):
+        console.print(f"{', '.join(absent)}: another process is at it, and writes the page when it ends last")
         return None
-    records = {name: orjson.loads(file.read_bytes()) for name, (file, _, _) in files.items() if file.exists()}
+    records = _read(planned)
     if not records:
         raise ConfigError(f"{lab.folder} has no records. Fix: ./mathmill proof")
     there = [_base_of(lab, name) for name in (BASE, BASE_WITH_PROGRAMS)]
@@ -91,7 +85,8 @@ def proof(config: Proof = Proof()) -> ProofPage | None:
         "items": [one.subdomain for one in lab.items],
         "base": _merged([orjson.loads(file.read_bytes()) for file in there if file.exists()]),
         "records": records,
-        "missing": missing,
+        "again": _read(others),
+        "missing": [name for name in planned if name not in records],
         "deviations": _deviations(lab.folder / DEVIATIONS),
     }
     result = written(stored, page_of(config, lab.folder))
@@ -116,6 +111,24 @@ def _deviations(file: Path) -> list[str]:
     """Return what a run did otherwise than its plan said, as people wrote it down beside its records; empty if there is no such file."""
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     return [line.strip() for line in lines if line.strip()]
+
+
+def _files(
+    folder: Path, sizes: Sizes, only: Sequence[str], *, shift: int = 0
+) -> dict[str, tuple[Path, Experiment, int]]:
+    """Return, by experiment and seed, where its record is, what makes it, and the seed, all experiments of one seed after another. shift: is
+    added to the seeds."""
+    return {
+        f"{experiment} {seed + shift}": (folder / f"{experiment}-{seed + shift}.json", run, seed + shift)
+        for place, seed in enumerate(sizes.seeds)
+        for experiment, run in EXPERIMENTS.items()
+        if (not only or experiment in only) and (experiment == "weaknesses" or place < sizes.fewer)
+    }
+
+
+def _read(files: Mapping[str, tuple[Path, Experiment, int]]) -> dict[str, Any]:
+    """Return the records that are there, by experiment and seed."""
+    return {name: orjson.loads(file.read_bytes()) for name, (file, _, _) in files.items() if file.exists()}
 
 
 def _record(file: Path, make: Any) -> dict[str, Any]:

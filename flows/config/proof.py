@@ -30,6 +30,10 @@ class Proof(Section):
     only: list[Literal["weaknesses", "factory", "students", "formats", "control"]] = Field(
         [], description="experiments to run; claims of others are not run; empty: all"
     )
+    again: bool = Field(
+        False,
+        description="a second run with other seeds, on the same bases and items; its differences stand on the page beside the planned ones",
+    )
     to: str = Field(
         "",
         description="page to write, with its scores and plot beside it; empty: docs/proof.md, or below proof in the home if it is not the whole proof",

@@ -20,6 +20,7 @@ from tasks.proof.sizes import LONGEST, SUBDOMAINS
 
 Facts = Mapping[str, Any]
 ScoresByArm = dict[str, str]  # arm -> 1 or 0 for each held-out item
+Experiment = Callable[[Lab, int], tuple[ScoresByArm, Facts]]
 
 WEAKNESS_ARMS = ("math-retrieval", "weakness-augmented", "random", "random-augmented")
 
@@ -164,7 +165,7 @@ def factory(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
 
 
 WITH_PROGRAMS = frozenset({"formats"})  # experiments on the base that knows programs
-EXPERIMENTS: dict[str, Callable[[Lab, int], tuple[ScoresByArm, Facts]]] = {
+EXPERIMENTS: dict[str, Experiment] = {
     "weaknesses": weaknesses,
     "factory": factory,
     "students": students,

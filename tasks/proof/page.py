@@ -73,10 +73,10 @@ def scores_of(page: Path) -> Path:
     return page.with_suffix(".json")
 
 
-def arms(stored: StoredScores) -> dict[str, dict[int, str]]:
-    """Return arm -> seed -> 1 or 0 for each item."""
+def arms(stored: StoredScores, records: str = "records") -> dict[str, dict[int, str]]:
+    """Return arm -> seed -> 1 or 0 for each item. records: those of the planned run, or "again" for those of a second one."""
     result: dict[str, dict[int, str]] = {}
-    for record in stored["records"].values():
+    for record in stored.get(records, {}).values():
         for arm, scores in record["scores"].items():
             result.setdefault(arm, {})[record["seed"]] = scores
     return result
@@ -94,12 +94,13 @@ def text_of(stored: StoredScores, results: Sequence[Tested], page: Path) -> str:
             if stored["sizes"] == PILOT.name
             else [_consequences(results), _deviations(stored)]
         ),
+        _again(stored, results),
         _exploratory(scores),
         _arms(stored, scores),
         _versions(stored),
         _counts(stored),
     ]
-    return "\n".join(line for part in parts for line in [*part, ""]).rstrip() + "\n"
+    return "\n".join(line for part in map(list, parts) if part for line in [*part, ""]).rstrip() + "\n"
 
 
 def _verdicts(stored: StoredScores, results: Sequence[Tested]) -> Iterator[str]:
@@ -242,6 +243,30 @@ def _deviations(stored: StoredScores) -> Iterator[str]:
     yield from [f"- {one}" for one in (*gone, *stored.get("deviations", []))] or ["None."]
 
 
+def _again(stored: StoredScores, results: Sequence[Tested]) -> Iterator[str]:
+    """A second run with other seeds, tested alone and in the same way; nothing if there is none."""
+    if not stored.get("again"):
+        return
+    second = verdicts_of(arms(stored, "again"))
+    both = [(one, other) for one, other in zip(results, second, strict=True) if one.paired and other.paired]
+    agreeing = sum(one.verdict == other.verdict for one, other in both)
+    yield from ("## With other seeds", "")
+    yield (
+        "A second run, with other seeds and the same bases, items and tests, tested alone. It decides nothing; fewer seeds have less power. "
+        f"{agreeing} of {len(both)} verdicts are those of the first run, and {sum((one.paired.delta > 0) == (other.paired.delta > 0) for one, other in both if one.paired and other.paired)} differences have its sign."
+    )
+    yield from ("", "| | first run | verdict | second run | 95 % | p (Holm) | verdict | seeds |")
+    yield "|---|--:|---|--:|---|--:|---|---|"
+    for one, other in both:
+        if one.paired is None or other.paired is None:
+            continue
+        pair = other.paired
+        yield (
+            f"| {one.claim.number}. {one.claim.candidate} against {one.claim.baseline} | {points(one.paired.delta)} | {one.verdict} | {points(pair.delta)} "
+            f"| {points(pair.low)} to {points(pair.high)} | {p_value(other.corrected)} | {other.verdict} | {pair.seeds} |"
+        )
+
+
 def _exploratory(scores: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
     yield from ("## Exploratory", "")
     yield "Not planned as claims and not corrected: these differences suggest what to test next, and show nothing."
@@ -287,13 +312,13 @@ def _versions(stored: StoredScores) -> Iterator[str]:
 
 
 def _by_arm(stored: StoredScores) -> Iterator[tuple[str, Mapping[str, str]]]:
-    for record in stored["records"].values():
+    for record in (*stored["records"].values(), *stored.get("again", {}).values()):
         yield from record["versions"].items()
 
 
 def _counts(stored: StoredScores) -> Iterator[str]:
     yield from ("## Counts", "", "| experiment, seed | | CPU s |", "|---|---|--:|")
-    for name, record in stored["records"].items():
+    for name, record in (stored["records"] | stored.get("again", {})).items():
         facts = ", ".join(f"{about} {count:g}" for about, count in record["facts"].items())
         yield f"| {name} | {inline(facts)} | {record['cpu_s']:.0f} |"
 

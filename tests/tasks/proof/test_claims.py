@@ -160,3 +160,18 @@ def test_an_arm_is_compared_with_the_base_that_it_continues(tmp_path: Path) -> N
     head = written(scored, tmp_path / "proof.md").page.read_text().partition("## Primary claims")[0]
     assert "**words answers less than the base with programs that it continues (100.0 %):**" in head
     assert "less than the base that it continues" not in head
+
+
+def test_a_second_run_stands_beside_the_first_and_decides_nothing(tmp_path: Path) -> None:
+    first, second = stored({"weakness-augmented": 0.6}), stored({"weakness-augmented": -0.6})
+    alone = written(first, tmp_path / "alone.md")
+    assert "## With other seeds" not in alone.page.read_text()
+    again = {f"weaknesses {int(name.split()[1]) + 10}": one for name, one in second["records"].items()}
+    both = written(first | {"again": again}, tmp_path / "both.md")
+    assert both.tested == alone.tested
+    text = both.page.read_text().partition("## With other seeds")[2].partition("\n## ")[0]
+    assert "3 of 4 verdicts are those of the first run" in text
+    (line,) = [one for one in text.splitlines() if one.startswith("| 1. weakness-augmented")]
+    assert "| shown | -" in line
+    assert line.endswith("| failed | 5 |")
+    assert verified(both.page).tested == both.tested
