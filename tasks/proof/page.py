@@ -131,11 +131,12 @@ def _verdicts(stored: StoredScores, results: Sequence[Tested]) -> Iterator[str]:
             (below if less else above).setdefault(name, []).append(arm)
     for name, which in below.items():
         share = percent(_right([stored["base"]["scores"][name]]))
-        few = f"{', '.join(which)} {'answers' if len(which) == 1 else 'answer'}"
+        one = len(which) == 1 and name in above
+        who = f"{', '.join(which)} {'answers' if one else 'answer'}" if name in above else "All arms answer"
         yield ""
         yield (
-            f"**{few if name in above else 'Every arm answers'} less than the {name} that it continues ({share}):** the claims are about differences between arms, and such an arm "
-            "is not better than no further training."
+            f"**{who} less than the {name} that {'it continues' if one else 'they continue'} ({share}):** the claims are about differences between arms, "
+            f"and {'this arm is' if one else 'these arms are'} not better than no further training."
         )
 
 
@@ -173,7 +174,7 @@ def _table(results: Sequence[Tested], plot: str) -> Iterator[str]:
 
 def _design(stored: StoredScores, scores: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
     design, base = stored["design"], stored["base"]
-    right = ", ".join(f"the {name} {percent(_right([one]))}" for name, one in base["scores"].items())
+    right = ", ".join(f"the {name} answers {percent(_right([one]))}" for name, one in base["scores"].items())
     cpu = [record["cpu_s"] for record in stored["records"].values()]
     yield from ("## How", "")
     yield (
@@ -184,7 +185,7 @@ def _design(stored: StoredScores, scores: Mapping[str, Mapping[int, str]]) -> It
     yield (
         f"The model is a small student ({counted(base['parameters'], 'parameter')}). One base ({counted(design['base'], 'step')} of {design['training']['batch']} blocks of "
         f"{design['training']['length']} tokens) has learned {counted(design['corpus'], 'row')} of two common subdomains and {design['scarce']} of three rare ones, one family each, imported in the layouts of the embedded teacher. "
-        f"Of {counted(len(stored['items']), 'held-out item')}, as many of each subdomain, {right} answered rightly. Every arm continues it for "
+        f"Of {counted(len(stored['items']), 'held-out item')}, as many of each subdomain, {right} rightly. Every arm continues it for "
         f"{counted(design['steps'], 'step')}, half of whose tokens are the arm's rows and half the base's. The rows of the arms are written and solved by the embedded "
         "teacher through the flow `make` or `weakness`, with the prompts' difficulty set to easy, or taken from an imported pool that is like the base's rows, so that arms differ by their problems and not by their wording. "
         "Arms are versions, trained by the flow `train` and scored by `evaluate`. The arm `nothing new` is trained on the base's rows alone for as many steps. "
