@@ -131,12 +131,12 @@ def _verdicts(stored: StoredScores, results: Sequence[Tested]) -> Iterator[str]:
             (below if less else above).setdefault(name, []).append(arm)
     for name, which in below.items():
         share = percent(_right([stored["base"]["scores"][name]]))
-        one = len(which) == 1 and name in above
-        who = f"{', '.join(which)} {'answers' if one else 'answer'}" if name in above else "All arms answer"
+        alone = len(which) == 1 and name in above
+        who = f"{', '.join(which)} {'answers' if alone else 'answer'}" if name in above else "All arms answer"
         yield ""
         yield (
-            f"**{who} less than the {name} that {'it continues' if one else 'they continue'} ({share}):** the claims are about differences between arms, "
-            f"and {'this arm is' if one else 'these arms are'} not better than no further training."
+            f"**{who} less than the {name} that {'it continues' if alone else 'they continue'} ({share}):** the claims are about differences between arms, "
+            f"and {'this arm is' if alone else 'these arms are'} not better than no further training."
         )
 
 
