@@ -174,7 +174,7 @@ def _table(results: Sequence[Tested], plot: str) -> Iterator[str]:
 
 def _design(stored: StoredScores, scores: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
     design, base = stored["design"], stored["base"]
-    right = ", ".join(f"the {name} answers {percent(_right([one]))}" for name, one in base["scores"].items())
+    right = ", ".join(f"{percent(_right([one]))} by the {name}" for name, one in base["scores"].items())
     cpu = [record["cpu_s"] for record in stored["records"].values()]
     yield from ("## How", "")
     yield (
@@ -185,7 +185,7 @@ def _design(stored: StoredScores, scores: Mapping[str, Mapping[int, str]]) -> It
     yield (
         f"The model is a small student ({counted(base['parameters'], 'parameter')}). One base ({counted(design['base'], 'step')} of {design['training']['batch']} blocks of "
         f"{design['training']['length']} tokens) has learned {counted(design['corpus'], 'row')} of two common subdomains and {design['scarce']} of three rare ones, one family each, imported in the layouts of the embedded teacher. "
-        f"Of {counted(len(stored['items']), 'held-out item')}, as many of each subdomain, {right} rightly. Every arm continues it for "
+        f"Of {counted(len(stored['items']), 'held-out item')}, as many of each subdomain, are answered rightly {right}. Every arm continues it for "
         f"{counted(design['steps'], 'step')}, half of whose tokens are the arm's rows and half the base's. The rows of the arms are written and solved by the embedded "
         "teacher through the flow `make` or `weakness`, with the prompts' difficulty set to easy, or taken from an imported pool that is like the base's rows, so that arms differ by their problems and not by their wording. "
         "Arms are versions, trained by the flow `train` and scored by `evaluate`. The arm `nothing new` is trained on the base's rows alone for as many steps. "
