@@ -93,5 +93,5 @@ def test_a_trained_critic_judges_a_night_and_a_sabotaged_one_is_refused(home: Ca
         text = " ".join(refused.stderr.split())
         assert f"the critic trees:{identity} misjudged" in text, text[-2000:]
         assert "Fix: train it on versions like this one" in text
-        assert f"the critic trees:{identity} misjudged" in refusals(one)[0]
+        assert f"{identity} misjudged" in refusals(one)[0]  # as Markdown, with an escaped colon
     assert one.json("datasets") == published
