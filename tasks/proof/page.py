@@ -111,10 +111,13 @@ def _verdicts(stored: StoredScores, results: Sequence[Tested]) -> Iterator[str]:
             "",
         )
     verdicts = Counter(one.verdict for one in results)
-    yield (
-        f"Of {len(results)} primary claims, {verdicts['shown']} {'is' if verdicts['shown'] == 1 else 'are'} shown, "
-        f"{verdicts['failed']} failed and {verdicts['not run']} {'was' if verdicts['not run'] == 1 else 'were'} not run on the product's path:"
-    )
+    counts = [
+        f"{verdicts['shown']} {'is' if verdicts['shown'] == 1 else 'are'} shown",
+        f"{verdicts['failed']} failed",
+    ]
+    if verdicts["not run"]:
+        counts.append(f"{verdicts['not run']} {'was' if verdicts['not run'] == 1 else 'were'} not run")
+    yield f"Of {len(results)} primary claims, {', '.join(counts[:-1])} and {counts[-1]} on the product's path:"
     yield ""
     for one in results:
         figures = (
