@@ -49,10 +49,15 @@ def judged_solutions(store: Store, base: Version) -> pa.Table | None:
 
 def _rows(store: Store, base: Version, ids: set[str], columns: Sequence[str] = COLUMNS) -> pa.Table:
     """Return rows by id as they were published last. Those of retired versions alone are not there any more."""
-    tables = [store.read(base, list(columns), pc.field("id").isin(sorted(ids)))]
+    tables = [store.read(base, list(columns), _among(ids))]
     for version in reversed(store.versions(base.dataset)):
         ids = ids - set(tables[-1].column("id").to_pylist())
         if not ids:
             break
-        tables.append(store.read(version, list(columns), pc.field("id").isin(sorted(ids))))
+        tables.append(store.read(version, list(columns), _among(ids)))
     return pa.concat_tables(tables)
+
+
+def _among(ids: set[str]) -> pc.Expression:
+    """Return the condition that a row has one of the ids, of which there may be none: an empty list alone has no type."""
+    return pc.field("id").isin(pa.array(sorted(ids), pa.string()))
