@@ -74,7 +74,13 @@ def test_the_second_month(story: Story) -> None:
 
     # looser: rows that were dropped before the critic are judged now, and only those
     loose = home.json("rebuild", "--set", "thresholds={heuristics: 0, instruction: 0, answer: 0}")
-    assert loose["rows"] > strict["rows"]
+    # more rows come to the mixture; how many it takes is also limited by the shares
+    came = [
+        sum(line["asked"] for line in one["lineage"]["funnel"] if line["stage"] == "mix")
+        for one in (loose, strict)
+    ]
+    assert came[0] > came[1]
+    assert loose["rows"] >= strict["rows"]
     balanced(loose["lineage"])
     judged = [line["asked"] for line in loose["lineage"]["funnel"] if line["stage"] == "critique"]
     paid = sum(cost["completions"] - cost["cached"] for cost in loose["lineage"]["costs"])
