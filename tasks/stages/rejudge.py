@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.datasets.quality import scores_of
-from storage.reasons import Code, Reason, reason
+from storage.reasons import NOT_TAKEN, Code, Reason, reason
 from storage.rows import SOLUTION_BY, failed, reasons_of
 from tasks.arrays import Mask
 from tasks.loss_weights import EQUAL
@@ -83,18 +83,16 @@ class CandidateArrays:
             self.why[gone] = reasons_of(self.rows.filter(pa.array(gone)))
         self.alive &= ~gone
         failures = sum(one.failed for one in self.why[gone])
-        self.line(stage, title, asked, int(gone.sum()) - failures, failures)
-
-    def line(self, stage: str, title: str, asked: int, rejected: int, failed: int) -> None:
-        kept = asked - rejected - failed
+        rejected = int(gone.sum()) - failures
         self.lines.append(
             {
                 "stage": stage,
                 "title": title,
                 "asked": asked,
-                "kept": kept,
+                "kept": asked - rejected - failures,
                 "rejected": rejected,
-                "failed": failed,
+                "not_taken": sum(one.code in NOT_TAKEN for one in self.why[gone]),
+                "failed": failures,
             }
         )
 

@@ -98,7 +98,7 @@ def test_what_failed_at_a_stage_was_not_judged_there() -> None:
         None,
     ]
     assert pool.lines[-1] == {
-        "stage": "verify", "title": "Verified before", "asked": 4, "kept": 2, "rejected": 1, "failed": 1,
+        "stage": "verify", "title": "Verified before", "asked": 4, "kept": 2, "rejected": 1, "not_taken": 0, "failed": 1,
     }  # fmt: skip
     # the first failed at the critic, the last was dropped before it: neither was ever judged by it
     assert (pool.reached < pool.step("critique")).tolist()[0::3] == [True, True]
@@ -165,6 +165,17 @@ def test_an_empty_pool() -> None:
     unverified(pool, "verify", "Verified before")
     below(pool, {"answer": 0.5})
     assert len(pool.alive) == 0
+
+
+def test_rows_that_had_no_place_beside_others_are_not_taken() -> None:
+    pool = pool_of(
+        occurrence("a", "weigh", why=reason("weigh", Code.NOT_CHOSEN, name="paths", most=2), correctness=0.9),
+        occurrence("b", "weigh", why=reason("weigh", Code.ALONE, same=1, samples=4), correctness=0.9),
+        occurrence("c", "published", correctness=0.9),
+    )
+    decided(pool, "weigh", "Weighed before")
+    line = pool.lines[-1]
+    assert (line["kept"], line["rejected"], line["not_taken"], line["failed"]) == (1, 2, 1, 0)
 
 
 def test_the_decision_of_a_stage_is_kept() -> None:
