@@ -15,7 +15,7 @@ from flows.settings import load_settings
 
 @flow(
     name="evaluate",
-    flow_run_name="{config.model}",
+    flow_run_name="{config.shown_model}",
     description="Scores of a model on benchmarks by domain, and their difference from a baseline, with confidence intervals.",
     task_runner=task_runner(),
     on_failure=[on_failure],

@@ -37,7 +37,7 @@ from tasks.weakness.report import arm_cells, cluster_cells, to_markdown
 
 @flow(
     name="weakness",
-    flow_run_name="{config.model}, {config.dataset}",
+    flow_run_name="{config.shown_model}, {config.dataset}",
     description="What a student fails at, in clusters, and versions that are made for it, one per arm.",
     task_runner=task_runner(),
     on_failure=[on_failure],

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from flows.config.sections import BudgetSettings
+from tasks.llm.model_files import short_name
 from tasks.settings import Folded, Section
 
 OtherForm = Literal["choice", "program", "words_or_program", "likelihood"]
@@ -64,3 +65,8 @@ class Evaluate(Section):
     )
     seed: int = Field(0, description="same seed, same items, same samples")
     shard_rows: int = Field(256, ge=1, le=100_000, description="items a task run")
+
+    @property
+    def shown_model(self) -> str:
+        """The model as the name of the run shows it."""
+        return short_name(self.model)

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from flows.config.nightly import Nightly, VotingSettings
 from flows.config.sections import BudgetSettings, GateSettings
 from tasks.dedup.settings import SimilaritySettings
+from tasks.llm.model_files import short_name
 from tasks.plugins import checked
 from tasks.settings import Folded, Section, Share
 from tasks.stages.decontaminate import DecontaminateSettings
@@ -157,6 +158,11 @@ class Weakness(Section):
     def writes(self) -> list[str]:
         """Return the arms that ask the teacher."""
         return [arm for arm in self.arms if ARMS[arm]]
+
+    @property
+    def shown_model(self) -> str:
+        """The model as the name of the run shows it."""
+        return short_name(self.model)
 
 
 class ArmNight(Nightly):

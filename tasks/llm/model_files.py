@@ -56,6 +56,15 @@ def located(name: str, home: Path) -> str:
     return plain
 
 
+def short_name(model: str) -> str:
+    """Return a model as the name of a run shows it: of the folder of a checkpoint the name of its training, anything else as it is."""
+    plain = model.removeprefix(CHECKPOINT)
+    if not plain.startswith(("/", "./", "../", "~")):
+        return model
+    folder = Path(plain)
+    return CHECKPOINT + (folder.parent.name if folder.name == "checkpoint" else folder.name)
+
+
 def require(name: str, setting: str, *, others: tuple[str, ...] = (), file: str = CONFIG) -> None:
     """Raise ModelMissing, with a message of one line, unless `name` is the folder of a model or a model on the hub.
 

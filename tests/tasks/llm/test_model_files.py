@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import pytest
 
-from tasks.llm.model_files import ModelMissing, located, require
+from tasks.llm.model_files import ModelMissing, located, require, short_name
 from tasks.retrieval.encoder import MINILM, Encoder, require_encoder
 
 
@@ -114,3 +114,18 @@ def test_a_name_without_a_slash_is_a_model_below_the_home(
     assert before == by_name.revision
     (tmp_path / "models/small/config.json").write_text("other")
     assert load_settings().endpoint("student").revision != before
+
+
+@pytest.mark.parametrize(
+    ("model", "short"),
+    [
+        ("student", "student"),
+        ("hf:smollm2", "hf:smollm2"),
+        ("hf:HuggingFaceTB/SmolLM2-135M", "hf:HuggingFaceTB/SmolLM2-135M"),
+        ("hf:/data/mathmill/models/sft-bdcd032924/checkpoint", "hf:sft-bdcd032924"),
+        ("hf:/data/models/mine", "hf:mine"),
+        ("./models/mine/", "hf:mine"),
+    ],
+)
+def test_a_run_shows_a_checkpoint_by_the_name_of_its_training(model: str, short: str) -> None:
+    assert short_name(model) == short
