@@ -230,14 +230,14 @@ def test_each_model_of_a_mixed_critic_has_its_own_record(tmp_path: Path) -> None
         transport = AsgiTransport(make_app(models=[character]))
         engines.append(Engine(Endpoint("critic", model), ledger, EngineLimits(), transports=[transport]))
     mixed = MixedEngine([(engine, 1.0) for engine in engines])
-    outcome = run(batch(), mixed, 16)
+    outcome = run(batch(80), mixed, 32)
     records = {record["model"]: record for record in outcome.facts["canaries"]}
     assert sorted(records) == ["bad", "good"]
     assert all(sum(record["asked"].values()) >= 3 for record in records.values())
     assert sum(records["bad"]["right"].values()) < sum(records["bad"]["asked"].values()) / 2
     assert records["good"]["right"] == records["good"]["asked"]
     calls = sum(record["calls"] for record in records.values())
-    assert calls == 32  # asked again, as too many are misjudged
+    assert calls == 64  # asked again, as too many are misjudged
     assert [line["model"] for line in totals([outcome.facts])] == ["bad", "good"]
     for engine in engines:
         engine.close()
