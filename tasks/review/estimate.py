@@ -31,7 +31,7 @@ class ErrorRate:
     """An estimated share of wrong rows with its interval at LEVEL.
 
     judged: the judgements behind it. weight: how much the predictions count, from 0 to 1. like: the number of uniform
-    judgements that would be as precise.
+    judgements that would be as precise. Where every row was judged, the rate is counted and not estimated: low = rate = high.
     """
 
     rate: float
@@ -45,15 +45,18 @@ class ErrorRate:
 @dataclass(frozen=True, slots=True)
 class Acceptance:
     """What the uniform part alone shows: of `rows` judged rows `wrong` were wrong, so that at LEVEL at most `at_most` of the
-    version are."""
+    `population` rows of the version are."""
 
     rows: int
     wrong: int
     at_most: float
+    population: int
 
     @property
     def words(self) -> str:
         """The statement for people, such as "60 rows, 0 wrong: at most 4.9 % wrong at 95 %"."""
+        if self.rows >= self.population:
+            return f"all {counted(self.rows, 'row')}, {self.wrong} wrong: {100 * self.at_most:.1f} % wrong, without sampling error"
         return f"{counted(self.rows, 'row')}, {self.wrong} wrong: at most {100 * self.at_most:.1f} % wrong at {100 * LEVEL:.0f} %"
 
 
@@ -108,7 +111,9 @@ def estimate(drawn: Drawn, labels: Mapping[str, float | None]) -> ErrorEstimate:
             whole.like / whole.judged,
         )
     sample = values[uniform & ~np.isnan(values)]
-    return ErrorEstimate(whole, acceptance(len(sample), int((sample > 0).sum())), by_name, unclear)
+    return ErrorEstimate(
+        whole, acceptance(len(sample), int((sample > 0).sum()), drawn.population), by_name, unclear
+    )
 
 
 def probabilities(drawn: Drawn, uniform: Mask, chosen: Mask) -> Floats:
@@ -168,14 +173,26 @@ def clopper_pearson(hits: float, trials: float, level: float = LEVEL) -> tuple[f
     return low, high
 
 
-def acceptance(rows: int, wrong: int) -> Acceptance | None:
-    """Return the statement of acceptance sampling: Clopper and Pearson's one-sided upper end. None without rows."""
-    from scipy.stats import beta
+def acceptance(rows: int, wrong: int, population: int) -> Acceptance | None:
+    """Return the statement of acceptance sampling. None without rows.
+
+    The upper end is the exact one-sided one of draws without replacement from `population` rows, by the hypergeometric distribution: the
+    largest number of wrong rows of the version with which at most `wrong` of `rows` would still be seen in more than 1 - LEVEL of all draws.
+    In a large version it is that of Clopper and Pearson; where all rows were judged it is the share that was counted.
+    """
+    from scipy.stats import hypergeom  # slow to import
 
     if not rows:
         return None
-    at_most = 1.0 if wrong >= rows else float(beta.ppf(LEVEL, wrong + 1, rows - wrong))
-    return Acceptance(rows, wrong, at_most)
+    population = max(population, rows)
+    low, high = wrong, population - (rows - wrong)  # what there is at least, and at most
+    while low < high:
+        middle = (low + high + 1) // 2
+        if float(hypergeom.cdf(wrong, population, middle, rows)) > 1 - LEVEL:
+            low = middle
+        else:
+            high = middle - 1
+    return Acceptance(rows, wrong, low / population, population)
 
 
 def _weight(wrong: Floats, predicted: Floats, chance: Floats) -> float:

@@ -47,6 +47,8 @@ def rates(estimate: ErrorEstimate) -> list[str]:
 
 def rate_of(rate: ErrorRate) -> str:
     """Return an error rate for people, such as "2.1 % (0.6 % to 5.0 % at 95 %), of 200 judgements"."""
+    if rate.low == rate.high:  # every row was judged
+        return f"{100 * rate.rate:.1f} % (counted: all {counted(rate.judged, 'row')} were judged, so that there is no sampling error)"
     return (
         f"{100 * rate.rate:.1f} % ({100 * rate.low:.1f} % to {100 * rate.high:.1f} % at {100 * LEVEL:.0f} %), "
         f"of {counted(rate.judged, 'judgement')}"

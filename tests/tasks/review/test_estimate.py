@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pyarrow as pa
@@ -11,15 +12,47 @@ import pytest
 from storage.rows import Row, to_table
 from tasks.review.draw import COLUMNS, Drawn, ReviewSettings, draw
 from tasks.review.estimate import ErrorEstimate, acceptance, clopper_pearson, estimate
+from tasks.review.report import rates
 
 
 def test_the_acceptance_statement_is_that_of_clopper_and_pearson() -> None:
-    statement = acceptance(60, 0)
+    statement = acceptance(60, 0, 1_000_000)
     assert statement is not None
     assert statement.words == "60 rows, 0 wrong: at most 4.9 % wrong at 95 %"
     low, high = clopper_pearson(3, 50)  # tables give 1.25 % to 16.55 %
     assert (round(low, 4), round(high, 4)) == (0.0125, 0.1655)
-    assert acceptance(0, 0) is None
+    assert acceptance(0, 0, 100) is None
+
+
+@pytest.mark.parametrize(("rows", "wrong", "population"), [(30, 2, 60), (30, 0, 40), (59, 3, 60), (5, 5, 9)])
+def test_the_acceptance_statement_is_exact_where_a_large_part_was_judged(
+    rows: int, wrong: int, population: int
+) -> None:
+    statement = acceptance(rows, wrong, population)
+    assert statement is not None
+
+    def seldom(bad: int) -> bool:
+        """Whether a version with so many bad rows shows `wrong` or fewer in at most 5 of 100 draws, counted by combinations."""
+        ways = sum(math.comb(bad, k) * math.comb(population - bad, rows - k) for k in range(wrong + 1))
+        return ways / math.comb(population, rows) <= 0.05
+
+    most = round(statement.at_most * population)
+    possible = range(wrong, population - rows + wrong + 1)
+    assert most == max(bad for bad in possible if not seldom(bad))
+    assert statement.at_most <= clopper_pearson(wrong, rows, 0.9)[1] + 1 / population
+
+
+def test_where_all_rows_were_judged_there_is_no_sampling_error() -> None:
+    statement = acceptance(30, 2, 30)
+    assert statement is not None
+    assert statement.at_most == 2 / 30
+    assert statement.words == "all 30 rows, 2 wrong: 6.7 % wrong, without sampling error"
+    drawn = draw(rows_of(np.full(30, 0.9)), ReviewSettings(rows=30))
+    result = estimate(drawn, {one: float(i < 2) for i, one in enumerate(drawn.ids)})
+    assert rates(result)[:2] == [
+        "Wrong rows     6.7 % (counted: all 30 rows were judged, so that there is no sampling error)",
+        "Uniform part   all 30 rows, 2 wrong: 6.7 % wrong, without sampling error",
+    ]
 
 
 def rows_of(correctness: np.ndarray) -> pa.Table:
@@ -105,7 +138,7 @@ def test_no_wrong_row_still_leaves_an_upper_end_and_unclear_rows_are_counted() -
     assert result.whole.low == 0
     assert 0.03 < result.whole.high < 0.08
     assert result.acceptance is not None
-    assert result.acceptance.words.startswith("60 rows, 0 wrong: at most 4.9 %")
+    assert result.acceptance.words.startswith("60 rows, 0 wrong: at most 4.8 %")  # of 4,000
     unclear = estimate(drawn, dict.fromkeys(drawn.ids[:50], 0.0) | dict.fromkeys(drawn.ids[50:], None))
     assert (unclear.unclear, unclear.acceptance.rows if unclear.acceptance else 0) == (10, 50)
     assert judged(drawn, 60, None).whole is None
