@@ -13,6 +13,8 @@ from starlette.responses import Response
 from storage.ledger.service import DayUsage
 from tasks.viewer.site import Site
 
+NO_RUN: Final = "outside of the runs: verdicts, and what commands measure"
+NO_VERSION: Final = "other runs, such as evaluations"
 GROUPS: Final = ("day", "dataset", "run", "model", "role", "method or stage")
 
 
@@ -35,7 +37,10 @@ def router(site: Site) -> APIRouter:
     @routes.get("/costs")
     def costs(request: Request) -> Response:
         usage = site.ledger().daily()
-        of_runs = {str(version.lineage.get("run", "")): version for version in reversed(site.versions())}
+        # a version that was made without a run, such as by a program, has none: calls outside of all runs are not its own
+        of_runs = {
+            str(run): version for version in reversed(site.versions()) if (run := version.lineage.get("run"))
+        }
         by_dataset = {run: version.dataset for run, version in of_runs.items()}
         groups = []
         for title in GROUPS:
@@ -60,7 +65,11 @@ def router(site: Site) -> APIRouter:
 def _value(line: DayUsage, title: str, by_dataset: dict[str, str]) -> str:
     match title:
         case "dataset":
-            return by_dataset.get(line.run, "(no version)")
+            if not line.run:
+                return NO_RUN
+            return by_dataset.get(line.run, NO_VERSION)
+        case "run":
+            return line.run or NO_RUN
         case "method or stage":
             return line.tag
     return str(getattr(line, title))

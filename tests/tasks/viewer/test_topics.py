@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import html
 import re
 import time
@@ -17,6 +18,7 @@ from starlette.testclient import TestClient
 from storage.datasets.store import Store
 from storage.errors import StorageError
 from storage.ledger import COMPLETION, Call, CallUsage, Ledger
+from storage.rows import Row, to_table
 from tasks.viewer.routes import forms
 from tasks.viewer.site import Site
 from tests.tasks.viewer.conftest import FIRST, SECOND, client_of
@@ -85,6 +87,40 @@ def test_costs_by_day_run_dataset_and_model(filled: Path, site_of: Callable[...,
     assert re.search(r"night-2\s+\$2.00", sections["run"])
     assert re.search(r"math-filled\s+\$3.75\s+3", sections["dataset"])
     assert re.search(r"evolve\s+\$3.75", sections["method-or-stage"])
+
+
+def test_calls_outside_of_runs_are_no_cost_of_a_dataset(tmp_path: Path, site_of: Callable[..., Site]) -> None:
+    home = tmp_path / "home"
+    rows = to_table([Row("What is 2 + 2?", "en", solution="4", answer="4")])
+    Store(home).publish("by-hand", [rows], lineage={})
+    Store(home).publish("d", [rows], lineage={"run": "night-1"})
+    site = site_of(home)
+    for number, run in enumerate(["", "", "night-1", "evaluate-1"]):
+        call = Call(f"{number:064x}", b"{}", b"{}", 200, "m", 1.8e9, role="critic", tag="critique", run=run)
+        receipt = site.ledger().put(call).result(30)
+        site.ledger().record_usage(CallUsage(receipt.id, COMPLETION, 10, 20, False, 0.5))
+    page = " ".join(shown(client_of(site), "/costs").split())
+    by_dataset = page.partition("By dataset")[2].partition("By run")[0]
+    assert "by-hand" not in by_dataset
+    assert re.search(r"outside of the runs: \S+ and what commands measure \$1.00 2 ", by_dataset)
+    assert "other runs, such as evaluations $0.50 1 " in by_dataset
+    assert re.search(r" d \$0.50 1 ", by_dataset)
+    by_run = page.partition("By run")[2].partition("By model")[0]
+    assert re.search(r"outside of the runs: \S+ and what commands measure \$1.00 2 ", by_run)
+    assert "/versions/by-hand" not in client_of(site).get("/costs").text
+
+
+def test_a_chart_says_its_first_and_last_value_at_its_ends(
+    tmp_path: Path, site_of: Callable[..., Site]
+) -> None:
+    store = Store(tmp_path / "home")
+    for day, count in ((20, 5), (21, 9), (22, 3)):
+        rows = to_table([Row(f"Question {n}", "en", solution="4", answer="4") for n in range(count)])
+        store.publish("d", [rows], lineage={}, date=datetime.date(2026, 11, day), mode="overwrite")
+    page = client_of(site_of(tmp_path / "home")).get("/trends").text
+    (figure,) = re.findall(r"<figcaption>rows (.*?)</figure>", page, re.DOTALL)
+    assert "lowest 3, highest 9" in figure
+    assert "<span>2026.11.20: 5</span><span>2026.11.22: 3</span>" in figure
 
 
 @pytest.fixture
