@@ -56,6 +56,7 @@ class Evaluation:
     line: Line
     items: pa.Table  # of all benchmark files, those that cannot be judged among them
     name: str
+    note: RunNote  # until the record is written: a restart has the same budget
 
     @classmethod
     def begin(cls, config: Evaluate, tools: Tools, bars: Bars) -> Evaluation:
@@ -80,7 +81,7 @@ class Evaluation:
         tools.limits = limits_for(config, f"evaluate-{name}", note.since, tools.ledger)
         for model in models:
             tools.engine(model).check()
-        return cls(config, Line(tools, bars), items, name)
+        return cls(config, Line(tools, bars), items, name, note)
 
     def answer(self, model: str) -> pa.Table:
         """Return the items with the model's answers, judged; those of lm-evaluation-harness come last."""
@@ -192,6 +193,7 @@ class Evaluation:
         files.write(
             folder / "record.json", orjson.dumps(record, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
         )
+        self.note.remove()
         return self.name
 
 

@@ -243,6 +243,12 @@ class Ledger:
         with self._connection() as connection:
             return service.spent(connection, run, since)
 
+    def last_answer(self, run: str) -> float | None:
+        """Return when the newest answer to a call of `run` came, in Unix seconds; None if it has made no call."""
+        self.flush()
+        with self._connection() as connection:
+            return service.last_answer(connection, run)
+
     def served(self, run: str) -> list[Service]:
         """Return latencies, throughput and cost of the calls of `run`, one entry per role, model and tag."""
         self.flush()

@@ -75,6 +75,13 @@ def spent(connection: sa.Connection, run: str, since: float) -> Spent:
     return Spent(float(usd), int(tokens), int(estimated))
 
 
+def last_answer(connection: sa.Connection, run: str) -> float | None:
+    """Return when the newest answer to a call of `run` came, in Unix seconds; None if it has made no call."""
+    query = sa.select(sa.func.max(calls.c.created + calls.c.elapsed)).where(calls.c.run == run)
+    at = connection.execute(query).scalar_one()
+    return None if at is None else float(at)
+
+
 @dataclass(frozen=True, slots=True)
 class DayUsage:
     """The calls of one day (UTC, ISO 8601), run, role, model and tag (a stage or method)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from tasks.viewer.site import Site
 
 WINDOW_S: Final = 60.0  # of traffic
 SILENT_S: Final = 60.0  # after which a run that said nothing may have been killed
-FORGOTTEN_S: Final = 3600.0  # after which a run without a note that said nothing is not shown any more
+FORGOTTEN_S: Final = 3600.0  # after which a run without a sign of life is not in progress any more
 METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
 _ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
@@ -33,7 +33,8 @@ _ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 class RunState:
     """A run with a note. `since` is in Unix seconds; `calls` are those that it has made, `expected` those of its forecast (None without
     one); `done` is their share, at most 1, and `left_s` the time that the rest takes at the speed so far. `live` is what the run says of itself:
-    its funnel so far, the stages that run now, and its models; empty before its first word. `silent_s`: since its last word."""
+    its funnel so far, the stages that run now, and its models; empty before its first word. `silent_s`: since its last sign of life, which is
+    what it said last, else the last answer to one of its calls, else its start. `stopped`: a limit ended it."""
 
     name: str
     since: float
@@ -46,6 +47,12 @@ class RunState:
     left_s: float | None
     live: Mapping[str, Any]
     silent_s: float | None
+    stopped: bool = False
+
+    @property
+    def lost(self) -> bool:
+        """Whether nothing says that the run is in progress: its process has ended without ending the run."""
+        return self.stopped or (self.silent_s is not None and self.silent_s > FORGOTTEN_S)
 
 
 def router(site: Site) -> APIRouter:
@@ -90,7 +97,7 @@ def _runs(site: Site) -> list[RunState]:
         note = _note(path)
         if note is not None:
             states.append(_state(site, path.stem, note))
-    return sorted(states, key=lambda state: -state.since)
+    return sorted(states, key=lambda state: (state.lost, -state.since))
 
 
 def _note(path: Path) -> dict[str, Any] | None:
@@ -111,7 +118,9 @@ def _state(site: Site, name: str, note: Mapping[str, Any]) -> RunState:
     done = min(1.0, calls / expected) if expected else None
     elapsed = time.time() - since if since else None
     left = elapsed * (1 - done) / done if done and elapsed is not None else _likely(figures, "seconds")
-    return RunState(
+    live = live_runs.read(site.home, name)
+    seen = float(live["at"]) if "at" in live else max(since, site.ledger().last_answer(name) or 0.0)
+    state = RunState(
         name,
         since,
         site.ledger().spent(name, since),
@@ -121,9 +130,11 @@ def _state(site: Site, name: str, note: Mapping[str, Any]) -> RunState:
         _likely(figures, "usd"),
         done,
         left,
-        live := live_runs.read(site.home, name),
-        max(0.0, time.time() - float(live["at"])) if "at" in live else None,
+        live,
+        max(0.0, time.time() - seen) if seen else None,
+        stopped="since" in note and note["since"] is None,
     )
+    return replace(state, left_s=None) if state.lost else state
 
 
 def _likely(figures: Mapping[str, Any], name: str) -> float | None:

@@ -91,6 +91,25 @@ def test_the_funnel_of_a_run_in_progress(running: Site) -> None:
     assert live_runs.read(running.home, "night-7")["funnel"] == [line]
 
 
+def test_a_run_whose_process_is_gone_is_not_in_progress(running: Site) -> None:
+    note = {"since": time.time() - 7_200, "forecast": {}, "inputs": ""}
+    (running.home / "runs" / "evaluate-1.json").write_bytes(orjson.dumps(note))
+    (running.home / "runs" / "stopped-1.json").write_bytes(orjson.dumps(note | {"since": None}))
+    text = " ".join(re.sub(r"<[^>]+>", " ", client_of(running).get("/runs").text).split())
+    alive, lost, stopped = (text.index(name) for name in ("night-7", "evaluate-1", "stopped-1"))
+    assert alive < lost < stopped
+    assert text[:lost].count("left at this speed") == 1
+    assert "left at this speed" not in text[lost:]
+    assert "no sign of life for 2.0 h" in text[lost:stopped]
+    assert "a limit ended it" in text[stopped:]
+    # an answer to one of its calls is a sign of life
+    call = Call("e" * 64, b"{}", b"{}", 200, "m", time.time() - 4, elapsed=1.5, role="checkpoint", run="evaluate-1")
+    running.ledger().put(call).result(30)
+    text = " ".join(re.sub(r"<[^>]+>", " ", client_of(running).get("/runs").text).split())
+    assert "no sign of life" not in text
+    assert text.count("left at this speed") == 2
+
+
 def test_a_note_that_is_none_hides_no_run(running: Site) -> None:
     (running.home / "runs" / "broken.json").write_bytes(b"{")
     assert "night-7" in client_of(running).get("/runs").text
