@@ -56,7 +56,7 @@ class Evaluation:
     line: Line
     items: pa.Table  # of all benchmark files, those that cannot be judged among them
     name: str
-    note: RunNote  # until the record is written: a restart has the same budget
+    note: RunNote | None = None  # until the record is written: a restart has the same budget
 
     @classmethod
     def begin(cls, config: Evaluate, tools: Tools, bars: Bars) -> Evaluation:
@@ -193,7 +193,8 @@ class Evaluation:
         files.write(
             folder / "record.json", orjson.dumps(record, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
         )
-        self.note.remove()
+        if self.note is not None:
+            self.note.remove()
         return self.name
 
 

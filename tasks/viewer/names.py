@@ -37,7 +37,8 @@ CHECKS: Final[dict[str, Meaning]] = {
     ),
     "settled": Meaning(
         "votes are sure",
-        "yes: the votes alone decide, so that the critic was not asked; no: the critic was to decide.",
+        "yes: the votes alone decide, so that the critic was not asked about the solution (it may have scored the question); "
+        "no: the critic was to decide.",
     ),
     "executed": Meaning(
         "program ran", "How the program of the solution ended in the sandbox; ok: it gave an answer."

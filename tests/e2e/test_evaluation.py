@@ -60,6 +60,7 @@ def test_a_model_beside_a_baseline(home: Callable[..., Home], teacher: Callable[
         "baseline.parquet",
     }
     assert {path.name for path in folder.iterdir()} == names
+    assert not list((one.path / "runs").glob("*.json"))  # it is over: nothing shows it as in progress
     assert "pass@1" in one.run(*asked, **small).stdout
     assert served.stats()["calls"] == calls
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import functools
 import io
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from storage.datasets.versions import Version
 from storage.errors import ForPeople
+from storage.reasons import Code
 from storage.rows import SCHEMA
 from tasks.decontamination.benchmarks import Benchmarks
 from tasks.viewer import texts
@@ -104,9 +106,13 @@ def router(site: Site) -> APIRouter:
             "row.html",
             r=history["row"],
             history=history,
-            others=_others(site, history["row"]),
+            copies=_copies(site, history["row"]),
             same_question=rows_there.same_question(history["row"]) if history["row"]["question"] else [],
-            collision=_collision(site, rows_there, history["row"]),
+            collision=_collision(
+                site,
+                {one["id"]: one for one in rows_there.with_ids([_other_id(history["row"])])},
+                history["row"],
+            ),
             versions=[name for name in history["published"] if name in versions],
             judgements=[
                 one
@@ -255,17 +261,27 @@ def _coverage(site: Site, scope: RowScope, view: View, version: Version) -> Crit
     )
 
 
-def _of_reasons(site: Site, version: Version, rows: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Return the texts that dropped duplicates and leaks collided with, by the id of the dropped row."""
-    others = {row["id"]: other for row in rows if (other := _other_id(row))}
-    if others:
+@dataclass(frozen=True, slots=True)
+class Collision:
+    """What a duplicate or a leak collided with: a row, which `id` names if it is stored, or an item of a benchmark."""
+
+    title: str
+    id: str = ""
+    text: str = ""
+    solution: str = ""
+    solution_format: str = ""
+
+
+def _of_reasons(site: Site, version: Version, rows: Sequence[dict[str, Any]]) -> dict[int, Collision]:
+    """Return what dropped duplicates and leaks collided with, by the number `n` of the dropped row: one text may be dropped twice, for
+    different reasons."""
+    if any(_other_id(row) for row in rows):
         site.index.kept(version)  # most of the others are rows of the version
-    questions = {one["id"]: one["question"] for one in IndexRows(site).with_ids(sorted(set(others.values())))}
-    texts_of = {row: questions[other] for row, other in others.items() if other in questions}
-    for row in rows:
-        if item := _values(row).get("item"):
-            texts_of[row["id"]] = _item(site, row, str(item))
-    return texts_of
+    others = {
+        one["id"]: one for one in IndexRows(site).with_ids(sorted({_other_id(row) for row in rows} - {""}))
+    }
+    collided = ((row["n"], _collision(site, others, row)) for row in rows)
+    return {n: one for n, one in collided if one is not None}
 
 
 def _values(row: dict[str, Any]) -> dict[str, Any]:
@@ -276,33 +292,74 @@ def _other_id(row: dict[str, Any]) -> str:
     return str(_values(row).get("other") or "")
 
 
-def _others(site: Site, row: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the stored copies of a row: of each run and stage once, and why it was dropped there."""
-    return site.index.records(
-        "SELECT run, stage, version, rejected, reason, code FROM rows WHERE id = ? AND run IS NOT NULL ORDER BY (version IS NOT NULL), n LIMIT 50",
+@dataclass(frozen=True, slots=True)
+class RowCopy:
+    """What became of one occurrence of a row. collision: of one that was dropped as a duplicate or a leak. again: whether its run had
+    the text more than once, and this is an occurrence that was dropped for it while another one passed on."""
+
+    run: str
+    stage: str
+    version: str
+    rejected: str
+    collision: Collision | None
+    again: bool
+
+
+def _copies(site: Site, row: dict[str, Any]) -> list[RowCopy]:
+    """Return the stored occurrences of a row in the order of time: by run as the versions of the runs were created, and within a run the
+    repeats first, then what its stages decided of the occurrence that passed on, then its publication."""
+    stored = site.index.records(
+        "SELECT id, n, run, stage, version, rejected, reason, code FROM rows WHERE id = ? AND run IS NOT NULL ORDER BY n LIMIT 50",
         [row["id"]],
     )
+    created: dict[str, str] = {}
+    for version in reversed(site.versions()):
+        created.setdefault(str(version.lineage.get("run")), version.created)
+    stored.sort(
+        key=lambda one: (
+            created.get(one["run"], "~"),  # a run that published nothing comes last
+            one["version"] is not None,
+            one["code"] != Code.REPEATED.value,
+            one["n"],
+        )
+    )
+    runs = Counter(one["run"] for one in stored)
+    others = {
+        one["id"]: one for one in IndexRows(site).with_ids(sorted({_other_id(r) for r in stored} - {""}))
+    }
+    return [
+        RowCopy(
+            one["run"],
+            one["stage"] or "",
+            one["version"] or "",
+            one["rejected"] or "",
+            _collision(site, others, one),
+            one["code"] == Code.REPEATED.value and runs[one["run"]] > 1,
+        )
+        for one in stored
+    ]
 
 
-def _collision(site: Site, rows: IndexRows, row: dict[str, Any]) -> dict[str, Any]:
-    """Return the text that a duplicate or a leak collided with: `title`, `text`, and `id` if it is a row; empty if there is none."""
+def _collision(site: Site, others: Mapping[str, dict[str, Any]], row: dict[str, Any]) -> Collision | None:
+    """Return what a duplicate or a leak collided with; None for another reason. others: the stored rows that reasons name, by id."""
     values = _values(row)
-    if other := values.get("other"):
-        there = rows.with_ids([other])
-        return {
-            "title": f"the row {other[:12]} that was there before",
-            "id": other if there else "",
-            "text": there[0]["question"] if there else values.get("question", ""),
-            "solution": there[0]["solution"] if there else "",
-        }
+    if other := _other_id(row):
+        there = others.get(other)
+        if there is None:
+            return Collision(f"the row {other[:12]}, which is not stored", text=values.get("question", ""))
+        return Collision(
+            f"the row {other[:12]} that was there before",
+            other,
+            there["question"] or "",
+            there["solution"] or "",
+            there["solution_format"] or "",
+        )
     if item := values.get("item"):
-        return {
-            "title": f"the benchmark item {item}",
-            "id": "",
-            "text": _item(site, row, item),
-            "solution": "",
-        }
-    return {}
+        return Collision(f"the benchmark item {item}", text=_item(site, row, item))
+    if row["code"] == Code.REPEATED.value:
+        where = f"the version {values['version']}" if values.get("version") else "the rows of its run"
+        return Collision(f"itself: {where} had this text already, word for word", row["id"])
+    return None
 
 
 def _item(site: Site, row: dict[str, Any], item: str) -> str:

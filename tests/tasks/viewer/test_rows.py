@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import datetime
 import html
 import io
 import json
@@ -284,12 +286,58 @@ def test_a_leak_and_a_duplicate_show_the_text_that_they_collided_with(
     client = client_of(site_of(home))
     page = client.get(f"/versions/{version}/dropped").text
     assert "Ann has 3 &lt;b&gt;red&lt;/b&gt; apples and buys 4." in page
-    assert re.search(r"collided with</h4>\s*(<p>)?What is 2 \+ 2\?", page)
+    assert re.search(r"that was there before</a></h4>\s*(<p>)?What is 2 \+ 2\?", page)
     assert "(not in the files of the run)" in page
     assert "and buys 4" in client.get(f"/rows/{leak.id}").text
     assert "What is 2 + 2?" in client.get(f"/rows/{near.id}").text
     items.unlink()
     assert "Ann" in client.get(f"/rows/{leak.id}").text  # a file that is gone hides no row
+
+
+def test_what_became_of_each_occurrence_of_a_row_is_no_contradiction(
+    tmp_path: Path, site_of: Callable[..., Site]
+) -> None:
+    store = Store(tmp_path / "home")
+    question = "What is 2 + 2?"
+    kept = Row(question, "en", solution="It is 4, as 2 + 2 = 4.", answer="4", verdicts={"dedup": "unique"})
+    again = dataclasses.replace(kept, verdicts={}, reason=reason("dedup", Code.REPEATED))
+    other = Row(
+        question, "en", solution="It is 4, since 2 and 2 are 4.", answer="4", verdicts={"dedup": "unique"}
+    )
+    near = dataclasses.replace(other, verdicts={}, reason=reason("dedup", Code.NEAR, measure="jaccard", score="0.92", other=kept.id))  # fmt: skip
+    assert (again.id, near.id) == (kept.id, other.id)
+    store.append_candidates(to_table([again, near]), run="night-1")
+    first = store.publish(
+        "d", [to_table([kept])], lineage={"run": "night-1"}, date=datetime.date(2026, 11, 20)
+    )
+    second = store.publish(
+        "try", [to_table([other])], lineage={"run": "rebuild-1"}, date=datetime.date(2026, 11, 21)
+    )
+    store.append_candidates(to_table([kept]), run="night-1", version=first, stage="published", part="kept")
+    store.append_candidates(to_table([other]), run="rebuild-1", version=second, stage="published")
+    client = client_of(site_of(tmp_path / "home"))
+
+    def plain(page: str) -> str:
+        return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+    life = plain(client.get(f"/rows/{kept.id}").text).partition("Life of the row")[2]
+    drop, publication = life.index("one occurrence of this text was dropped"), life.index("published in d@")
+    assert drop < publication
+    assert "another one passed on" in life
+    page = client.get(f"/rows/{other.id}").text
+    life = plain(page).partition("Life of the row")[2]
+    assert life.index("jaccard 0.92") < life.index("published in try@")
+    assert "checked by the stages of the run rebuild-1" in life
+    assert "another run compared it with other rows" in life
+    assert f'<a href="/rows/{kept.id}">row <code>' in page
+
+    dropped = client.get(f"/versions/{first}/dropped").text
+    assert (
+        f'<a href="/rows/{kept.id}">itself: the rows of its run had this text already, word for word</a>'
+        in dropped
+    )
+    assert f'<a href="/rows/{kept.id}">the row {kept.id[:12]} that was there before</a>' in dropped
+    assert "The same question; its solution: It is 4, as 2 + 2 = 4." in plain(dropped)
 
 
 @pytest.mark.slow

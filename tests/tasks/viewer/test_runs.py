@@ -103,7 +103,9 @@ def test_a_run_whose_process_is_gone_is_not_in_progress(running: Site) -> None:
     assert "no sign of life for 2.0 h" in text[lost:stopped]
     assert "a limit ended it" in text[stopped:]
     # an answer to one of its calls is a sign of life
-    call = Call("e" * 64, b"{}", b"{}", 200, "m", time.time() - 4, elapsed=1.5, role="checkpoint", run="evaluate-1")
+    call = Call(
+        "e" * 64, b"{}", b"{}", 200, "m", time.time() - 4, elapsed=1.5, role="checkpoint", run="evaluate-1"
+    )
     running.ledger().put(call).result(30)
     text = " ".join(re.sub(r"<[^>]+>", " ", client_of(running).get("/runs").text).split())
     assert "no sign of life" not in text
