@@ -17,6 +17,10 @@ SHORTEST: Final = 6  # digits of an id that a user must give at least
 MOST_GENERATIONS: Final = 8
 
 
+class NoSuchRow(StorageError):
+    """No stored row has the id."""
+
+
 class FoundRows(Protocol):
     """Where the candidates of a store are looked up. Rows are dictionaries with `verdicts` and `scores` as dictionaries."""
 
@@ -64,7 +68,7 @@ class StoreRows:
 def history_of(rows: FoundRows, ledger: Ledger, row_id: str) -> dict[str, Any]:
     """Return the row, its ancestors, the request and raw completion that produced it, and the versions that hold it.
 
-    `row_id` is an id or its first SHORTEST digits or more. Raises StorageError if no row, or more than one, matches.
+    `row_id` is an id or its first SHORTEST digits or more. Raises NoSuchRow if no row matches, StorageError if more than one does.
     """
     row = _row(rows, row_id)
     return {
@@ -82,7 +86,7 @@ def _row(rows: FoundRows, row_id: str) -> dict[str, Any]:
     matches = rows.starting_with(row_id)
     ids = sorted({row["id"] for row in matches})
     if not ids:
-        raise StorageError(
+        raise NoSuchRow(
             f"there is no row {row_id!r}. Fix: ./mathmill sql 'SELECT id, question FROM rows LIMIT 5'"
         )
     if len(ids) > 1:

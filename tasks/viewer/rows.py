@@ -17,6 +17,7 @@ from tasks.viewer.search import LISTED, WordSearch
 
 PAGE: Final = 25  # rows of a page
 VALUES: Final = 12  # values of a facet that are shown
+MOST_VALUES: Final = 200  # of a facet, with those that are opened
 BINS: Final = 20
 MOST_NEAR: Final = 200  # nearest questions that a search finds
 _CACHED: Final = 256  # results of counts that are kept
@@ -48,10 +49,11 @@ class FacetCount:
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """The most frequent values of a column, and how many further values there are."""
+    """The most frequent values of a column, those that come next, and how many values beyond them there are."""
 
     name: str
     counts: Sequence[FacetCount]
+    more: Sequence[FacetCount]
     further: int
 
 
@@ -277,7 +279,7 @@ def _facet(name: str, counts: Sequence[tuple[Any, int]], view: View) -> Facet:
         ),
         key=lambda one: (not one.chosen, -one.rows, one.value),
     )
-    return Facet(name, ordered[:VALUES], max(0, len(ordered) - VALUES))
+    return Facet(name, ordered[:VALUES], ordered[VALUES:MOST_VALUES], max(0, len(ordered) - MOST_VALUES))
 
 
 def _token(row: tuple[Any, ...], ordered: bool) -> str:

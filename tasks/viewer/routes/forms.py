@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
+import pyarrow as pa
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from storage.counting import counted
+from storage.datasets.candidates import SCHEMA as CANDIDATE
 from storage.errors import ForPeople, StorageError
 from storage.query import run_query
+from storage.rows import SCHEMA
 from tasks.viewer.conditions import BadAddress, View
 from tasks.viewer.site import Site
 
@@ -43,14 +46,16 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/sql")
     def box(request: Request, q: str = "") -> Response:
-        return site.page(request, "sql.html", query=q[:LONGEST_QUERY], result=None, error="")
+        return site.page(
+            request, "sql.html", tables=_tables(site), query=q[:LONGEST_QUERY], result=None, error=""
+        )
 
     @routes.post("/sql")
     async def run(request: Request) -> Response:
         form = await site.form(request)
         query = str(form.get("q", ""))[:LONGEST_QUERY]
         if not query.strip():
-            return site.page(request, "sql.html", query="", result=None, error="")
+            return site.page(request, "sql.html", tables=_tables(site), query="", result=None, error="")
 
         def answer() -> Response:
             try:
@@ -62,8 +67,12 @@ def router(site: Site) -> APIRouter:
                     as_json=True,
                 )
             except StorageError as error:
-                return site.page(request, "sql.html", 422, query=query, result=None, error=str(error))
-            return site.page(request, "sql.html", query=query, result=_result(text), error="")
+                return site.page(
+                    request, "sql.html", 422, tables=_tables(site), query=query, result=None, error=str(error)
+                )
+            return site.page(
+                request, "sql.html", tables=_tables(site), query=query, result=_result(text), error=""
+            )
 
         return await run_in_threadpool(answer)
 
@@ -133,6 +142,21 @@ def router(site: Site) -> APIRouter:
         return site.page(request, "take_out.html", job=jobs[key], key=key)
 
     return routes
+
+
+def _tables(site: Site) -> list[tuple[list[str], list[tuple[str, str]]]]:
+    """Return the tables of the SQL box with their columns and the types of these: (names, columns)."""
+    candidate, row = _columns(CANDIDATE), _columns(SCHEMA)
+    datasets = [f'"{name}"' for name in site.store.datasets()]
+    return [
+        (["rows"], candidate),
+        (["rejected"], [*candidate, ("code", "string")]),
+        *([(datasets, row)] if datasets else []),
+    ]
+
+
+def _columns(schema: pa.Schema) -> list[tuple[str, str]]:
+    return [(field.name, str(field.type).partition("<")[0]) for field in schema]
 
 
 def _result(text: str) -> dict[str, Any]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import functools
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import orjson
 import pyarrow as pa
@@ -23,7 +25,7 @@ from storage.rows import SCHEMA
 from tasks.decontamination.benchmarks import Benchmarks
 from tasks.viewer import texts
 from tasks.viewer.conditions import CHOICES, NUMBERS, TEXTS, WRONG, BadAddress, Condition, View
-from tasks.viewer.history import history_of
+from tasks.viewer.history import SHORTEST, NoSuchRow, history_of
 from tasks.viewer.index import EVALUATED, RowIndex, RowScope
 from tasks.viewer.site import Site
 from tasks.viewer.written import written
@@ -48,6 +50,7 @@ OF_CRITICS: Final = (
     "process",
     "reward",
 )  # scores of a critic for the solution
+_ID: Final = re.compile(f"[0-9a-f]{{{SHORTEST},64}}")
 KINDS: Final = {
     "jsonl": "application/x-ndjson",
     "csv": "text/csv; charset=utf-8",
@@ -87,16 +90,28 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/find")
     def find(id: str = "") -> Response:
-        given = id.strip().lower()
-        if not given.isalnum():
-            raise BadAddress("that is no row id. Fix: give its first 6 digits or more")
-        return RedirectResponse(f"/rows/{given}", 303)
+        """Lead to the row with an id, and for anything else to a search for its words in the newest version."""
+        given = id.strip()
+        if _ID.fullmatch(given.lower()):
+            return RedirectResponse(f"/rows/{given.lower()}", 303)
+        address = _search_address(site, given)
+        if not address:
+            raise BadAddress(
+                "there is nothing to search. Fix: give the first 6 digits of a row id or more, or words"
+            )
+        return RedirectResponse(address, 303)
 
     @routes.get("/rows/{row_id}")
     def row(request: Request, row_id: str) -> Response:
         site.index.everything()
         rows_there = IndexRows(site)
-        history = history_of(rows_there, site.ledger(), row_id)
+        try:
+            history = history_of(rows_there, site.ledger(), row_id)
+        except NoSuchRow as error:
+            # a word may look like an id
+            return site.page(
+                request, "error.html", 404, message=str(error), search=_search_address(site, row_id)
+            )
         full_id = history["row"]["id"]
         if full_id != row_id:
             return RedirectResponse(f"/rows/{full_id}", 307)
@@ -137,6 +152,12 @@ def router(site: Site) -> APIRouter:
         )
 
     return routes
+
+
+def _search_address(site: Site, words: str) -> str:
+    """Return the address of a search for words in the newest version; "" if there are no words or no version."""
+    versions = site.versions()
+    return f"/versions/{versions[0]}/rows?{urlencode({'q': words})}" if words and versions else ""
 
 
 class IndexRows:

@@ -2,6 +2,11 @@
 "use strict";
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest && event.target.closest("input, textarea, select");
+  if ((event.ctrlKey || event.metaKey) && event.key === "Enter" && typing && typing.matches("[data-submit]")) {
+    event.preventDefault();
+    typing.form.requestSubmit();
+    return;
+  }
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (typing) {
     if (event.key === "Escape") event.target.blur();

@@ -215,7 +215,10 @@ def test_the_page_of_a_row(client: TestClient, filled: Path) -> None:
     for part in ("Life of the row", "How many primes", "<math", SECOND, "3/4"):
         assert part in page.text
     assert client.get(f"/find?id={row['id'][:6]}").url.path == f"/rows/{row['id']}"
-    assert client.get("/rows/ffffffffff").status_code == 422
+    missing = client.get("/rows/ffffffffff")
+    assert missing.status_code == 404
+    assert f'href="/versions/{SECOND}/rows?q=ffffffffff"' in missing.text
+    assert "./mathmill" not in missing.text
     raw = client.get(f"/rows/{row['id']}/json").json()
     assert raw["row"]["question"] == row["question"]
     assert raw["published"] == [SECOND]
@@ -411,3 +414,29 @@ def test_a_filter_on_every_facet_leaves_counts(
     by_name = {facet.name: {one.value: one.rows for one in facet.counts} for facet in facets}
     others = [row for row in rows if all(row[name] == first[name] for name in names[1:])]
     assert by_name["subdomain"] == dict(Counter(row["subdomain"] for row in others))
+
+
+def test_the_box_for_ids_searches_for_words(client: TestClient) -> None:
+    answer = client.get("/find", params={"id": " Primes are "})
+    assert answer.status_code == 200
+    assert answer.url.path == f"/versions/{SECOND}/rows"
+    assert answer.url.params["q"] == "Primes are"
+    assert "How many primes are below 10?" in html.unescape(answer.text)
+    nothing = client.get("/find", params={"id": " "})
+    assert nothing.status_code == 400
+    assert "or words" in nothing.text
+    assert "pattern=" not in client.get("/").text
+
+
+def test_all_values_of_a_facet_can_be_opened(tmp_path: Path, site_of: Callable[..., Site]) -> None:
+    store = Store(tmp_path / "home")
+    names = [f"topic {number:03d}" for number in range(230)]
+    rows = [Row(f"A question on {name}", "en", solution="1", answer="1", subdomain=name) for name in names]
+    version = store.publish("d", [to_table(rows)], lineage={})
+    page = client_of(site_of(tmp_path / "home")).get(f"/versions/{version}/rows").text
+    opened = page.partition("more</summary>")[2].partition("</details>")[0]
+    shown = set(re.findall(r"<span>(topic \d+)</span>", page))
+    assert len(shown) == 200
+    assert "topic 199" in opened
+    assert "?subdomain=topic+199" in opened
+    assert "and 30 with fewer rows" in opened

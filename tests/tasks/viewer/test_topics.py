@@ -202,6 +202,11 @@ def test_sql_has_the_limits_of_the_command(client: TestClient) -> None:
         assert answer.status_code == 422
         assert "Fix:" in answer.text
         assert "root:" not in answer.text
+    box = client.get("/sql").text
+    listed = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", box)).split())
+    for column in ("subdomain string", "scores map", "code string", "correctness float"):
+        assert column in listed
+    assert '"math-filled"' in listed
     assert "linear" not in client.get(f"/sql?q={query}").text.partition("</form>")[2]  # a link runs nothing
 
 
