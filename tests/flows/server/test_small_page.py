@@ -107,6 +107,24 @@ def test_each_page_fits_and_runs_nothing_of_a_row(
 
 
 @pytest.mark.slow
+def test_the_navigation_is_in_sight_on_a_phone_and_a_query_runs_by_keys(
+    browser: Browser, served: tuple[str, Path, str]
+) -> None:
+    page = opened(browser, served[0], PHONE)
+    page.goto("/sql")
+    links = page.locator("body > header nav a")
+    assert links.count() == 9
+    for place in range(links.count()):
+        box = links.nth(place).bounding_box()
+        assert box is not None
+        assert 0 <= box["x"] and box["x"] + box["width"] <= PHONE["width"]
+    page.fill("#sql", "SELECT 40 + 2 AS answer")
+    page.press("#sql", "Control+Enter")
+    page.locator("table.rows td", has_text="42").wait_for()
+    page.context.close()
+
+
+@pytest.mark.slow
 def test_rows_are_reviewed_by_keys_alone(browser: Browser, served: tuple[str, Path, str]) -> None:
     url, home, _ = served
     page = opened(browser, url, DESK)
