@@ -214,9 +214,8 @@ def preview(config: Import) -> str:
             lines += [f"    {name:15}{_short(text)}" for name, text in shown.items() if text]
         for kind, count in Counter(why.values.get("why", why.kind) for why in out).most_common(SHOWN):
             first = next(why for why in out if kind in (why.kind, why.values.get("why")))
-            lines.append(
-                f"  refused {counted(count, 'time')}: {kind} (the first: {first.values.get('place', 'see above')})"
-            )
+            place = f" (the first: {first.values['place']})" if "place" in first.values else ""
+            lines.append(f"  refused {counted(count, 'time')}: {kind}{place}")
     return "\n".join(lines)
 
 

@@ -260,7 +260,7 @@ class Line:
         speed = f", {tokens / seconds:,.0f} tokens/s" if tokens and seconds > 0 else ""
         counts = f"{total.kept:,} of {total.asked:,}"
         if stage.serves and not total.failed:
-            counts = f"{total.asked:,} used, none is published by design"
+            counts = f"{total.asked:,} used"
         bar.close(f"{counts}{speed}", before=sum(cached for _, cached in results), parts=len(results))
         return refs
 

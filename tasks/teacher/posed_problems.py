@@ -204,7 +204,7 @@ def _sequences_and_series(level: int, rng: random.Random) -> Posed:
     first, step = rng.randint(4, 6 + 6 * level), rng.randint(2, 3 + level)
     place = rng.randint(3, 6)
     many = rng.choice([k for k in range(4, 12) if k - 1 != 2 * (place - 1)])
-    asked = many + rng.randint(1, 9)
+    asked = rng.choice([n for n in range(many + 1, many + 10) if n != place])
     term, total = first + (place - 1) * step, many * first + many * (many - 1) // 2 * step
     return Posed(
         f"An arithmetic sequence has a positive integer as its first term and a positive integer as its common difference. Its term number {place} is {term}"
@@ -237,8 +237,9 @@ def _exponents_and_logarithms(level: int, rng: random.Random) -> Posed:
 
 def _functions(level: int, rng: random.Random) -> Posed:
     a, b = rng.randint(2, 3 + level), rng.randint(2, 6 + level)
-    at, asked = rng.sample(range(1, 10), 2)
+    at = rng.randint(1, 9)
     once = a * at + b
+    asked = rng.choice([x for x in range(1, 10) if x not in (at, once)])
     twice = a * once + b
     return Posed(
         f"A function f(x) = ax + b has positive integers a and b. f({at}) = {once}[[ and f(f({at})) = {twice}]]. What is f({asked})?",

@@ -47,3 +47,16 @@ def test_both_languages_state_the_same_numbers(subdomain: str) -> None:
             sorted(set(re.findall(r"\d+", problem.words(language, vague=False)))) for language in ("en", "zh")
         ]
         assert stated[0] == stated[1]
+
+
+def test_no_problem_asks_for_a_value_that_it_states() -> None:
+    for draw in range(400):
+        rng = random.Random(draw)
+        text = posed("functions", 1 + draw % 5, rng).words("en", vague=False)
+        stated, asked = re.findall(r"f\((\d+)\) =", text), re.findall(r"What is f\((\d+)\)", text)
+        once = re.findall(r"f\(\d+\) = (\d+)", text)
+        assert not {*stated, *once} & {*asked}, text
+        text = posed("sequences and series", 1 + draw % 5, rng).words("en", vague=False)
+        stated, asked = re.findall(r"number (\d+) is \d", text), re.findall(r"term number (\d+)\?", text)
+        assert len(stated) == len(asked) == 1
+        assert stated != asked, text
