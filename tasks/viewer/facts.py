@@ -19,7 +19,7 @@ class VersionFacts:
     """A version in a line: its tags, verdict, cost, certificates, and the share of rows in that were kept.
 
     verdict: the word of its newest verdict, "" if there is none. usd, tokens: of the completions that the version was made with, also of those
-    that earlier runs paid for. paid: USD and tokens that the process paid which published it; None where that is not recorded. resumed: whether an
+    that earlier runs paid for. paid: USD and tokens that its run paid, all its processes together; None where that is not recorded. resumed: whether an
     earlier process of the same run, which was ended, paid for a part. certificate: what it says of benchmark items, "" if it has none;
     verifier: what its verifier certificate says. acceptance: of the candidates that were judged; None where no funnel is recorded.
     """

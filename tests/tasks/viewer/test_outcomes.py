@@ -133,11 +133,10 @@ def test_a_stage_that_did_both_under_several_titles_counts_as_rejecting() -> Non
 
 def test_both_costs_and_both_certificates_are_shown(client: TestClient) -> None:
     home = text_of(client, "/")
-    assert "$0.50 for 1,000 tokens used, of which its last process paid $0.25 for 560 tokens" in home
     assert "$0.50 for 1,000 tokens used, of which its run paid $0.25 for 560 tokens" in home
     assert "benchmarks: none registered ; verifier: 1 of 17 planted answers misjudged" in home
     page = text_of(client, f"/versions/{newest(client)}")
-    assert "Paid by its last process" in page
+    assert "Paid by its run" in page
     assert "Used by this version, paid by any run" in page
     assert "An earlier process of this run was ended" in page
 
