@@ -21,8 +21,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.reasons import NOT_TAKEN, Reason, of_record, to_array, untyped
 from storage.reasons import TYPE as REASON
-from storage.reasons import Reason, of_record, to_array, untyped
 
 # The values of `kind`; null is a solution or a question.
 CHAT: Final = (
@@ -341,6 +341,12 @@ def failed(table: pa.Table) -> pa.ChunkedArray:
     if "reason" not in table.column_names:
         return pa.chunked_array([pa.array([False] * table.num_rows, pa.bool_())])
     return pc.fill_null(pc.struct_field(table.column("reason"), "failed"), False)
+
+
+def not_taken(table: pa.Table) -> pa.ChunkedArray:
+    """Return, per row, whether it was dropped without being judged bad, for one of NOT_TAKEN (bool without nulls)."""
+    codes = pc.struct_field(table.column("reason"), "code")
+    return pc.is_in(codes, value_set=pa.array(sorted(NOT_TAKEN), pa.string()))
 
 
 def kept(table: pa.Table) -> pa.Table:

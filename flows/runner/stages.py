@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import TagsContext
@@ -27,7 +28,7 @@ from flows.runner.progress import Bar, Bars
 from flows.runner.resources import Tools, is_model, tools_of
 from storage.counting import counted
 from storage.reasons import NOT_TAKEN
-from storage.rows import dropped, empty, kept, reasons_of
+from storage.rows import dropped, empty, kept, not_taken, reasons_of
 from storage.stage_cache.shards import Ref, digest_of
 from tasks.plugins import module
 from tasks.selection import selector, settings_of
@@ -139,10 +140,9 @@ class Line:
     def not_taken(self, refs: Sequence[Ref]) -> int:
         """Return how many rows of the shards were dropped without being judged bad."""
         return sum(
-            why is not None and why.code in NOT_TAKEN
+            pc.sum(not_taken(self.tools.shards.read(ref, ["reason"]))).as_py() or 0
             for ref in refs
             if ref.rejected
-            for why in reasons_of(self.tools.shards.read(ref, ["rejected", "reason"]))
         )
 
     def rows(self, refs: Sequence[Ref]) -> pa.Table:
