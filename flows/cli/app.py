@@ -33,7 +33,7 @@ from flows.cli.interference import interference
 from flows.cli.ledger import ledger
 from flows.cli.make import make
 from flows.cli.nightly import nightly, plan
-from flows.cli.options import ConfigFile, SettingOptions, SettingsCommand
+from flows.cli.options import ONLY_CHECK, ConfigFile, SettingOptions, SettingsCommand
 from flows.cli.prefect_run import INTERRUPTED, STOPPED
 from flows.cli.proof import proof
 from flows.cli.review import review
@@ -110,7 +110,8 @@ def options(
     from flows.settings import SettingsError, of_current_folder
 
     try:
-        line = "" if {"-h", "--help"}.intersection(ctx.args) else of_current_folder()
+        silent = ONLY_CHECK in os.environ or {"-h", "--help"}.intersection(ctx.args)
+        line = "" if silent else of_current_folder()
     except SettingsError:
         return  # a command that reads the settings reports the error itself; others do not need them
     if line:
@@ -236,7 +237,7 @@ def _exit(status: list[int]) -> None:
 
 
 def _run() -> None:
-    """Run the command. An error that the user can fix is printed as one line, with exit code 2."""
+    """Run the command. An error that the user can fix is printed as one line, several as one each, with exit code 2."""
     try:
         # typer would print wrong options itself, in a box and without the fix; then it returns the code of typer.Exit instead
         status = app(standalone_mode=False)
@@ -252,14 +253,13 @@ def _run() -> None:
     except typer.Abort:
         raise SystemExit(1) from None
     except Exception as error:
-        from flows.cli.terminal import in_one_line
-
-        line = in_one_line(error)
-        if line is None:
+        lines = terminal.in_lines(error)
+        if not lines:
             raise
         from tasks.llm.budget import BudgetExceeded
 
-        terminal.echo(f"mathmill: {line}", err=True)
+        for line in lines:
+            terminal.echo(f"mathmill: {line}", err=True)
         raise SystemExit(3 if isinstance(error, BudgetExceeded) else 2) from None
     if status:
         raise SystemExit(status)
