@@ -132,8 +132,10 @@ def _as(kind: type[S], setting: str, values: dict[str, Any]) -> S:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join([setting, *(str(part) for part in first["loc"])])
         raise ConfigError(
-            f"setting {where}: {first['msg']}. Fix: one that `./mathmill {kind.__name__.lower()} --show-config` prints"
+            *(
+                f"setting {'.'.join([setting, *map(str, one['loc'])])}: {one['msg']}. "
+                f"Fix: one that `./mathmill {kind.__name__.lower()} --show-config` prints"
+                for one in error.errors()
+            )
         ) from error

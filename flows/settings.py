@@ -13,6 +13,7 @@ import difflib
 import json
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
@@ -370,6 +371,19 @@ class Settings(BaseSettings):
             return "teacher"
         return "reasoner" if name == SAMPLERS and self.samplers is None else name
 
+    def require_addresses(self, names: Iterable[str]) -> None:
+        """Raise SettingsError, which names each model of these roles that needs an address and has none."""
+        wrong: dict[str, None] = {}  # roles that share a model are named once
+        for name in names:
+            role, owner = self.role(name), self._owner(name)
+            for one, _ in role.members():
+                try:
+                    self._endpoint(name, owner, one, mixed=bool(role.models))
+                except SettingsError as error:
+                    wrong[str(error)] = None
+        if wrong:
+            raise SettingsError(*wrong)
+
     def mix(self, name: str) -> list[tuple[Endpoint, float]]:
         """Return the endpoints of a role or checkpoint, each with its weight. Raises SettingsError as `endpoint` does."""
         role, owner = self.role(name), self._owner(name)
@@ -469,6 +483,7 @@ def _password(url: str) -> str:
 # variables that are read elsewhere, or that one process of the project sets for another
 _OTHER = {
     "ENV_FILE",
+    "ONLY_CHECK",
     "SERVE_API_KEY",
     "SERVER_SIGN_IN",
     "ROOT",
@@ -478,35 +493,35 @@ _OTHER = {
 }
 
 
-def _check_name(name: str) -> None:
-    """Raise SettingsError if a variable has the prefix MATHMILL_ but names no setting."""
+def _unknown(name: str) -> str:
+    """Return what is wrong with a variable that has the prefix MATHMILL_ but names no setting; empty for any other."""
     if not name.upper().startswith("MATHMILL_"):
-        return
+        return ""
     top, *below = name.upper().removeprefix("MATHMILL_").split("__")
     nested = {field.upper() for field in Role.model_fields}
     fields = {field.upper() for field in Settings.model_fields}
     roles = {role.upper() for role in ROLES}
     if top in _OTHER or (top in fields and top not in roles and (not below or top == "VLLM_OPTIONS")):
-        return
+        return ""
     if top in roles and (not below or below[0] in nested):
-        return
+        return ""
     known = [f"MATHMILL_{field}" for field in sorted(fields - roles)]
     known += [f"MATHMILL_{role}__{field}" for role in sorted(roles) for field in sorted(nested)]
     matches = difflib.get_close_matches(name.upper(), known, 1, 0.5)
     fix = f"set {matches[0]}, or unset it" if matches else "unset it"
-    raise SettingsError(f"{name}: there is no such setting. Fix: {fix} (in the environment or in .env)")
+    return f"{name}: there is no such setting. Fix: {fix} (in the environment or in .env)"
 
 
 def load_settings() -> Settings:
     """Return the settings from the environment and `.env`.
 
-    Raises SettingsError, with a message of one line, if a value is not valid or a variable that begins with MATHMILL_
-    names no setting: a misspelt one would otherwise be ignored.
+    Raises SettingsError, with a message of one line each, if values are not valid or variables that begin with MATHMILL_
+    name no setting: a misspelt one would otherwise be ignored.
     """
     file = env_file()
     in_file = DotEnvSettingsSource(Settings, env_file=file).env_vars
-    for name in [*os.environ, *in_file]:
-        _check_name(name)
+    names = {name.upper(): name for name in [*in_file, *os.environ]}
+    wrong = {name: message for name, given in names.items() if (message := _unknown(given))}
     try:
         settings = Settings(_env_file=file)
     except SettingsSourceError as error:
@@ -514,14 +529,16 @@ def load_settings() -> Settings:
         field = re.search(r'"(\w+)"', str(error))
         name = f"MATHMILL_{field[1].upper()}" if field else "a setting"
         raise SettingsError(
-            f"{name}, or a variable that begins with it, is no JSON. Fix: correct it in the environment or in .env"
+            *wrong.values(),
+            f"{name}, or a variable that begins with it, is no JSON. Fix: correct it in the environment or in .env",
         ) from None
     except ValidationError as error:
-        first = error.errors()[0]
-        name = "MATHMILL_" + "__".join(str(part) for part in first["loc"]).upper()
-        raise SettingsError(
-            f"{name}: {first['msg']}. Fix: correct it in the environment or in .env"
-        ) from error
+        for one in error.errors():
+            name = "MATHMILL_" + "__".join(str(part) for part in one["loc"]).upper()
+            wrong.setdefault(name, f"{name}: {one['msg']}. Fix: correct it in the environment or in .env")
+        raise SettingsError(*wrong.values()) from error
+    if wrong:
+        raise SettingsError(*wrong.values())
     return settings if file is None else _relative_to(settings, file.parent, set(in_file))
 
 

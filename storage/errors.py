@@ -9,7 +9,13 @@ from collections.abc import Iterator, Sequence
 
 
 class ForPeople(Exception):
-    """An error that the user can fix. The terminal shows its message in one line, without a traceback; the exit code is 2."""
+    """An error that the user can fix. The terminal shows its message in one line, without a traceback; the exit code is 2.
+
+    Several messages are several errors that were noticed at the same time: the terminal shows each in a line of its own.
+    """
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.args))
 
 
 class StorageError(ForPeople, ValueError):

@@ -15,7 +15,7 @@ import typer
 from rich.table import Table
 
 from flows.cli import terminal
-from flows.cli.terminal import in_one_line
+from flows.cli.terminal import in_lines
 from flows.runner.environment import running_server
 from flows.runner.learnt_limits import expected
 from flows.runner.resources import Tools
@@ -193,7 +193,7 @@ def _guarded(what: str, run: Callable[[], Check], fix: str) -> Check:
     try:
         return run()
     except Exception as error:
-        line = in_one_line(error)
-        if line is None:
+        lines = in_lines(error)
+        if not lines:
             raise
-        return Check(what, False, line, fix)
+        return Check(what, False, " ".join(lines), fix)

@@ -46,23 +46,29 @@ def check_feasible(night: Nightly) -> None:
     """Raise ConfigError or IngestError for everything that can be known to fail before Prefect is started."""
     from flows.config.loading import ConfigError
     from flows.runner.limits import BATCHED
+    from flows.runner.night_inputs import roles
     from flows.settings import load_settings
     from tasks.stages.ingest import check
 
+    load_settings().require_addresses(roles(night))
     if night.answers in BATCHED and not load_settings().role("teacher").base_url:
         raise ConfigError(
             f"answers={night.answers} (--batch) needs an endpoint with a Batch API, which the embedded teacher is not. "
             "Fix: set MATHMILL_TEACHER__BASE_URL, or leave it out"
         )
-    for setting, paths in (
+    named = (
         ("decontaminate.benchmarks", night.decontaminate.benchmarks),
         ("decontaminate.pairs", night.decontaminate.pairs),
         ("decontaminate.clean", night.decontaminate.clean),
         ("weakness.probe", [night.weakness.probe] if night.weakness.probe else []),
-    ):
-        for path in paths:
-            if not Path(path).exists():
-                raise ConfigError(f"setting {setting}: there is no {path}. Fix: check the path")
+    )
+    if missing := [
+        f"setting {setting}: there is no {path}. Fix: check the path"
+        for setting, paths in named
+        for path in paths
+        if not Path(path).exists()
+    ]:
+        raise ConfigError(*missing)
     check(
         [Path(path) for path in night.seeds.files]
     )  # the flow checks again; here an error shows before Prefect is started

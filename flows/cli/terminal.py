@@ -62,17 +62,19 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, (tuple, set)) else str(value)
 
 
-def in_one_line(error: BaseException) -> str | None:
-    """Return the message for the user, or None if the error is a defect, whose traceback should be shown."""
+def in_lines(error: BaseException) -> list[str]:
+    """Return the messages for the user, each in one line; none if the error is a defect, whose traceback should be shown."""
     from prompts import PromptError
     from storage.errors import ForPeople
 
-    if isinstance(error, (ForPeople, PromptError)):
-        return " ".join(str(error).split())
+    if isinstance(error, ForPeople):
+        return [" ".join(str(message).split()) for message in error.args or ("",)]
+    if isinstance(error, PromptError):
+        return [" ".join(str(error).split())]
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}. Fix: {_fix(error)}"
-    return None
+        return [f"{where}{error.strerror}. Fix: {_fix(error)}"]
+    return []
 
 
 def _fix(error: OSError) -> str:

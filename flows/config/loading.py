@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ class ConfigError(ForPeople, ValueError):
 
 def load_as(kind: type[S], file: Path | None, sets: list[str], **overrides: Any) -> S:
     """Return a flow's configuration: its defaults, then the YAML file, then each KEY=VALUE (dotted keys, YAML values),
-    then the overrides that are not None. Raises ConfigError, which names the setting that does not fit."""
+    then the overrides that are not None. Raises ConfigError, which names every setting that does not fit."""
     data: dict[str, Any] = {}
     if file is not None:
         try:
@@ -36,38 +36,53 @@ def load_as(kind: type[S], file: Path | None, sets: list[str], **overrides: Any)
             raise ConfigError(f"--config {file}{_place(error)}. Fix: one `name: value` a line") from error
         if not isinstance(data, dict):
             raise ConfigError(f"--config {file}: must be a YAML mapping of settings, such as `target: 1000`")
+    wrong: list[str] = []  # everything that is wrong is named, not the first alone
     for item in sets:
-        key, equals, value = item.partition("=")
-        if not equals or not key:
-            raise ConfigError(
-                f"--set {item}: no value is given. Fix: write KEY=VALUE, such as solve.samples=8"
-            )
         try:
-            _put(data, key.split("."), yaml.safe_load(value), item)
-        except RecursionError as error:
-            raise ConfigError(f"--set {key}: nested too deeply. Fix: give a plain value") from error
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {item}{_place(error)}. Fix: close its brackets and quotes") from error
+            _set(data, item)
+        except ConfigError as error:
+            wrong.append(str(error))
     for key, value in overrides.items():
         if value not in (None, []):
             _put(data, key.split("__"), value, key)
     try:
-        return kind.model_validate(data)
+        config = kind.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        what, fix = first["msg"].removeprefix("Value error, "), "correct it"
-        if first["type"] == "extra_forbidden":
-            near = _nearest(where, list(_settings(kind)))
-            what, fix = "there is no such setting", f"use {near}" if near else "leave it out"
-        elif first["type"] in _SHAPES:
-            shape, example = _SHAPES[first["type"]]
-            default = _default(kind, [str(part) for part in first["loc"]])
-            what = f"it takes {shape}"
-            fix = f"write it such as {where}={_in_flow(default) if default else example}"
-        raise ConfigError(
-            f"setting {where}: {what}. Fix: {fix}; all settings: ./mathmill {kind.__name__.lower()} --show-config"
-        ) from error
+        wrong += [_explained(kind, one) for one in error.errors()]
+        raise ConfigError(*dict.fromkeys(wrong)) from error
+    if wrong:
+        raise ConfigError(*wrong)
+    return config
+
+
+def _set(data: dict[str, Any], item: str) -> None:
+    """Put the value of a text KEY=VALUE, with a dotted key and a YAML value, into `data`. Raises ConfigError."""
+    key, equals, value = item.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {item}: no value is given. Fix: write KEY=VALUE, such as solve.samples=8")
+    try:
+        _put(data, key.split("."), yaml.safe_load(value), item)
+    except RecursionError as error:
+        raise ConfigError(f"--set {key}: nested too deeply. Fix: give a plain value") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {item}{_place(error)}. Fix: close its brackets and quotes") from error
+
+
+def _explained(kind: type[BaseModel], error: Mapping[str, Any]) -> str:
+    """Return what is wrong with a setting, and the fix; `error` is one of pydantic."""
+    where = ".".join(str(part) for part in error["loc"])
+    what, fix = error["msg"].removeprefix("Value error, "), "correct it"
+    if error["type"] == "extra_forbidden":
+        near = _nearest(where, list(_settings(kind)))
+        what, fix = "there is no such setting", f"use {near}" if near else "leave it out"
+    elif error["type"] in _SHAPES:
+        shape, example = _SHAPES[error["type"]]
+        default = _default(kind, [str(part) for part in error["loc"]])
+        what = f"it takes {shape}"
+        fix = f"write it such as {where}={_in_flow(default) if default else example}"
+    return (
+        f"setting {where}: {what}. Fix: {fix}; all settings: ./mathmill {kind.__name__.lower()} --show-config"
+    )
 
 
 # errors of pydantic about the shape of a value -> the shape in words, and an example where the setting has no default
@@ -129,5 +144,7 @@ def _put(data: dict[str, Any], path: list[str], value: Any, item: str) -> None:
     for part in path[:-1]:
         data = data.setdefault(part, {})
         if not isinstance(data, dict):
-            raise ConfigError(f"{item}: {part} is no group of settings")
+            raise ConfigError(
+                f"{item}: {part} is no group of settings. Fix: set it once, as a whole or by its parts"
+            )
     data[path[-1]] = value

@@ -67,10 +67,12 @@ def promotion_gates(home: Path) -> dict[str, GateSettings]:
             f"{path}: must map tags to gates, such as `production: {{min_rows: 1000}}`"
         ) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join([tag, *(str(part) for part in first["loc"])])
         raise ConfigError(
-            f"{path}: {where}: {first['msg']}; the gates are {', '.join(GateSettings.model_fields)}"
+            *(
+                f"{path}: {'.'.join([tag, *map(str, one['loc'])])}: {one['msg']}. "
+                f"Fix: the gates are {', '.join(GateSettings.model_fields)}"
+                for one in error.errors()
+            )
         ) from error
 
 

@@ -261,15 +261,17 @@ def check(config: Verdict, store: Store) -> tuple[Version, Version, dict[str, An
 
 
 def _training(settings: dict[str, Any], **ours: Any) -> Train:
-    """Return the training by the user's settings and the flow's. Raises ConfigError, which names a setting that does not fit."""
+    """Return the training by the user's settings and the flow's. Raises ConfigError, which names each setting that does not fit."""
     try:
         return Train.model_validate(settings | ours)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(["training", *(str(part) for part in first["loc"])])
-        what = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"]
         raise ConfigError(
-            f"setting {where}: {what}. Fix: one that `./mathmill train --show-config` prints"
+            *(
+                f"setting {'.'.join(['training', *map(str, one['loc'])])}: "
+                f"{'there is no such setting' if one['type'] == 'extra_forbidden' else one['msg']}. "
+                "Fix: one that `./mathmill train --show-config` prints"
+                for one in error.errors()
+            )
         ) from error
 
 

@@ -330,9 +330,10 @@ def settings_of(name: str, given: Mapping[str, Any]) -> Section:
     try:
         return cast(HasSettings, plugin).own_settings.model_validate(dict(given))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join([name, *map(str, first["loc"])])
-        raise ValueError(f"{where}: {first['msg'].lower()}") from None
+        wrong = error.errors(include_url=False, include_input=False)
+        raise ValueError(
+            "; ".join(f"{'.'.join([name, *map(str, one['loc'])])}: {one['msg'].lower()}" for one in wrong)
+        ) from None
 
 
 def columns_of(given: Iterable[str]) -> list[str]:

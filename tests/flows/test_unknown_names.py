@@ -172,3 +172,40 @@ def test_an_endpoint_knows_the_secrets_of_all_roles_and_of_the_environment(tmp_p
     for secret in secrets:
         assert secret not in repr(end)
         assert end.redact(f"you sent {secret}") == "you sent ***"
+
+
+def test_everything_that_is_wrong_in_the_environment_is_named_at_once(monkeypatch):
+    monkeypatch.setenv("MATHMILL_TEACHR__MODEL", "x")
+    monkeypatch.setenv("MATHMILL_TEACHER__MODLE", "x")
+    monkeypatch.setenv("MATHMILL_IN_FLIGHT", "0")
+    monkeypatch.setenv("MATHMILL_RUNNER", "none")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    named = {message.partition(":")[0]: message for message in caught.value.args}
+    assert sorted(named) == [
+        "MATHMILL_IN_FLIGHT", "MATHMILL_RUNNER", "MATHMILL_TEACHER__MODLE", "MATHMILL_TEACHR__MODEL",
+    ]  # fmt: skip
+    assert all(" Fix: " in message for message in named.values())
+    assert str(caught.value).splitlines() == list(caught.value.args)
+
+
+def test_every_role_without_an_address_is_named_at_once(monkeypatch):
+    monkeypatch.setenv("MATHMILL_TEACHER__MODEL", "a")
+    monkeypatch.setenv("MATHMILL_CRITIC__MODEL", "b")
+    with pytest.raises(SettingsError) as caught:
+        load_settings().require_addresses(("teacher", "reasoner", "critic"))
+    first, second = caught.value.args  # the reasoner is the teacher's model
+    assert first.startswith("MATHMILL_TEACHER__MODEL is 'a'")
+    assert "Fix: set MATHMILL_TEACHER__BASE_URL" in first
+    assert "Fix: set MATHMILL_CRITIC__BASE_URL" in second
+    monkeypatch.setenv("MATHMILL_TEACHER__BASE_URL", "http://a/v1")
+    load_settings().require_addresses(("teacher", "reasoner"))
+
+
+def test_every_wrong_setting_of_a_run_is_named_at_once():
+    with pytest.raises(ConfigError) as caught:
+        load_as(Nightly, None, ["targets=3", "mix.boost=.nan", "solve", "seed=[", "seeds.files=a"])
+    assert [message.partition(":")[0] for message in caught.value.args] == [
+        "--set solve", "--set seed=[, line 1, column 2", "setting seeds.files", "setting mix.boost", "setting targets",
+    ]  # fmt: skip
+    assert all(" Fix: " in message for message in caught.value.args)

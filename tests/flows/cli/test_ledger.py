@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from flows.cli.app import app
-from flows.cli.terminal import in_one_line
+from flows.cli.terminal import in_lines
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -79,7 +79,7 @@ def test_a_batch_output_of_others_needs_its_input(run: Any, tmp_path: Path) -> N
     )
     with pytest.raises(ValueError, match="give the batch's input file as well") as refused:
         run("ledger", "import", out)
-    assert in_one_line(refused.value)
+    assert in_lines(refused.value)
     output = run("ledger", "import", out, "--asked", into)
     assert "1 imported" in output
     assert "1 line without an answer: batch_expired" in output
@@ -98,7 +98,7 @@ def test_what_cannot_be_imported_is_named(text: str, why: str, run: Any, tmp_pat
     (tmp_path / "bad.jsonl").write_text(text)
     with pytest.raises(ValueError, match=why) as refused:
         run("ledger", "import", str(tmp_path / "bad.jsonl"))
-    line = in_one_line(refused.value)
+    (line,) = in_lines(refused.value)
     assert line is not None
     assert "bad.jsonl" in line
 
@@ -111,7 +111,7 @@ def test_set_up_prints_the_error_of_pip(run: Any, tmp_path: Path) -> None:
     python.chmod(0o755)
     with pytest.raises(ValueError, match="pip install --quiet x` failed: no such package") as refused:
         run("setup", "vllm", "--folder", str(tmp_path / "env"), "--requirement", "x")
-    assert in_one_line(refused.value)
+    assert in_lines(refused.value)
     python.write_text("#!/bin/sh\nexit 0\n")
     output = run("setup", "vllm", "--folder", str(tmp_path / "env"), "--requirement", "x")
     assert f"MATHMILL_VLLM_PYTHON={python}" in output

@@ -73,3 +73,13 @@ def test_an_export_says_where_inline_thinking_changes_nothing(
         done = CliRunner().invoke(app, words, env={"MATHMILL_HOME": str(home), "MATHMILL_ENV_FILE": ""})
         assert done.exit_code == 0
         assert ("so --reasoning inline changes nothing" in done.stderr) == heard
+
+
+@pytest.mark.slow
+def test_several_wrong_settings_are_a_line_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MATHMILL_HOME", str(tmp_path))
+    done = run("nightly", "--set", "targets=3", "--set", "mix.boots=2")
+    first, second = done.stderr.splitlines()
+    assert done.returncode == 2
+    assert first.startswith("mathmill: setting mix.boots: there is no such setting. Fix: use mix.boost;")
+    assert second.startswith("mathmill: setting targets: there is no such setting. Fix: use target;")

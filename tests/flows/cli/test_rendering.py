@@ -51,8 +51,8 @@ def test_rows_that_only_calibrate_are_not_shown_as_rejected() -> None:
     assert [list(column.cells) for column in table.columns] == [
         ["Calibrate", "Mix"],
         ["9", "9"],
-        ["0", "4"],
-        ["9", "3"],
+        ["used", "4"],
+        ["", "3"],
         ["0", "2"],
         ["0", "0"],
     ]
