@@ -73,7 +73,7 @@ DEDUP = Stage("dedup", "De-duplicate", SimilaritySettings, whole=True)
 DECONTAMINATE = Stage("decontaminate", "Decontaminate", DecontaminateSettings, needs=READERS)
 SELECT = Stage("select", "Select", SelectSettings)  # stands for one stage per selector, with what it needs
 PROBE = Stage("probe", "Probe the student", WeaknessSettings, needs={"student": "student", "judge": "judge"})
-RETRIEVE = Stage("retrieve", "Retrieve near failures", WeaknessSettings, needs=ENCODER, whole=True)
+RETRIEVE = Stage("retrieve", "Failures and what is near them", WeaknessSettings, needs=ENCODER, whole=True)
 MIX = Stage("mix", "Mix", MixSettings, whole=True)
 
 

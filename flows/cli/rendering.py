@@ -22,7 +22,7 @@ from storage.visible import visible
 from tasks.decontamination.certificate import Certificate
 from tasks.evaluation.verdict import in_a_line
 from tasks.points_in_time import spoken
-from tasks.reports.funnel import not_taken
+from tasks.reports.funnel import cells
 from tasks.taxonomy import local_name
 from tasks.text.cleaning import printable
 from tasks.verifier.certificate import VerifierCertificate
@@ -150,29 +150,34 @@ def _unmarked(text: str) -> str:
 
 
 def dropped_in(store: Store, version: Version) -> list[Dropped]:
-    """Return the reasons for which the run that published the version dropped rows."""
+    """Return the reasons for which the run that published the version dropped rows or did not take them."""
     from tasks.reports.figures import reasons
 
     return reasons(store.dropped(str(version.lineage.get("run", ""))))
 
 
 def print_dropped(console: Console, dropped: Sequence[Dropped]) -> None:
-    """Print the most frequent reasons for which rows were dropped, each with ids that `mathmill why` can show."""
+    """Print the most frequent reasons for which rows were dropped, then those for which good rows were not taken, each with ids that
+    `mathmill why` can show."""
     if not dropped:
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("why rows were dropped", overflow="fold")
-    table.add_column("rows", justify="right", no_wrap=True)
-    table.add_column("for example", no_wrap=True)
-    for group in dropped[:MOST_REASONS]:
-        text = escape(printable(f"{group.stage}: {group.reason}", REASON_WIDTH))
-        table.add_row(text, f"{group.rows:,}", group.short())
-    if further := dropped[MOST_REASONS:]:
-        table.add_row(
-            counted(len(further), "further reason"), f"{sum(group.rows for group in further):,}", ""
-        )
-    console.print()
-    console.print(table)
+    for heading, is_surplus in (("why rows were dropped", False), ("why rows were not taken", True)):
+        groups = [group for group in dropped if group.not_taken == is_surplus]
+        if not groups:
+            continue
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column(heading, overflow="fold")
+        table.add_column("rows", justify="right", no_wrap=True)
+        table.add_column("for example", no_wrap=True)
+        for group in groups[:MOST_REASONS]:
+            text = escape(printable(f"{group.stage}: {group.reason}", REASON_WIDTH))
+            table.add_row(text, f"{group.rows:,}", group.short())
+        if further := groups[MOST_REASONS:]:
+            table.add_row(
+                counted(len(further), "further reason"), f"{sum(group.rows for group in further):,}", ""
+            )
+        console.print()
+        console.print(table)
     console.print("The history of a row: ./mathmill why ID")
 
 
@@ -183,9 +188,8 @@ def funnel_table(lines: list[dict[str, Any]]) -> Table:
     for heading in ("in", "kept", "not taken", "rejected", "failed"):
         table.add_column(heading, justify="right", no_wrap=True)
     for line in lines:
-        aside = not_taken(line)
-        counts = (line["asked"], line["kept"], aside, line["rejected"] - aside, line["failed"])
-        table.add_row(line["title"], *(f"{count:,}" for count in counts))
+        counts = cells(line).values()
+        table.add_row(line["title"], *(count if isinstance(count, str) else f"{count:,}" for count in counts))
     return table
 
 

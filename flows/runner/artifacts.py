@@ -26,7 +26,7 @@ from tasks.concepts.stored import StoredGraphs
 from tasks.reports import Figures, FunnelLine, Report, collect, diff
 from tasks.reports.concept_map import ConceptMap, concept_map
 from tasks.reports.figures import ADDED, SHARES, WEIGHT, length_by_difficulty, sample_ids
-from tasks.reports.funnel import not_taken
+from tasks.reports.funnel import cells, not_taken
 
 AT_A_TIME = 65_536  # rows whose texts are in memory
 
@@ -55,9 +55,7 @@ def report(tools: Tools, version: Version) -> Path:
         key=f"{key}-funnel",
         table=[
             # the narrow columns first: a phone shows them all
-            {"in": line["asked"], "kept": line["kept"], "not taken": not_taken(line)}
-            | {"rejected": line["rejected"] - not_taken(line), "failed": line["failed"]}
-            | {"stage": inline(line["title"])}
+            cells(line) | {"stage": inline(line["title"])}
             for line in version.lineage["funnel"]
         ],
         description=with_link(
@@ -73,13 +71,14 @@ def report(tools: Tools, version: Version) -> Path:
             {
                 "rows": one.rows,
                 "stage": inline(one.stage),
+                "outcome": "not taken" if one.not_taken else "dropped",
                 "reason": inline(one.reason),
                 "for example": one.short(),
             }
-            for one in figures.reasons
+            for one in (*figures.losses, *figures.surplus)
         ],
         description=with_link(
-            f"Why candidates of `{version}` were dropped; `./mathmill why ID` shows the life of an example",
+            f"Why candidates of `{version}` were dropped or not taken; `./mathmill why ID` shows the life of an example",
             tools.settings,
             version_path(version, "dropped"),
             "All of them in the page",

@@ -6,7 +6,7 @@ import heapq
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from scipy.stats import spearmanr
 
 from storage.counting import counted
-from storage.reasons import SET_ASIDE
+from storage.reasons import NOT_TAKEN, SET_ASIDE
 from storage.rows import column, reasons_of
 from tasks.decontamination.certificate import Certificate
 from tasks.drift.measures import MEASURES
@@ -25,6 +25,7 @@ from tasks.llm.endpoint import EMBEDDED
 from tasks.loss_weights import banded
 from tasks.points_in_time import spoken
 from tasks.reports.concept_map import ConceptMap
+from tasks.reports.funnel import cells
 from tasks.seeding import seeds_of
 from tasks.stages.calibrate import shortfall
 from tasks.stages.mix import length
@@ -50,19 +51,25 @@ class FunnelLine:
     stage: str = ""
     not_taken: int = 0
 
+    @property
+    def cells(self) -> dict[str, int | str]:
+        """The columns for people, see tasks.reports.funnel.cells."""
+        return cells(asdict(self))
+
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
     """The rows that one stage dropped for one reason.
 
     `reason` is a sentence in which values that differ between rows are replaced by `…`. `examples` are ids of some of these
-    rows; they do not depend on the order of the rows.
+    rows; they do not depend on the order of the rows. not_taken: no stage judged them bad, there was no place for them.
     """
 
     stage: str
     reason: str
     rows: int
     examples: tuple[str, ...] = ()
+    not_taken: bool = False
 
     def short(self) -> str:
         """Return the ids of the examples, shortened to their first SHORT_ID digits."""
@@ -128,7 +135,17 @@ class Figures:
     @property
     def dropped(self) -> int:
         """The number of candidates that were rejected or failed, without the rows that were set aside on purpose."""
-        return sum(one.rows for one in self.reasons)
+        return sum(one.rows for one in self.losses)
+
+    @property
+    def losses(self) -> list[Dropped]:
+        """The reasons for which candidates were rejected or failed."""
+        return [one for one in self.reasons if not one.not_taken]
+
+    @property
+    def surplus(self) -> list[Dropped]:
+        """The reasons for which good candidates were not taken."""
+        return [one for one in self.reasons if one.not_taken]
 
     @property
     def certificate(self) -> Certificate | None:
@@ -459,15 +476,15 @@ def sample_ids(ids: Sequence[str], version: str, most: int = SAMPLES) -> list[st
 
 
 def reasons(rejected: pa.Table) -> list[Dropped]:
-    """Return the reasons for which rows were dropped, the most frequent first. Rows that were set aside on purpose (SET_ASIDE)
-    are left out. The table has the columns id and rejected, and optionally reason and stage."""
+    """Return the reasons for which rows were dropped or not taken, the most frequent first. Rows that were set aside on purpose
+    (SET_ASIDE) are left out. The table has the columns id and rejected, and optionally reason and stage."""
     ids: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
     for row, why in zip(column(rejected, "id"), reasons_of(rejected), strict=True):
         if why is not None and why.code not in SET_ASIDE:
             ids[why.stage, why.code, why.kind[:160]].append(row)
     dropped = [
-        Dropped(stage, kind, len(rows), tuple(heapq.nsmallest(EXAMPLES, set(rows))))
-        for (stage, _, kind), rows in ids.items()
+        Dropped(stage, kind, len(rows), tuple(heapq.nsmallest(EXAMPLES, set(rows))), code in NOT_TAKEN)
+        for (stage, code, kind), rows in ids.items()
     ]
     return sorted(dropped, key=lambda one: (-one.rows, one.stage, one.reason))
 

@@ -6,6 +6,18 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 SERVING: Final = ("calibrate", "probe")  # stages whose rows serve the run and are published by none
+USED: Final = "used"  # stands for the kept rows of a line whose rows only served the run
+
+
+def cells(line: Mapping[str, Any]) -> dict[str, int | str]:
+    """Return the columns of a recorded line: in = kept + not taken + rejected + failed, except that rows which only served the run
+    are neither kept nor left over."""
+    aside = not_taken(line)
+    only_served = line["stage"] in SERVING and line["asked"] == aside
+    taken: dict[str, int | str] = {"kept": line["kept"], "not taken": aside}
+    if only_served and aside:
+        taken = {"kept": USED, "not taken": ""}
+    return {"in": line["asked"], **taken, "rejected": line["rejected"] - aside, "failed": line["failed"]}
 
 
 def not_taken(line: Mapping[str, Any]) -> int:

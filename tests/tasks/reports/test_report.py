@@ -114,8 +114,22 @@ def test_reasons_are_folded_and_counted() -> None:
     a, b, c = (Row(name, "en").id for name in "abc")
     assert figures().reasons == [
         Dropped("verify", "answer … is not …", 2, tuple(sorted((a, b)))),
-        Dropped("mix", "over the target of 12", 1, (c,)),
+        Dropped("mix", "over the target of 12", 1, (c,), not_taken=True),
     ]
+
+
+def test_rows_that_were_not_taken_are_no_losses() -> None:
+    why = [
+        reason("verify", Code.DIFFERENT, answer="1", reference="2"),
+        *[reason("mix", Code.OVER_TARGET, target=3)] * 2,
+    ]
+    own = figures(rejected=reject(to_table([Row(f"q{i}", "en") for i in range(3)]), why))
+    assert own.dropped == 1
+    assert [(one.stage, one.rows) for one in own.losses] == [("verify", 1)]
+    assert [(one.stage, one.rows) for one in own.surplus] == [("mix", 2)]
+    for page in (Report(own).html(), Report(own).markdown(path="x")):
+        losses, _, surplus = page.partition("Why rows were dropped")[2].partition("Why rows were not taken")
+        assert ("over the target" in losses, "over the target" in surplus) == (False, True)
 
 
 @pytest.mark.slow
@@ -196,7 +210,13 @@ def test_hostile_rows_are_text() -> None:
         critique=EVIL,
         scores={"answer": 1.0},
     )
-    dropped = reject(to_table([row]), [reason("generate", Code.MALFORMED_ITEM, why=EVIL)])
+    dropped = reject(
+        to_table([row, Row("b", "en")]),
+        [
+            reason("generate", Code.MALFORMED_ITEM, why=EVIL),
+            reason("mix", Code.OVER_SHARE, value=EVIL, dimension="format", share=0.5),
+        ],
+    )
     one = to_table([row])
     report_figures = figures(added=one, samples=one, whole=one, rejected=dropped, lineage={"note": EVIL})
     page = Report(report_figures).html()
@@ -217,7 +237,7 @@ def test_markdown_has_the_same_numbers() -> None:
     for part in (
         "math-sft@2026.11.20",
         "| Solve | 15 | 12 | 0 | 2 | 1 |",
-        "| Calibrate | 9 | 0 | 9 | 0 | 0 |",
+        "| Calibrate | 9 | used |  | 0 | 0 |",
         "| teacher | m | 1,234 |",
         "data:image/png;base64,",
         "/tmp/x.html",
