@@ -221,7 +221,7 @@ def write(night: Night, seeds: list[Ref], *, until: int) -> None:
     while planner.wave < night.config.generate.waves and (missing := night.missing(until)):
         plans = planner.plan_wave(missing, night.usable(), seeds + night.accepted)
         title = f"wave {planner.wave + 1}"
-        for makes, rows in rows_of_plans(night, plans).items():
+        for makes, rows in rows_of_plans(night, plans, title).items():
             rows = judged(night, rows, makes, title, pool=night.compared())
             night.accepted += with_concepts(night, selected(night, rows, title), title)
         planner.wave += 1
@@ -230,12 +230,13 @@ def write(night: Night, seeds: list[Ref], *, until: int) -> None:
             break
 
 
-def rows_of_plans(night: Night, plans: Sequence[Plan]) -> dict[Makes, list[Ref]]:
+def rows_of_plans(night: Night, plans: Sequence[Plan], wave: str) -> dict[Makes, list[Ref]]:
     """Make the rows of the plans of a wave, one per method, and return them by what they are, so that those of several methods pass
     the stages together."""
     rows: dict[Makes, list[Ref]] = {}
     for plan in plans:
-        title = "" if len(plans) == 1 and plan.makes == "questions" else f"Write {plan.makes}, {plan.method}"
+        method = "" if len(plans) == 1 and plan.makes == "questions" else f", {plan.method}"
+        title = f"Write {plan.makes}{method}, {wave}"
         written = night.line.run(
             writing(plan.method), generating(plan), plan.asks, title=title, owes=plan.owes
         )

@@ -195,14 +195,17 @@ FAILURES: Final = frozenset(
 )  # codes of failed rows: the stage could not process them
 # codes of rows that were never to be kept: they were solved for the calibration, or to find weaknesses of the student
 SET_ASIDE: Final = frozenset({Code.CALIBRATED, Code.STUDENT_RIGHT})
-# codes of rows that no stage judged bad: those that were set aside, those for which there was no place beside others, and
-# those that the run was asked to leave out
+# codes of rows that no stage judged bad: those that were set aside, those for which there was no place beside others, those
+# that make no pair or are part of another row's, and those that the run was asked to leave out
 NOT_TAKEN: Final = SET_ASIDE | {
     Code.OVER_LEVEL,
     Code.NOT_CHOSEN,
     Code.NOT_DRAWN,
     Code.COVERED,
     Code.ALLOCATED,
+    Code.NO_PARTNER,
+    Code.WORSE_SIDE,
+    Code.STEPS_UNKNOWN,
     Code.OVER_QUESTION,
     Code.OVER_SHARE,
     Code.OVER_TARGET,

@@ -11,7 +11,7 @@ from storage.counting import counted
 from storage.datasets.annotations import Mark, newest
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
-from tasks.reports.funnel import SERVING
+from tasks.reports.funnel import SERVING, not_taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,9 @@ def acceptance(version: Version) -> float | None:
     funnel = version.lineage.get("funnel") or []
     aside = (*SERVING, "ingest")
     lost = sum(
-        line.get("rejected", 0) + line.get("failed", 0) for line in funnel if line.get("stage") not in aside
+        line.get("rejected", 0) - not_taken(line) + line.get("failed", 0)
+        for line in funnel
+        if line.get("stage") not in aside
     )
     return version.added / (version.added + lost) if funnel and version.added + lost else None
 

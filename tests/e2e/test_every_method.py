@@ -58,9 +58,9 @@ def test_the_rows_of_several_methods_pass_the_stages_together(home: Callable[...
         if line["title"].startswith("Write ") or line["title"].endswith("wave 1")
     ]
     assert first[:4] == [
-        "Write questions, dependency_graph",
-        "Write questions, families",
-        "Write questions, self_instruct",
+        "Write questions, dependency_graph, wave 1",
+        "Write questions, families, wave 1",
+        "Write questions, self_instruct, wave 1",
         "Drop similar questions, wave 1",
     ]
     assert [record["method"] for record in records] == ["dependency_graph", "families", "self_instruct"]
