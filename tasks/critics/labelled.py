@@ -40,6 +40,7 @@ from tasks.ingestion.columns import read as read_fields
 from tasks.ingestion.options import Unreadable, options_of
 from tasks.ingestion.record import IngestError
 from tasks.ingestion.records import records
+from tasks.ingestion.references import read_beside
 from tasks.ingestion.values import Unfit
 from tasks.seeding import seed_of
 from tasks.text.cleaning import LANGUAGE_NAMES, language_of
@@ -277,7 +278,9 @@ def _gold(named: Mapping[str, Any]) -> str | None:
     for key in (*GOLD, "ground_truth_answer", "target", "reference"):
         value = named.get(key)
         if isinstance(value, (str, int, float)) and not isinstance(value, bool) and str(value).strip():
-            return str(value).strip()
+            worked = named.get("ground_truth_solution")
+            text = str(value).strip()
+            return read_beside(text, worked) if isinstance(worked, str) else text
     return None
 
 

@@ -34,7 +34,7 @@ from tasks.ingestion.options import (
     written_in,
 )
 from tasks.ingestion.record_chats import asked_and_replied, chat_of
-from tasks.ingestion.references import apart, as_option, is_value, option_named, stated_reference
+from tasks.ingestion.references import apart, as_option, is_value, option_named, read_beside, stated_reference
 from tasks.ingestion.solution_texts import fenced, final_answer, is_program, is_worked
 from tasks.ingestion.thinking import of_solution, reasoning_of
 from tasks.ingestion.values import Unfit, as_text, kind_in_words, required
@@ -155,6 +155,8 @@ def read(record: Mapping[str, Any], common: Habits = _NONE) -> Fields:
         reference = str(values["label"])
     if reference is not None and solution is not None and solution == values.get("answer"):
         reference = None  # it is a reply, and no value
+    if reference is not None and solution is not None and solution == values.get("ground_truth_solution"):
+        reference = read_beside(reference, solution)
     value = solution.strip(BLANK) if solution is not None and solution == values.get("solution") else ""
     if value and not wrong and reference in (None, value) and is_value(values, value):
         solution, reference = None, value  # what others call the answer (s1K, DAPO)

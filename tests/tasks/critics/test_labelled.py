@@ -87,6 +87,29 @@ def test_the_place_is_counted_from_zero_in_every_shape(
     assert (one.source, one.by) == ("set", HUMAN)
 
 
+@pytest.mark.parametrize(
+    ("worked", "reference"),
+    [
+        ("Let's think step by step.\nWe have x + 2 = 7.\nThe answer is: 5", "5"),
+        ("Let's think step by step.\nWe subtract 2 from both sides.\nThe value of x is 5.", None),
+        ("Add 2 and 3.\nLet's think step by step.", "Let's think step by step."),
+    ],
+)
+def test_a_sentence_of_the_trusted_solution_is_no_trusted_answer(
+    tmp_path: Path, worked: str, reference: str | None
+) -> None:
+    """MR-GSM8K states "Let's think step by step." as the answer of 44 of 428 records."""
+    record = {
+        "question": "What is x, if x + 2 = 7 and Ann has x apples?",
+        "model_output_steps": STEPS,
+        "model_output_solution_correctness": "wrong",
+        "model_output_solution_first_error_step": 2,
+        "ground_truth_solution": worked,
+        "ground_truth_answer": "Let's think step by step.",
+    }
+    assert only(written(tmp_path / "set.jsonl", record)).reference == reference
+
+
 def test_a_line_without_a_number_belongs_to_the_step_above(tmp_path: Path) -> None:
     """MR-Ben lists lines, and names the first wrong step by the number that is written before it."""
     lines = ["Step 1: Check 67.", "67 = 4*16 + 3, so no.", "Step 2: Check 43.", "43 = 4*10 + 1, so yes.", "Solution: Choice_B"]  # fmt: skip

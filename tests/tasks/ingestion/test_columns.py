@@ -45,6 +45,18 @@ def test_a_flag_is_never_an_answer(record: dict[str, Any], reference: str | None
     assert read(record).reference == reference
 
 
+@pytest.mark.parametrize(("ending", "reference"), [("The answer is: 10", "10"), ("It is ten then.", None)])
+def test_a_sentence_of_the_trusted_solution_is_no_answer(ending: str, reference: str | None) -> None:
+    """MR-GSM8K states "Let's think step by step." as the answer of 44 of 428 records."""
+    worked = f"Let's think step by step.\nOne pen costs 2 dollars.\n{ending}"
+    record = {
+        "question": PENS,
+        "ground_truth_solution": worked,
+        "ground_truth_answer": "Let's think step by step.",
+    }
+    assert read(record).reference == reference
+
+
 def test_a_solution_called_wrong_is_left_out() -> None:
     fields = read({"question": PENS, "solution": "\\boxed{15}", "correct": False})
     assert (fields.solution, fields.answer, fields.wrong) == (None, None, True)
