@@ -64,6 +64,7 @@ def train(training: TrainCritic, json: AsJson = False) -> None:
     Shortcut("versions", "version"),
     Shortcut("judgements"),
     Shortcut("critic"),
+    Shortcut("beside"),
     Shortcut("samples", "sample"),
     Shortcut("page"),
 )

@@ -91,6 +91,11 @@ class TrainCritic(LabelledInput):
     precision: float = Field(
         0.9, gt=0.5, lt=1, description="precision of the solutions that the critic's strict threshold accepts"
     )
+    given_up: Share = Field(
+        0.0,
+        description="how far F1 may fall below its highest value on the calibrating questions, so that more first wrong steps are named and more "
+        "right solutions blamed; the report has a table of both",
+    )
     page: str = Field("", description="file that the report is written to besides, such as docs/critic.md")
     seed: int = Field(0, description="same seed, same split, same critic")
 
@@ -110,6 +115,12 @@ class EvaluateCritic(LabelledInput):
         "",
         description="folder of a trained critic, its name below critics in the home, or a kind that needs no training (steps, "
         "prompted, whose calls cost); empty: the step checker",
+    )
+
+    beside: list[str] = Field(
+        [],
+        description="further critics, named as the critic is, whose figures on the same questions stand beside; a question that one of them has "
+        "seen is left out for all",
     )
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,12 +27,12 @@ from storage.sealed_files import HomeFiles
 from storage.stage_cache.shards import digest_of
 from tasks.critics import SolutionCritic, Unjudged, trained
 from tasks.critics.baselines import CHECKER, agreement_shares, step_checker
-from tasks.critics.evaluation import opinion_of
+from tasks.critics.evaluation import NamingPoint, Opinion, opinion_of
 from tasks.critics.gain import gain
 from tasks.critics.kinds import CriticError, settings_of
 from tasks.critics.labelled import Labelled, LabelledSolution, grouped, read, shared, split, without_judged
 from tasks.critics.own_solutions import of_versions
-from tasks.critics.report import described, evaluate, to_markdown
+from tasks.critics.report import compared, described, evaluate, to_markdown
 from tasks.critics.step_checker import check as check_steps
 from tasks.critics.strong import taught_by
 from tasks.critics.trained import FOLDER, CriticTraining, TrainedCritic, opened
@@ -126,6 +127,7 @@ def run_training(config: TrainCritic, tools: Tools, log: Callable[[str], None]) 
         held_out=config.held_out,
         precision=config.precision,
         planted=config.planted,
+        given_up=config.given_up,
         seed=config.seed,
     )
     agreeing = agreement_shares(fitting, tools.judge(), _samples(config))
@@ -168,26 +170,66 @@ def run_evaluation(config: EvaluateCritic, tools: Tools, log: Callable[[str], No
     labelled, data = gathered(config, tools, log)
     solutions = labelled.solutions
     critic = opened(config.critic, tools.home, tools.for_critics(asks=True)) if config.critic else None
+    beside = [opened(one, tools.home, tools.for_critics(asks=True)) for one in config.beside]
     unseen = solutions
-    if isinstance(critic, TrainedCritic):
+    trained_ones = [one for one in (critic, *beside) if isinstance(one, TrainedCritic)]
+    if trained_ones:
+        asked = sorted({question for one in trained_ones for question in one.seen()})
         seen = grouped(
-            [
-                LabelledSolution(question, ("",), True, language=language)
-                for language, question in critic.seen()
-            ]
+            [LabelledSolution(question, ("",), True, language=language) for language, question in asked]
         )
         known = shared(seen, solutions)
         unseen = [one for one in solutions if one.group not in known]
-        log(f"left out, because the critic has seen the question: {len(solutions) - len(unseen):,}")
+        log(f"left out, because a critic has seen the question: {len(solutions) - len(unseen):,}")
         if not unseen:
             raise CriticError(
-                "the critic has seen the questions of all solutions. Fix: evaluate it on other questions"
+                "the critics have seen the questions of all solutions. Fix: evaluate on other questions"
             )
     left_out = len(solutions) - len(unseen)
     record, scores = _report(config, "evaluate", labelled, data, unseen, tools, critic, left_out=left_out)
+    if beside:
+        record["kinds"] += [_compared(one, unseen, config.seed, log) for one in beside]
     name = _publish(record, tools, config.page)
     _keep_scores(record, scores, tools, log)
     return name
+
+
+def _compared(
+    critic: SolutionCritic, solutions: Sequence[LabelledSolution], seed: int, log: Callable[[str], None]
+) -> dict[str, Any]:
+    """Return one critic's figures on solutions, with what its training and its judgements cost."""
+    started = time.process_time()
+    if isinstance(critic, TrainedCritic):
+        signals = critic.signals(solutions)
+        opinion = critic.of_signals(signals, None)[0]
+        failures = signals.failures or [None] * len(solutions)
+    else:
+        given = critic.judge(solutions)
+        opinion, failures = opinion_of(critic.identity, given), [one.failure for one in given]
+    seconds = time.process_time() - started
+    log(f"{critic.identity} has judged {counted(len(solutions), 'solution')}")
+    judged = np.array([one is None for one in failures], bool)
+    used = [one for one, use in zip(solutions, judged, strict=True) if use]
+    return _judging(critic, used, opinion.take(judged), len(solutions) / max(seconds, 1e-9), seed)
+
+
+def _judging(
+    critic: SolutionCritic | None,
+    solutions: Sequence[LabelledSolution],
+    opinion: Opinion,
+    per_second: float,
+    seed: int,
+) -> dict[str, Any]:
+    """Return the figures of a critic by its opinion on the solutions that it did not fail to judge. `per_second`: solutions per CPU second."""
+    trained_by = critic.record if isinstance(critic, TrainedCritic) else {}
+    return {
+        "identity": critic.identity if critic is not None else CHECKER,
+        "solutions": len(solutions),
+        "training": trained_by.get("counts", {}).get("training", {}).get("solutions", 0),
+        "training_seconds": trained_by.get("seconds"),
+        "per_second": per_second,
+        "measures": compared(solutions, opinion, seed),
+    }
 
 
 def _report(
@@ -206,15 +248,19 @@ def _report(
     failed, failures = 0, list[Unjudged | None]()
     scores: list[tuple[LabelledSolution, float]] = []
     places: npt.NDArray[np.int64] | None = None
+    points: list[list[tuple[NamingPoint, Opinion]]] = []
     samples = [*labelled.solutions, *_samples(config)]
     shares = agreement_shares(solutions, tools.judge(), samples)
+    started = time.process_time()
     if critic is None:
         checked = [check_steps(one.steps, question=one.question) for one in solutions]
         opinions = [step_checker(solutions, checked)]
     elif trained_one is not None:
         signals = trained_one.signals(solutions)
-        opinions = trained_one.of_signals(signals, shares if not np.isnan(shares).all() else None)
+        read_shares = shares if not np.isnan(shares).all() else None
+        opinions = trained_one.of_signals(signals, read_shares)
         failures, places = signals.failures or [], signals.places
+        points = trained_one.operating_points(signals, read_shares)
         judged_of = zip(solutions, opinions[0].right, failures or [None] * len(solutions), strict=True)
         scores = [(one, float(right)) for one, right, failure in judged_of if failure is None]
     else:
@@ -226,6 +272,7 @@ def _report(
         ]
         opinions = [opinion_of(critic.identity, given)]
         failures = [one.failure for one in given]
+    per_second = len(solutions) / max(time.process_time() - started, 1e-9)
     if any(failures):
         judged = np.array([failure is None for failure in failures], bool)
         failed = int((~judged).sum())
@@ -236,6 +283,7 @@ def _report(
         solutions = [one for one, use in zip(solutions, judged, strict=True) if use]
         shares, opinions = shares[judged], [one.take(judged) for one in opinions]
         places = None if places is None else places[judged]
+        points = [[(point, one.take(judged)) for point, one in listed] for listed in points]
     measures = evaluate(
         solutions,
         opinions[0],
@@ -243,6 +291,7 @@ def _report(
         beside=opinions[1:],
         precise=trained_one.precise if trained_one is not None else None,
         places=places,
+        points=points,
         seed=config.seed,
     )
     counts = trained_one.record["counts"] if trained_one is not None else {}
@@ -268,7 +317,10 @@ def _report(
     if command == "evaluate" and trained_one is not None:
         record["trained"] = _trained_by(trained_one)
     name = f"{identity.replace(':', '-').replace(' ', '-')}-{digest_of(record)[:8]}"
-    return record | {"name": name}, scores
+    record |= {"name": name}
+    if isinstance(config, EvaluateCritic) and config.beside:  # times vary, so they are no part of the name
+        record["kinds"] = [_judging(critic, solutions, opinions[0], per_second, config.seed)]
+    return record, scores
 
 
 def _keep_scores(
@@ -348,7 +400,7 @@ def _trained_by(critic: TrainedCritic) -> str:
     settings, usual = critic.record["settings"], CriticTraining()
     words = ["./mathmill", "critic", "train", *(one["file"] for one in critic.record["data"])]
     words += ["--set", f"kind={critic.record['kind']}"] if critic.record["kind"] != usual.kind else []
-    for key in ("held_out", "precision", "planted", "seed"):
+    for key in ("held_out", "precision", "planted", "given_up", "seed"):
         words += ["--set", f"{key}={settings[key]}"] if settings[key] != getattr(usual, key) else []
     own = settings_of(critic.record["kind"], settings["own"]).model_dump(mode="json", exclude_defaults=True)
     words += ["--set", f"own={own}"] if own else []
@@ -365,6 +417,8 @@ def _command(name: str, config: LabelledInput) -> str:
             words += [part for name in value for part in ("--version", name)]
         elif key == "critic":
             words += ["--critic", Path(value).name]
+        elif key == "beside":
+            words += [part for name in value for part in ("--beside", Path(name).name)]
         elif key == "page":
             words += ["--page", str(value)]
         elif key != "files":

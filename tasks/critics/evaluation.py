@@ -336,20 +336,53 @@ def threshold_for(right: Floats, labels: Mask, stated: float) -> PrecisionThresh
     )
 
 
-def naming_threshold(right: Floats, labels: Mask, located: Mask, placed: Mask) -> float | None:
-    """Return the probability below which a first wrong step is named, so that ProcessBench's F1 is highest: the middle between two
-    probabilities, the lowest of several; None where one of the two labels is missing among the solutions of `placed`, whose places are
-    known. `located`: whether the likeliest step is the first wrong one."""
+@dataclass(frozen=True, slots=True)
+class NamingPoint:
+    """A threshold below which a first wrong step is named, and what it trades on the solutions that it was chosen on.
+
+    `given_up`: how far ProcessBench's F1 may fall below its highest value. `first_error_found`, `right_unblamed` and `f1` are measured on the
+    solutions that chose it.
+    """
+
+    given_up: float
+    value: float
+    first_error_found: float
+    right_unblamed: float
+    f1: float
+
+
+GIVEN_UP = (0.0, 0.005, 0.01, 0.02, 0.05)  # of F1, at the operating points that a report shows
+
+
+def naming_points(
+    unblamed: Floats, labels: Mask, located: Mask, placed: Mask, given_up: Sequence[float] = GIVEN_UP
+) -> list[NamingPoint]:
+    """Return the operating points of naming a first wrong step, one per value of `given_up`: of the thresholds whose F1 is at most that much
+    below the highest one, the one that finds most first errors, and of several such the lowest.
+
+    `unblamed`: how little speaks for naming a step, from 0 to 1. `located`: whether the likeliest step is the first wrong one. Thresholds are
+    in the middle between two values of the solutions of `placed`, whose places are known. Returns no points where one of the two labels is
+    missing among these.
+    """
     good, bad = placed & labels, placed & ~labels
     if not good.any() or not bad.any():
-        return None
-    values = np.unique(right[placed])
+        return []
+    values = np.unique(unblamed[placed])
     cuts = np.concatenate([[0.0], (values[1:] + values[:-1]) / 2, [1.0]])
-    named = np.searchsorted(np.sort(right[bad & located]), cuts, "left") / bad.sum()
-    unblamed = 1 - np.searchsorted(np.sort(right[good]), cuts, "left") / good.sum()
-    total = named + unblamed
-    means = np.divide(2 * named * unblamed, total, out=np.zeros(len(cuts)), where=total > 0)
-    return float(cuts[int(np.argmax(means))])
+    named = np.searchsorted(np.sort(unblamed[bad & located]), cuts, "left") / bad.sum()
+    kept = 1 - np.searchsorted(np.sort(unblamed[good]), cuts, "left") / good.sum()
+    total = named + kept
+    means = np.divide(2 * named * kept, total, out=np.zeros(len(cuts)), where=total > 0)
+    points = []
+    for limit in given_up:
+        if limit:
+            allowed = np.flatnonzero(means >= means.max() - limit)
+            at = int(allowed[np.argmax(named[allowed])])
+        else:
+            at = int(np.argmax(means))
+        measured = (float(each[at]) for each in (cuts, named, kept, means))
+        points.append(NamingPoint(limit, *measured))
+    return points
 
 
 def by_part(solutions: Sequence[LabelledSolution], name: str) -> dict[str, Mask]:

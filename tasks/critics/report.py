@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tasks.critics.evaluation import (
     RESAMPLES,
     CriticMeasures,
     Estimate,
+    NamingPoint,
     Opinion,
     Truth,
     by_part,
@@ -43,6 +45,7 @@ TITLES = {
     "agreement": "agrees with strong model",
 }
 PARTS = {"source": "set", "by": "origin of the label", "subdomain": "subdomain", "kind": "kind of error"}
+TRADED = ("first_error_found", "right_unblamed", "f1")  # what an operating point of naming trades
 FEWEST = 10  # solutions of a part that has a line of its own
 
 
@@ -62,6 +65,7 @@ def evaluate(
     beside: Sequence[Opinion] = (),
     precise: float | None = None,
     places: npt.NDArray[np.int64] | None = None,
+    points: Sequence[Sequence[tuple[NamingPoint, Opinion]]] = (),
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
@@ -70,7 +74,8 @@ def evaluate(
 
     shares: of the other samples of the question that agree with each answer, NaN where there are none (baselines.agreement_shares). beside:
     further opinions that are no baselines. precise: a threshold whose precision and share accepted are reported.
-    places: the likeliest first wrong step of each solution (n,), also where the critic names none; None where it knows no steps.
+    places: the likeliest first wrong step of each solution (n,), also where the critic names none; None where it knows no steps. points: the
+    operating points of naming, with the opinion that each leads to, of each way to judge.
     """
     truth = Truth.of(solutions)
     checked = [check(one.steps, question=one.question) for one in solutions]
@@ -121,10 +126,36 @@ def evaluate(
             "precision": hits / int(accepted.sum()) if accepted.any() else None,
             "interval": _proportion(hits, int(accepted.sum())),
         }
+    if truth.placed.any():
+        record["operating_points"] = [
+            _operating_point(truth, *one, seed=seed, resamples=resamples)
+            for listed in points
+            for one in listed
+        ]
     record["first_errors"] = _first_errors(solutions, truth, checked, opinion, places)
     for name in PARTS:
         record["parts"][name] = _by_part(solutions, truth, opinion, others, name, seed)
     return record
+
+
+COMPARED = ("balanced_accuracy", "auroc", "ece", "first_error_found", "f1")  # of kinds of critics
+
+
+def compared(solutions: Sequence[LabelledSolution], opinion: Opinion, seed: int) -> dict[str, Any]:
+    """Return the measures by which kinds of critics are compared."""
+    measured = measure(Truth.of(solutions), opinion, seed=seed, only=COMPARED)
+    return {name: estimate.record() for name, estimate in measured.estimates.items()}
+
+
+def _operating_point(
+    truth: Truth, point: NamingPoint, opinion: Opinion, *, seed: int, resamples: int
+) -> dict[str, Any]:
+    """Return what an operating point trades on the calibrating questions, which chose it, and on these solutions."""
+    here = measure(truth, opinion, resamples=resamples, seed=seed, only=TRADED)
+    return asdict(point) | {
+        "name": opinion.name,
+        "here": {name: estimate.record() for name, estimate in here.estimates.items()},
+    }
 
 
 def _first_errors(
@@ -319,6 +350,10 @@ def to_markdown(record: Mapping[str, Any], plot: str = "") -> str:
             f"({one['threshold']:.3f}): {shown}.",
             "",
         ]
+    if measures.get("operating_points"):
+        lines += ["## Operating points", "", *_operating_point_lines(measures["operating_points"]), ""]
+    if record.get("kinds"):
+        lines += ["## Other kinds of critics", "", *_kind_lines(record["kinds"]), ""]
     lines += ["## Reliability", ""]
     if plot:
         lines += [f"![Reliability]({plot})", ""]
@@ -342,6 +377,51 @@ def to_markdown(record: Mapping[str, Any], plot: str = "") -> str:
     lines += ["", "## Data", "", "| file | SHA-256 |", "|---|---|"]
     lines += [f"| {inline(one['file'])} | {code(one['sha256'][:16])} |" for one in record["data"]]
     return "\n".join(lines) + "\n"
+
+
+def _kind_lines(kinds: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the lines about several critics on the same questions."""
+    heads = [TITLES[name] for name in COMPARED]
+    lines = [
+        "The same solutions, judged by question and solution alone. Training is what the kind learns from and the CPU seconds of that; each critic "
+        "was calibrated on other questions. Solutions a second are per CPU second, where the sentence vectors of texts that were encoded before are looked up.",
+        "",
+        f"| critic | solutions | {' | '.join(heads)} | trained on | CPU seconds of training | solutions a second |",
+        "|---|--:|" + "--:|" * len(heads) + "--:|--:|--:|",
+    ]
+    for one in kinds:
+        cells = [shown(one["measures"][name]) for name in COMPARED]
+        seconds = one["training_seconds"]
+        lines.append(
+            f"| {code(one['identity'])} | {one['solutions']:,} | {' | '.join(cells)} | {one['training']:,} | "
+            f"{'-' if seconds is None else f'{seconds:,.0f}'} | {one['per_second']:,.0f} |"
+        )
+    return lines
+
+
+def _operating_point_lines(points: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the lines about how many first errors are found for how many right solutions that are blamed."""
+    heads = [TITLES[name] for name in TRADED]
+    return [
+        "A step is named where enough speaks for it. How much is enough is chosen on the calibrating questions: the first line of a critic has the "
+        "highest F1 there, each further line finds most first errors among the thresholds whose F1 is at most so much below it (setting "
+        "`given_up` of `critic train`). Where the solutions are known to be wrong, as those that step pairs are made of, nothing is lost by naming more.",
+        "",
+        "| critic | F1 given up | "
+        + " | ".join(f"{head}, calibrating" for head in heads)
+        + " | "
+        + " | ".join(f"{head}, here" for head in heads)
+        + " |",
+        "|---|--:|" + "--:|" * (2 * len(heads)),
+        *(
+            f"| {inline(one['name'])} | {one['given_up']:g} | "
+            + " | ".join(f"{one[name]:.3f}" for name in TRADED)
+            + " | "
+            + " | ".join(shown(one["here"][name]) for name in TRADED)
+            + " |"
+            for one in points
+        ),
+    ]
 
 
 def _first_error_lines(parts: Sequence[Mapping[str, Any]]) -> list[str]:

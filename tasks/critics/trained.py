@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,15 @@ from tasks.code_commit import code
 from tasks.critics import CriticOpinion, SolutionCritic, WorkedSolution, heads
 from tasks.critics.addressed import unaddressed
 from tasks.critics.baselines import best_threshold
-from tasks.critics.evaluation import NOT_NAMED, Opinion, Truth, naming_threshold, threshold_for
+from tasks.critics.evaluation import (
+    GIVEN_UP,
+    NOT_NAMED,
+    NamingPoint,
+    Opinion,
+    Truth,
+    naming_points,
+    threshold_for,
+)
 from tasks.critics.hazards import digest_of_arrays
 from tasks.critics.kinds import (
     CriticError,
@@ -50,7 +59,7 @@ from tasks.critics.planting import planted
 
 RECORD, HEADS, QUESTIONS, READER = "critic.json", "heads.npz", "questions.jsonl", "reader"
 FOLDER = "critics"  # of the home, with the critics that were trained there
-FORMAT = 5
+FORMAT = 6
 NAME, NAME_WITH_SAMPLES = "trained critic", "trained critic with samples"
 FEWEST_CALIBRATING = (
     20  # wrong solutions that calibrate a probability, with planted ones where they are allowed
@@ -63,7 +72,8 @@ class CriticTraining:
 
     `kind`: a module of tasks/critics/kinds, `own` its settings. `held_out`: the share of the questions that calibrate it. `precision`: the
     precision of the solutions that its threshold `precise` accepts. `planted`: the share of the right training solutions that get an error
-    (tasks/critics/planting.py); into those that calibrate only where they have fewer than FEWEST_CALIBRATING wrong ones.
+    (tasks/critics/planting.py); into those that calibrate only where they have fewer than FEWEST_CALIBRATING wrong ones. `given_up`: how far
+    ProcessBench's F1 may fall below its highest value, on the calibrating questions, so that more first wrong steps are named.
     """
 
     kind: str = "trees"
@@ -71,6 +81,7 @@ class CriticTraining:
     held_out: float = 0.2
     precision: float = 0.9
     planted: float = 0.0
+    given_up: float = 0.0
     seed: int = 0
 
 
@@ -125,19 +136,37 @@ class TrainedCritic:
 
     def of_signals(self, signals: Signals, shares: Floats | None) -> list[Opinion]:
         """Return the opinions that follow from signals: as `opinions`."""
+        judged, thresholds = self._judged(signals, shares), self.record["thresholds"]
+        naming = [float(thresholds[name]) for name in ("naming", "naming_with_samples")][: len(judged)]
+        return [self._naming(signals, *one) for one in zip(judged, naming, strict=True)]
+
+    def operating_points(
+        self, signals: Signals, shares: Floats | None
+    ) -> list[list[tuple[NamingPoint, Opinion]]]:
+        """Return the operating points of naming that were measured on the calibrating questions, each with the opinion that it leads to here:
+        those by question and solution, and, with `shares`, those that read them besides."""
+        ways = self._judged(signals, shares)
+        points = [self.record["naming_points"][name] for name in ("alone", "with_samples")][: len(ways)]
+        return [
+            [(NamingPoint(**point), self._naming(signals, judged, point["value"])) for point in listed]
+            for judged, listed in zip(ways, points, strict=True)
+        ]
+
+    def _judged(self, signals: Signals, shares: Floats | None) -> list[tuple[str, Floats, float]]:
+        """Return the names of the opinions with the probabilities of being right, and the thresholds of these."""
         alone = heads.alone(self.heads, signals)
-        thresholds = self.record["thresholds"]
-        given = [(NAME, alone, self.threshold, float(thresholds["naming"]))]
+        given = [(NAME, alone, self.threshold)]
         if shares is not None:
             right = heads.with_samples(self.heads, signals.inputs, shares, alone)
-            both = float(thresholds["with_samples"]), float(thresholds["naming_with_samples"])
-            given.append((NAME_WITH_SAMPLES, right, *both))
-        listed = []
-        for name, right, threshold, naming in given:
-            unblamed = heads.blameless(self.heads, signals, right)
-            named = np.where(unblamed < naming, signals.places, NOT_NAMED)
-            listed.append(Opinion(name, right, named.astype(np.int64), threshold))
-        return listed
+            given.append((NAME_WITH_SAMPLES, right, float(self.record["thresholds"]["with_samples"])))
+        return given
+
+    def _naming(self, signals: Signals, judged: tuple[str, Floats, float], naming: float) -> Opinion:
+        """Return the opinion that names a step where little enough speaks for naming none: less than `naming`."""
+        name, right, threshold = judged
+        unblamed = heads.blameless(self.heads, signals, right)
+        named = np.where(unblamed < naming, signals.places, NOT_NAMED)
+        return Opinion(name, right, named.astype(np.int64), threshold)
 
     def judge(self, solutions: Sequence[WorkedSolution]) -> list[CriticOpinion]:
         """Return the opinion on each solution; the words name the step, or are those that the kind wrote."""
@@ -305,7 +334,9 @@ def train(
     if spoilt:
         log(f"probabilities are calibrated on {counted(len(spoilt), 'planted error')} among others")
     log(f"train on {counted(len(fitted), 'solution')}, calibrate on {len(held):,}")
+    started = time.process_time()
     reader = kind.fit(fitted, settings, encoder, tools, seed=training.seed, log=log)
+    seconds = time.process_time() - started
     signals = read_addressed(reader, held)
     if signals.failures is not None:
         judged = np.array([one is None for one in signals.failures], bool)
@@ -337,21 +368,31 @@ def train(
     balanced, balanced_together = best_threshold(right, labels), best_threshold(together, labels)
     arrays |= heads.fit_naming(signals, right, labels, located, truth.placed)
     unblamed, unblamed_together = (heads.blameless(arrays, signals, one) for one in (right, together))
-    naming = naming_threshold(unblamed, labels, located, truth.placed)
-    naming_together = naming_threshold(unblamed_together, labels, located, truth.placed)
+    limits = sorted({*GIVEN_UP, training.given_up})
+    points, points_together = (
+        naming_points(one, labels, located, truth.placed, limits) for one in (unblamed, unblamed_together)
+    )
+    chosen = limits.index(training.given_up)
     record = {
         "format": FORMAT,
         "kind": training.kind.replace("-", "_"),
         "encoder": encoder,
-        "settings": {name: getattr(training, name) for name in ("held_out", "precision", "planted", "seed")}
+        "settings": {
+            name: getattr(training, name) for name in ("held_out", "precision", "planted", "given_up", "seed")
+        }
         | {"own": settings.model_dump(mode="json")},
         "thresholds": {
             "balanced": balanced,
             "with_samples": balanced_together,
-            "naming": balanced if naming is None else naming,
-            "naming_with_samples": balanced_together if naming_together is None else naming_together,
+            "naming": points[chosen].value if points else balanced,
+            "naming_with_samples": points_together[chosen].value if points_together else balanced_together,
             "precise": {name: getattr(precise, name) for name in precise.__dataclass_fields__},
         },
+        "naming_points": {
+            "alone": [asdict(one) for one in points],
+            "with_samples": [asdict(one) for one in points_together],
+        },
+        "seconds": round(seconds, 1),
         "error": _error(right >= balanced, labels),
         "data": list(data),
         "counts": {"training": _counts(fitted), "calibrating": _counts(held)},

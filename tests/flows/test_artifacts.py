@@ -384,13 +384,32 @@ def test_a_critic(text: str) -> None:
         precise = {"threshold": 0.5, "accepted": 3, "precision": 0.5, "interval": [0.1, 0.9]}
         counts = {key: {"solutions": 5} for key in ("training", "calibrating")}
         seen = {"name": value, "called_wrong": 0.5, "named": 0.5}
+        traded = dict.fromkeys(("first_error_found", "right_unblamed", "f1"), 0.5)
+        here = dict.fromkeys(traded, estimate)
+        point = {"name": value, "given_up": 0.01, "value": 0.5, "here": here} | traded
+        beside = {
+            "identity": value,
+            "solutions": 9,
+            "training": 5,
+            "training_seconds": None,
+            "per_second": 3.5,
+            "measures": dict.fromkeys(TITLES, estimate),
+        }
         kinds = {"kind": value, "solutions": 9, "critics": [seen]}
         return critic(
             {
                 "command": value,
                 "left_out": 1,
                 "critic": {"identity": value, "precision": 0.9} | counts,
-                "measures": whole | tables | {"with_samples": some, "with_strong": some, "precise": precise},
+                "measures": whole
+                | tables
+                | {
+                    "with_samples": some,
+                    "with_strong": some,
+                    "precise": precise,
+                    "operating_points": [point],
+                },
+                "kinds": [beside],
                 "gain": {
                     "parts": {"real": {"right": 4} | some, "planted": {"right": 4} | some},
                     "kinds": [kinds],

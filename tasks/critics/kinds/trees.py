@@ -1,7 +1,7 @@
 """Boosted trees over the steps: the hazard of each step, the probability that it is wrong given that all steps before it are right.
 
 The trees read the step's vector by a sentence encoder, its place, its numbers and words (tasks/critics/step_features.py), how it is worded
-(tasks/critics/step_phrases.py), and what the step checker recomputed. P(no step is wrong) is the product of what the hazards leave.
+(tasks/critics/step_phrases.py) and how surprising that is (tasks/critics/step_surprise.py), and what the step checker recomputed. P(no step is wrong) is the product of what the hazards leave.
 Which step of a wrong solution is the first wrong one is read by trees of their own, which learn from all steps of the wrong solutions whose
 place is known, each beside its neighbours: hazards learn nothing of the steps behind an error, and so do not know what these look like.
 Wrong solutions of which only the answer is known to be wrong train it by expectation and maximisation: the model of the round before says how
@@ -35,11 +35,13 @@ from tasks.critics.kinds import CriticLog, CriticTools, EncodeTexts, Signals
 from tasks.critics.labelled import LabelledSolution
 from tasks.critics.step_checker import Checked, check
 from tasks.critics.step_phrases import PHRASES, StepPhrases, fit_phrases, stored
+from tasks.critics.step_surprise import SURPRISES, StepSurprise, fit_surprise
 from tasks.critics.trees import Trees, train_trees
 from tasks.seeding import seed_of
 from tasks.settings import Section
 
 ARRAYS = "trees.npz"
+WORDED = (*PHRASES, *SURPRISES)
 LIKE = ("like_question_vector", "like_previous_vector", "like_others_vector")
 RISKY = 0.3  # hazard from which on a step counts as risky
 CONTEXT_COMPONENTS = 24  # components of the vectors that describe a whole solution
@@ -79,6 +81,7 @@ class TreesReader:
         )
         self._basis = _Basis(arrays["basis.mean"], arrays["basis.axes"])
         self._phrases = StepPhrases(arrays["phrases.weights"], arrays["phrases.bias"])
+        self._surprise = StepSurprise.from_arrays(arrays)
         self._places = [
             Trees.from_arrays({name: arrays[f"places{number}.{name}"] for name in Trees.__dataclass_fields__})
             for number in range(PLACING)
@@ -96,7 +99,9 @@ class TreesReader:
         places: list[Floats] = []
         for start in range(0, len(solutions), BLOCK):
             block = solutions[start : start + BLOCK]
-            worded = [self._phrases.columns(one.steps) for one in block]
+            worded = [
+                np.hstack([self._phrases.columns(one.steps), self._surprise.columns(one)]) for one in block
+            ]
             tables, of_block = step_tables(block, self._encode, self._basis, worded)
             odds = self._trees.log_odds(np.concatenate(tables))
             own = per_solution(probability(odds), [len(table) for table in tables])
@@ -147,7 +152,9 @@ def fit(
     """Train the trees in passes of expectation and maximisation."""
     encode = tools.encoder(encoder)
     basis = _basis(solutions, encode, settings.components, seed)
-    phrases, worded = fit_phrases(solutions, seed)
+    phrases, by_phrases = fit_phrases(solutions, seed)
+    surprise, by_surprise = fit_surprise(solutions, seed)
+    worded = [np.hstack(pair) for pair in zip(by_phrases, by_surprise, strict=True)]
     tables, _ = step_tables(solutions, encode, basis, worded)
     log("the steps are encoded")
     trees: Trees | None = None
@@ -160,6 +167,7 @@ def fit(
         "basis.mean": basis.mean,
         "basis.axes": basis.axes,
         **stored(phrases),
+        **surprise.arrays(),
     }
     arrays |= {f"trees.{name}": one for name, one in trees.arrays().items()}
     for number, places in enumerate(_trained_places(solutions, tables, seed, settings.rounds)):
@@ -210,17 +218,17 @@ class _Basis:
 def feature_names(basis: _Basis) -> tuple[str, ...]:
     """Return the names of the columns of `step_tables`."""
     components = (f"component_{number}" for number in range(basis.axes.shape[1]))
-    return (*step_features.FEATURES, *CHECKED, *LIKE, *PHRASES, *components)
+    return (*step_features.FEATURES, *CHECKED, *LIKE, *WORDED, *components)
 
 
-SHOWN = len(step_features.FEATURES) + len(CHECKED) + len(LIKE) + len(PHRASES)  # columns before the components
+SHOWN = len(step_features.FEATURES) + len(CHECKED) + len(LIKE) + len(WORDED)  # columns before the components
 
 
 def step_tables(
     solutions: Sequence[WorkedSolution], encode: EncodeTexts, basis: _Basis, worded: Sequence[Floats]
 ) -> tuple[list[Floats], list[Checked]]:
     """Return the features of the steps of each solution, float64 (steps, features), and what the step checker says. `worded`: the columns
-    PHRASES of each."""
+    WORDED of each."""
     texts = list(dict.fromkeys(text for one in solutions for text in (one.question, *one.steps)))
     places = {text: row for row, text in enumerate(texts)}
     vectors = encode(texts)

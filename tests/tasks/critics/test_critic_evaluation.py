@@ -23,7 +23,7 @@ from tasks.critics.evaluation import (
     difference,
     draws_of,
     measure,
-    naming_threshold,
+    naming_points,
     reliability,
     threshold_for,
 )
@@ -194,17 +194,34 @@ def test_a_step_is_named_below_the_probability_with_the_best_f1() -> None:
     right = np.array([0.9, 0.8, 0.35, 0.6, 0.5, 0.3, 0.2, 0.1])
     located = np.array([False, False, False, True, True, False, True, True])
     everywhere = np.ones(8, bool)
-    cut = naming_threshold(right, labels, located, everywhere)
-    assert cut == pytest.approx(0.7)  # 4 of 5 wrong ones are found, 2 of 3 right ones are not blamed
+    best = naming_points(right, labels, located, everywhere)[0]
+    assert best.value == pytest.approx(0.7)  # 4 of 5 wrong ones are found, 2 of 3 right ones are not blamed
+    assert (best.first_error_found, best.right_unblamed) == (pytest.approx(0.8), pytest.approx(2 / 3))
 
     def f1(at: float) -> float:
         named, unblamed = (located & ~labels & (right < at)).sum() / 5, (labels & (right >= at)).sum() / 3
         return 2 * named * unblamed / (named + unblamed) if named + unblamed else 0.0
 
-    assert f1(cut) == max(f1(at) for at in np.linspace(0, 1, 101))
+    assert best.f1 == pytest.approx(f1(best.value))
+    assert f1(best.value) == max(f1(at) for at in np.linspace(0, 1, 101))
     without_late = labels | (right < 0.4)
-    assert naming_threshold(right, labels, located, without_late) == pytest.approx(
-        0.25
-    )  # the lowest of two that are equally good
-    assert naming_threshold(right, labels, located, labels) is None
-    assert naming_threshold(right, labels, located, ~labels) is None
+    lowest = naming_points(right, labels, located, without_late)[0]
+    assert lowest.value == pytest.approx(0.25)  # the lowest of two that are equally good
+    assert naming_points(right, labels, located, labels) == []
+    assert naming_points(right, labels, located, ~labels) == []
+
+
+def test_giving_up_f1_names_more_and_never_gives_up_more_than_stated() -> None:
+    rng = np.random.default_rng(3)
+    labels = rng.random(400) < 0.4
+    right = np.clip(0.25 * labels + rng.random(400) * 0.75, 0, 1)
+    located = ~labels & (rng.random(400) < 0.6)
+    limits = (0.0, 0.01, 0.05, 1.0)
+    points = naming_points(right, labels, located, np.ones(400, bool), limits)
+    assert [one.given_up for one in points] == list(limits)
+    for one, limit in zip(points, limits, strict=True):
+        assert points[0].f1 - one.f1 <= limit
+    named = [one.first_error_found for one in points]
+    assert named == sorted(named)
+    assert named[0] < named[2]
+    assert named[-1] == pytest.approx(located.sum() / (~labels).sum())  # every step is named

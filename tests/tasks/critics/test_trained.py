@@ -151,6 +151,21 @@ def test_a_right_solution_has_no_wrong_step_and_words_name_one(critic: TrainedCr
     assert "step 2" in wrong.words
 
 
+def test_more_first_errors_are_named_where_f1_may_fall(
+    critic: TrainedCritic, parts: tuple[list[LabelledSolution], list[LabelledSolution]]
+) -> None:
+    held = parts[1]
+    truth, signals = Truth.of(held), critic.signals(held)
+    (points,) = critic.operating_points(signals, None)
+    best, *others = [point.value for point, _ in points]
+    assert best == critic.record["thresholds"]["naming"]
+    assert all(value >= best for value in others)
+    named = [measure(truth, one, resamples=9).estimates["first_error_found"].value for _, one in points]
+    assert named == sorted(named)
+    own = critic.of_signals(signals, None)[0]
+    assert (points[0][1].first_wrong == own.first_wrong).all()
+
+
 @pytest.mark.slow
 def test_the_same_solutions_and_seed_give_the_same_critic(
     critic: TrainedCritic, parts: tuple[list[LabelledSolution], list[LabelledSolution]]
