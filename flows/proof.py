@@ -60,9 +60,11 @@ def proof(config: Proof = Proof()) -> ProofPage | None:
     bases = [BASE] * bool(asked - WITH_PROGRAMS) + [BASE_WITH_PROGRAMS] * bool(asked & WITH_PROGRAMS)
     if not config.so_far:
         with lab.models():
-            for name in bases:
-                with lock(_base_of(lab, name).with_suffix(".lock"), within_s=AT_MOST_S):
-                    _record(_base_of(lab, name), lambda name=name: _base(lab, name))
+            for within_s in (0.0, AT_MOST_S):  # a base that no other process is at comes first
+                for name in bases:
+                    with lock(_base_of(lab, name).with_suffix(".lock"), within_s=within_s) as mine:
+                        if mine:
+                            _record(_base_of(lab, name), lambda name=name: _base(lab, name))
             for name, (file, run, seed) in files.items():
                 with lock(file.with_suffix(".lock")) as mine:
                     if mine:  # else another process is at it

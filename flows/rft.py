@@ -117,7 +117,7 @@ def check(config: Rft, store: Store) -> Version:
         raise ConfigError("setting version: none is named. Fix: name a version, such as math-sft@2026.11.20")
     version = store.resolve(config.version)
     settings = load_settings()
-    if config.sample.pot_share and not (sandbox := isolation()).ok:
+    if config.sample.runs_programs and not (sandbox := isolation()).ok:
         raise SandboxUnavailable(sandbox)
     if config.quality.reward_model:
         require(located(config.quality.reward_model, settings.home), "setting quality.reward_model")

@@ -55,8 +55,7 @@ class Sizes:
     steps: int  # of each arm
     rate: float
     questions: int  # of the claim 3
-    students: int  # that sample solutions for the claim 3
-    samples: int  # of each question
+    samples: int  # of each question in the first round; in all, four times as many
     generated: int  # rows that the night of claim 5 is to accept
     programs: int  # rows of the common subdomains in programs that the base of claim 4 is trained on besides
     programs_scarce: int  # and of the rare ones
@@ -76,8 +75,8 @@ WHOLE = Sizes(
     name="whole",
     shape=Shape(64, 172, 3, 4, 256, 512),
     training=_TRAINING,
-    seeds=tuple(range(30, 38)),
-    fewer=5,
+    seeds=tuple(range(50, 56)),
+    fewer=6,
     corpus=4000,
     scarce=1200,
     base=1500,
@@ -90,14 +89,13 @@ WHOLE = Sizes(
     steps=240,
     rate=8e-4,
     questions=200,
-    students=2,
-    samples=4,
+    samples=8,
     generated=480,
     programs=1000,
     programs_scarce=300,
     programs_base=1500,
     routed=400,
-    edition=" third",
+    edition=" fourth",
 )
 QUICK = Sizes(
     name="quick",
@@ -117,7 +115,6 @@ QUICK = Sizes(
     steps=2,
     rate=1e-3,
     questions=10,
-    students=2,
     samples=2,
     generated=10,
     programs=20,
@@ -144,7 +141,6 @@ GPU = Sizes(
     steps=200,
     rate=1e-4,
     questions=1_500,
-    students=3,
     samples=8,
     generated=1_500,
     programs=7_500,

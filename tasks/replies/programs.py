@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from storage.interleaved import is_interleaved
 from tasks.replies.items import LONGEST, unfit
 from tasks.replies.solutions import solution_of
 
@@ -74,6 +75,15 @@ def program(text: str, *, cut: bool = False, unfenced: bool = True) -> str | Non
     if code is None or not code.strip() or unfit(code):
         return None
     return code.strip("\n").rstrip() + "\n"
+
+
+def chose_program(text: str, *, cut: bool = False) -> bool:
+    """Return whether a model that may answer in words or by a program has written a program.
+
+    Only a block is one: lines of words such as "x = 4" are none. An interleaved solution, with a program's output below it, was written in one
+    piece, so that its output is the model's own words, and counts by the answer that it states.
+    """
+    return not is_interleaved(text) and program(text, cut=cut, unfenced=False) is not None
 
 
 _PYTHON = ("python", "py", "python3", "python2", "ipython", "ipython3", "py3", "tool_code", "sage", "code")

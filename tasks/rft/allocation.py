@@ -47,6 +47,11 @@ class SampleSettings(Section, title="Sample"):
         "solve",
         description="solve: the prompts solve_cot and solve_pot; question: the question alone, as models are asked that mathmill trained",
     )
+    form: Literal["words", "words_or_program"] = Field(
+        "words",
+        description="what answers to the question alone are: words, or words_or_program, where a block of code is executed, for models that "
+        "were trained on both and choose by the question",
+    )
     max_tokens: int = Field(
         1024, ge=1, description="tokens of a solution to the question alone; other prompts state their own"
     )
@@ -61,7 +66,16 @@ class SampleSettings(Section, title="Sample"):
             raise ValueError("temperatures: each must be from 0 to 5")
         if self.prompt == "question" and self.pot_share:
             raise ValueError("pot_share: the question alone asks for no program; set it to 0")
+        if self.prompt != "question" and self.form != "words":
+            raise ValueError(
+                "form: the prompts solve_cot and solve_pot ask for their own; set prompt to question"
+            )
         return self
+
+    @property
+    def runs_programs(self) -> bool:
+        """Whether a sample may be a program."""
+        return self.pot_share > 0 or self.form == "words_or_program"
 
 
 @dataclass(slots=True)

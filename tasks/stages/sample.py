@@ -13,7 +13,8 @@ from storage.rows import Row, column, replace, to_table
 from tasks.llm.costs import RoleCosts
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
-from tasks.llm.request import Request
+from tasks.llm.request import Completion, Request
+from tasks.replies.programs import chose_program
 from tasks.replies.solutions import Removed
 from tasks.rft.allocation import SampleSettings
 from tasks.seeding import seed_of
@@ -64,7 +65,7 @@ def sample(
             rows.append(
                 row_of_sample(
                     record,
-                    kinds[index],
+                    kinds[index] if settings.form == "words" else _chosen(completion),
                     index,
                     completion,
                     endpoint,
@@ -90,6 +91,11 @@ def formats_of(problem_id: str, samples: int, pot_share: float) -> list[str]:
         "pot" if int((start + index + 1) * pot_share) > int((start + index) * pot_share) else "cot"
         for index in range(samples)
     ]
+
+
+def _chosen(completion: Completion) -> str:
+    """Return the format in which a model that chooses it has answered."""
+    return "pot" if chose_program(completion.text or "", cut=completion.finish_reason == "length") else "cot"
 
 
 def _temperature(problem_id: str, index: int, settings: SampleSettings) -> float | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.replies.programs import program
+from tasks.replies.programs import chose_program, program
 from tasks.sandbox import Limits, Sandbox, isolation
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -184,3 +184,19 @@ def test_a_program_with_an_error_of_syntax_is_kept_whole(text: str) -> None:
 
 def test_prose_before_a_program_that_needs_nothing_of_it_is_left_out() -> None:
     assert program("total = 5 apples and more\nprint(2 + 3)\n") == "print(2 + 3)\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ("We compute:\n```python\nprint(6 * 7)\n```", True),
+        ("6 * 7 = 42, so \\boxed{42}", False),
+        ("x = 4\ny = x + 1", False),  # lines of words, though Python reads them
+        (
+            "```python\nprint(6 * 7)\n```\n```output\n42\n```\nSo it is \\boxed{42}.",
+            False,
+        ),  # written in one piece
+    ],
+)
+def test_a_block_alone_is_a_program_where_a_model_chooses(text: str, chosen: bool) -> None:
+    assert chose_program(text) == chosen

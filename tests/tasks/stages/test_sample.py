@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pyarrow as pa
 import pytest
 
-from storage.rows import Row, column, from_columns, kept, reasons_of, to_table
+import prompts
+from storage.rows import Row, column, from_columns, kept, reasons_of, replace, to_table
 from tasks.answers import Judge
 from tasks.llm.engine import Engine
 from tasks.problems.machinery.family import families, make
@@ -80,6 +81,34 @@ def test_the_question_alone_is_asked_without_a_prompt(engine: Callable[..., Engi
     )
     assert column(done.rows, "prompt") == [None] * 8
     assert any(column(done.rows, "answer"))
+
+
+def test_a_model_that_chooses_its_form_is_read_in_the_form_that_it_wrote(
+    engine: Callable[..., Engine],
+) -> None:
+    table = questions(2)
+    prompt = prompts.load("solve_pot", "en")
+    asks_for_a_program = [
+        "\n".join(str(one["content"]) for one in prompt.messages(question=question, strategy="direct"))
+        for question in column(table, "question")
+    ]
+    forms = {}
+    for name, texts in (("words", column(table, "question")), ("program", asks_for_a_program)):
+        done = sample(
+            round_of(replace(table, question=texts), 0, 2),
+            samplers=engine("samplers"),
+            settings=SampleSettings(prompt="question", form="words_or_program", max_tokens=300),
+            seed=1,
+            tick=ignore,
+        )
+        forms[name] = set(column(done.rows, "solution_format"))
+    assert forms["words"] == {"cot"}
+    assert "pot" in forms["program"]  # some replies have no block, as with other models
+
+
+def test_only_the_question_alone_lets_a_model_choose_its_form() -> None:
+    with pytest.raises(ValueError, match="set prompt to question"):
+        SampleSettings(form="words_or_program")
 
 
 @pytest.mark.slow
