@@ -21,7 +21,7 @@ from flows.config.proof import Proof
 from flows.runner.events import on_failure
 from flows.runner.locks import lock
 from flows.runner.page_links import with_link
-from flows.runner.proof_arms import EXPERIMENTS, WITH_PROGRAMS, Experiment
+from flows.runner.proof_arms import EXPERIMENTS, EXPLORED, WITH_PROGRAMS, Experiment
 from flows.runner.proof_lab import AT_MOST_S, FOLDER, Lab
 from flows.settings import load_settings
 from storage.atomic import write_bytes
@@ -124,7 +124,7 @@ def _files(
         f"{experiment} {seed + shift}": (folder / f"{experiment}-{seed + shift}.json", run, seed + shift)
         for place, seed in enumerate(sizes.seeds)
         for experiment, run in EXPERIMENTS.items()
-        if (not only or experiment in only) and (experiment == "weaknesses" or place < sizes.fewer)
+        if (not only or experiment in only) and (experiment != EXPLORED or place < sizes.explored)
     }
 
 

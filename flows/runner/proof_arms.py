@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flows.config.rebuild import Rebuild
 from flows.config.rft import Rft
 from flows.config.weakness import Weakness
-from flows.rebuild import rebuild
 from flows.rft import NoRightSolution, rft
+from flows.runner.proof_explored import explored, filtered
 from flows.runner.proof_lab import REPEATED, Lab
 from flows.weakness import weakness
 from storage.rows import column
@@ -137,30 +136,16 @@ def factory(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
             score={"scorers": ["heuristics"], "thresholds": {}},
             mix={"per_problem": 4, "shares": {}, "loss_weights": {"on": False}},
         )
-        dataset, _, version = everything.partition("@")
-        filtered = lab.first(f"filtered{seed}") or rebuild(
-            Rebuild.model_validate(
-                {
-                    "dataset": dataset,
-                    "base": version,
-                    "into": lab.name(f"filtered{seed}"),
-                    "thresholds": {"heuristics": 0.5, "answer": 0.6},
-                    "correctness": 0.7,
-                    "scorers": ["heuristics", "critique"],
-                    "similarity": {"per_template": 1_000_000, "semantic": "ignore"},
-                    "mix": {"per_problem": 4, "shares": {}},
-                    "gates": {"min_recall": {}},
-                }
-            )
-        )
+        kept = filtered(lab, everything, f"filtered{seed}")
     scores: ScoresByArm = {}
     facts: dict[str, Any] = {}
-    for arm, name in (("unfiltered", everything), ("filtered", str(filtered))):
+    for arm, name in (("unfiltered", everything), ("filtered", kept)):
         scores[arm] = lab.scored(lab.trained(f"{arm}, seed {seed}", seed, {name: 1.0}).checkpoint)
         facts[f"rows of {arm}"] = lab.store.resolve(name).rows
     return scores, facts
 
 
+EXPLORED = "explored"  # runs after the others of its seed, on their versions
 WITH_PROGRAMS = frozenset({"formats"})  # experiments on the base that knows programs
 EXPERIMENTS: dict[str, Experiment] = {
     "weaknesses": weaknesses,
@@ -168,4 +153,5 @@ EXPERIMENTS: dict[str, Experiment] = {
     "students": students,
     "formats": formats,
     "control": control,
+    EXPLORED: explored,
 }

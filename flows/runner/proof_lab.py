@@ -177,27 +177,50 @@ class Lab:
         return str(versions[0]) if versions else None
 
     def trained(
-        self, arm: str, seed: object, new: Mapping[str, float], *, programs: bool = False
+        self,
+        arm: str,
+        seed: object,
+        new: Mapping[str, float],
+        *,
+        programs: bool = False,
+        share: float = NEW,
+        **other: Any,
     ) -> TrainedArm:
-        """Continue the base with the versions `new` and their weights at half of the tokens, beside its own rows, by the flow train; without
-        new ones on its own rows alone. programs: the base that knows programs besides words.
+        """Continue the base with the versions `new` and their weights at `share` of the tokens, beside its own rows, by the flow train; without
+        new ones on its own rows alone. programs: the base that knows programs besides words. other: further settings of the flow.
 
         Trainings of one seed take their rows in an order of that seed.
         """
-        sizes = self.sizes
-        old = 1 - NEW if new else 1.0
-        shares = {name: old * share for name, share in self.corpus(programs=programs).items()}
-        shares |= {name: NEW * weight / sum(new.values()) for name, weight in new.items()}
+        old = 1 - share if new else 1.0
+        shares = {name: old * part for name, part in self.corpus(programs=programs).items()}
+        shares |= {name: share * weight / sum(new.values()) for name, weight in new.items()}
+        return self._continued(
+            arm, seed, programs=programs, data=_sources(shares), steps=self.sizes.steps, **other
+        )
+
+    def in_stages(self, arm: str, seed: object, new: Mapping[str, float]) -> TrainedArm:
+        """Continue the base with its own rows for half of an arm's steps, and then with `new` alone for the other half."""
+        half = self.sizes.steps // 2
+        then = [{"data": _sources(new), "steps": self.sizes.steps - half}]
+        return self._continued(arm, seed, data=_sources(self.corpus()), steps=half, then=then)
+
+    def tuned(
+        self, arm: str, seed: object, checkpoint: Path, version: str, method: str, **other: Any
+    ) -> TrainedArm:
+        """Continue a checkpoint with a version by a method that learns from pairs or rewards."""
+        return self._continued(
+            arm, seed, base=str(checkpoint), data=[{"dataset": version}], method=method, **other
+        )
+
+    def _continued(self, arm: str, seed: object, *, programs: bool = False, **settings: Any) -> TrainedArm:
         config = {
-            **sizes.training,
+            **self.sizes.training,
             "warmup": REWARM,
             "base": str(self.base(programs=programs).checkpoint),
-            "data": _sources(shares),
-            "steps": sizes.steps,
-            "lr": sizes.rate,
+            "lr": self.sizes.rate,
             "seed": seed_of(FOLDER, "order", seed) % 2**31,
         }
-        result = _trained(config)
+        result = _trained(config | settings)
         self.versions[arm] = result.versions
         return result
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -29,6 +31,15 @@ from tasks.retrieval.encoder import Encoder, StoredEncoder
 from tasks.sandbox import Limits, Sandbox
 
 T = TypeVar("T")
+
+
+@functools.lru_cache(maxsize=1)
+def judge_of(workers: int) -> Judge:
+    """Return the judge of this process, which stays open until it ends: a flow that runs flows opens its tools many times, and a worker needs
+    two seconds to import computer algebra. Verdicts do not depend on what a worker has judged before."""
+    judge = Judge(workers=workers)
+    atexit.register(judge.close)
+    return judge
 
 
 class Tools:
@@ -112,7 +123,7 @@ class Tools:
             engine.close()
 
     def judge(self) -> Judge:
-        return self._once("judge", lambda: Judge(workers=self.settings.answer_workers))
+        return judge_of(self.settings.answer_workers)
 
     def encoder(self) -> StoredEncoder:
         """Return the encoder. A text that was encoded on this home before is looked up."""

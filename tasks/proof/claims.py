@@ -87,6 +87,21 @@ NOTE = (
     "Failed means not seen: the power with which a run would see a difference is in the plan, and a default of the factory changes only where it was 0.8 or more "
     "for the published size."
 )
+# exploratory arms: the rebuild of claim 5 with one part left out, orders of its rows, sets at a share of 0.2, and trainings on what rft publishes
+WITHOUT = {
+    "answers": "filtered, answers not checked",
+    "critic": "filtered, no critic",
+    "step checker": "filtered, step checker for critic",
+    "dedup": "filtered, near-duplicates kept",
+    "weights": "filtered, no loss weights",
+}
+ORDERED = ("filtered, easy first", "filtered, after the base's rows")
+ANNEALED = ("annealed, for weaknesses", "annealed, common rows", "annealed, unfiltered")
+ON_SAMPLES = {
+    "RFT, then DPO": ("dpo", "dpo"),
+    "RFT, then GRPO": ("grpo", "prompts"),
+    "RFT, then PPO": ("ppo", "prompts"),
+}
 # comparisons without a correction, which show nothing
 EXPLORATORY = (
     ("math-retrieval", "random-augmented"),
@@ -96,6 +111,10 @@ EXPLORATORY = (
     ("random-augmented", NOTHING_NEW),
     ("math-retrieval", NOTHING_NEW),
     ("random", NOTHING_NEW),
+    *(("filtered", arm) for arm in WITHOUT.values()),
+    *((arm, "filtered") for arm in ORDERED),
+    *((arm, NOTHING_NEW) for arm in ANNEALED),
+    *((arm, "RFT") for arm in ON_SAMPLES),
 )
 
 

@@ -220,7 +220,7 @@ def _power(results: Sequence[Tested], scores: Mapping[str, Mapping[int, str]]) -
         if len(seeds) < 2:
             continue
         of = components(table(scores[one.claim.candidate], seeds) - table(scores[one.claim.baseline], seeds))
-        count = len(WHOLE.seeds) if one.claim.experiment == "weaknesses" else WHOLE.fewer
+        count = len(WHOLE.seeds)
         cells = []
         for effect in EFFECTS:
             effect = 0.0 if one.claim.margin is not None else effect

@@ -34,15 +34,16 @@ LONGEST = 112  # tokens of an answer
 class Sizes:
     """How much of what. Rows and items are counted over all subdomains of their kind, steps in optimizer steps.
 
-    training: settings of every training (tasks.training.config.Train). `seeds` are those of the claims 1 and 2, of the others the
-    first `fewer`. edition: stands in the names by which problems are drawn, so that another preregistration has other ones.
+    training: settings of every training (tasks.training.config.Train). `seeds` are those of the claims and of the control, their
+    first `explored` ones those of the exploratory arms. edition: stands in the names by which problems are drawn, so that another preregistration has other ones.
     """
 
     name: str
     shape: Shape
     training: Mapping[str, Any]
     seeds: tuple[int, ...]
-    fewer: int
+    explored: int  # of the seeds, for the exploratory arms
+    tuned: int  # steps of a training by pairs or rewards
     corpus: int  # rows of the common subdomains that the base is trained on
     scarce: int  # rows of the rare ones
     base: int  # steps
@@ -76,7 +77,8 @@ WHOLE = Sizes(
     shape=Shape(64, 172, 3, 4, 256, 512),
     training=_TRAINING,
     seeds=tuple(range(50, 56)),
-    fewer=6,
+    explored=3,
+    tuned=30,
     corpus=4000,
     scarce=1200,
     base=1500,
@@ -102,7 +104,8 @@ QUICK = Sizes(
     shape=Shape(32, 86, 2, 2, 256, 512),
     training=_TRAINING,
     seeds=(0,),
-    fewer=1,
+    explored=0,
+    tuned=2,
     corpus=40,
     scarce=12,
     base=40,
@@ -128,7 +131,8 @@ GPU = Sizes(
     shape=Shape(768, 2048, 14, 12, 512, 2048),
     training={"batch": 128, "length": 512, "warmup": 0.05, "log_every": 100, "precision": "bf16"},
     seeds=tuple(range(10, 20)),
-    fewer=10,
+    explored=3,
+    tuned=100,
     corpus=30_000,
     scarce=2_400,
     base=4000,
@@ -149,5 +153,5 @@ GPU = Sizes(
     routed=1_500,
 )
 # other seeds and items than the whole proof, for the variances that its power is computed from
-PILOT = replace(WHOLE, name="pilot", seeds=(2, 3), fewer=2, base_of="whole")
+PILOT = replace(WHOLE, name="pilot", seeds=(2, 3), explored=1, base_of="whole")
 SIZES = {one.name: one for one in (WHOLE, QUICK, GPU, PILOT)}
