@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime
 import os
 import platform
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +19,16 @@ from flows.cli import terminal
 from flows.config.loading import ConfigError
 from flows.config.proof import Proof
 from flows.runner.events import on_failure
-from flows.runner.locks import lock
 from flows.runner.page_links import with_link
-from flows.runner.proof_arms import EXPERIMENTS, EXPLORED, WITH_PROGRAMS, Experiment
-from flows.runner.proof_lab import AT_MOST_S, FOLDER, Lab
+from flows.runner.proof_lab import FOLDER, Lab
+from flows.runner.proof_records import AGAIN, Files, base_of, beside, files_of, work
 from flows.settings import load_settings
-from storage.atomic import write_bytes
 from storage.counting import counted
 from tasks.code_commit import code
 from tasks.proof.claims import BASE, BASE_WITH_PROGRAMS
 from tasks.proof.page import ProofPage, verified, written
-from tasks.proof.sizes import SIZES, Sizes
+from tasks.proof.sizes import SIZES
 
-AGAIN = 10  # added to the seeds in a second run
 DEVIATIONS = "deviations.txt"  # in the folder of the records: what people say of the run, a line each
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -51,32 +48,24 @@ def proof(config: Proof = Proof()) -> ProofPage | None:
     if config.verify:
         return verified(page_of(config, home / FOLDER / sizes.name))
     lab = Lab(sizes, home)
-    started, console = time.monotonic(), terminal.console(stderr=True, highlight=True)
-    _one_thread()
-    planned = _files(lab.folder, sizes, config.only)
-    others = _files(lab.folder, sizes, config.only, shift=AGAIN)
+    planned = files_of(lab.folder, sizes, config.only)
+    others = files_of(lab.folder, sizes, config.only, shift=AGAIN)
     files = others if config.again else planned
-    asked = {name.split()[0] for name in files}
-    bases = [BASE] * bool(asked - WITH_PROGRAMS) + [BASE_WITH_PROGRAMS] * bool(asked & WITH_PROGRAMS)
     if not config.so_far:
-        with lab.models():
-            for within_s in (0.0, AT_MOST_S):  # a base that no other process is at comes first
-                for name in bases:
-                    with lock(_base_of(lab, name).with_suffix(".lock"), within_s=within_s) as mine:
-                        if mine:
-                            _record(_base_of(lab, name), lambda name=name: _base(lab, name))
-            for name, (file, run, seed) in files.items():
-                with lock(file.with_suffix(".lock")) as mine:
-                    if mine:  # else another process is at it
-                        _record(file, lambda run=run, seed=seed: _results(lab, run, seed))
-                        console.print(f"{(time.monotonic() - started) / 60:5.1f} min  {name} is there")
-    if not config.so_far and (absent := [name for name, (file, _, _) in files.items() if not file.exists()]):
-        console.print(f"{', '.join(absent)}: another process is at it, and writes the page when it ends last")
-        return None
+        say = partial(terminal.echo, err=True)
+        with beside(config, lab.folder):
+            work(lab, files, say)
+        work(lab, files, say)  # what a process that failed has left
+        if absent := [name for name, (file, _, _) in files.items() if not file.exists()]:
+            terminal.echo(
+                f"{', '.join(absent)}: another process is at it and writes the page when it ends last, or what it needs is not there",
+                err=True,
+            )
+            return None
     records = _read(planned)
     if not records:
         raise ConfigError(f"{lab.folder} has no records. Fix: ./mathmill proof")
-    there = [_base_of(lab, name) for name in (BASE, BASE_WITH_PROGRAMS)]
+    there = [base_of(lab, name) for name in (BASE, BASE_WITH_PROGRAMS)]
     stored = {
         "sizes": sizes.name,
         "design": asdict(sizes),
@@ -115,49 +104,9 @@ def _deviations(file: Path) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def _files(
-    folder: Path, sizes: Sizes, only: Sequence[str], *, shift: int = 0
-) -> dict[str, tuple[Path, Experiment, int]]:
-    """Return, by experiment and seed, where its record is, what makes it, and the seed, all experiments of one seed after another. shift: is
-    added to the seeds."""
-    return {
-        f"{experiment} {seed + shift}": (folder / f"{experiment}-{seed + shift}.json", run, seed + shift)
-        for place, seed in enumerate(sizes.seeds)
-        for experiment, run in EXPERIMENTS.items()
-        if (not only or experiment in only) and (experiment != EXPLORED or place < sizes.explored)
-    }
-
-
-def _read(files: Mapping[str, tuple[Path, Experiment, int]]) -> dict[str, Any]:
+def _read(files: Files) -> dict[str, Any]:
     """Return the records that are there, by experiment and seed."""
     return {name: orjson.loads(file.read_bytes()) for name, (file, _, _) in files.items() if file.exists()}
-
-
-def _record(file: Path, make: Any) -> dict[str, Any]:
-    if not file.exists():
-        write_bytes(file, orjson.dumps(make(), option=orjson.OPT_INDENT_2))
-    record: dict[str, Any] = orjson.loads(file.read_bytes())
-    return record
-
-
-def _base_of(lab: Lab, name: str) -> Path:
-    """Return where the record of a base is."""
-    return lab.folder / f"{name.replace(' ', '-')}.json"
-
-
-def _base(lab: Lab, name: str) -> dict[str, Any]:
-    started = time.process_time()
-    programs = name == BASE_WITH_PROGRAMS
-    base = lab.base(programs=programs)
-    if not programs:
-        lab.pool()
-    seconds = round(time.process_time() - started, 1)
-    return {
-        "scores": {name: lab.scored(base.checkpoint, programs=programs)},
-        "versions": {name: base.versions},
-        "cpu_s": seconds,
-        "parameters": base.parameters,
-    }
 
 
 def _merged(bases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -168,27 +117,6 @@ def _merged(bases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "cpu_s": sum(base["cpu_s"] for base in bases),
         "parameters": bases[0]["parameters"],
     }
-
-
-def _results(lab: Lab, run: Any, seed: int) -> dict[str, Any]:
-    started, by_clock = time.process_time(), time.monotonic()
-    lab.versions.clear()
-    scores, facts = run(lab, seed)
-    return {
-        "seed": seed,
-        "scores": scores,
-        "facts": dict(facts),
-        "versions": dict(lab.versions),
-        "cpu_s": round(time.process_time() - started, 1),
-        "seconds": round(time.monotonic() - by_clock, 1),
-    }
-
-
-def _one_thread() -> None:
-    """Use one thread. At this size two processes of one thread are faster than one of two, and equal threads give equal sums."""
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def _processor() -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Shortcut("so_far"),
     Shortcut("again"),
     Shortcut("only", metavar="EXPERIMENT"),
+    Shortcut("processes"),
     Shortcut("to", metavar="PATH"),
     file=None,
     sets=False,
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 def proof(config: Proof, json: AsJson = False) -> None:
     """Prove the loop with a small student on the CPU, by the flows that users run: make, weakness, rebuild, rft, train, evaluate.
 
-    Tests the primary claims of docs/proof-plan.md and writes docs/proof.md. A run that was killed is continued by the same command, and several
-    terminals with the same command share the work.
+    Tests the primary claims of docs/proof-plan.md and writes docs/proof.md. A run that was killed is continued by the same command.
     """
     with orchestrated("proof") as run:
         from flows.proof import proof as flow

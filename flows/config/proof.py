@@ -27,12 +27,17 @@ class Proof(Section):
         False,
         description="run nothing: write the page from the records that are there, and name those that are missing",
     )
-    only: list[Literal["weaknesses", "factory", "students", "formats", "control"]] = Field(
+    only: list[Literal["weaknesses", "factory", "students", "formats", "control", "explored"]] = Field(
         [], description="experiments to run; claims of others are not run; empty: all"
     )
     again: bool = Field(
         False,
         description="a second run with other seeds, on the same bases and items; its differences stand on the page beside the planned ones",
+    )
+    processes: int = Field(
+        0,
+        ge=0,
+        description="processes of one thread that share the experiments; 0: one per core, at most 4, and one alone on a GPU",
     )
     to: str = Field(
         "",

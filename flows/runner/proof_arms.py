@@ -145,7 +145,10 @@ def factory(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
     return scores, facts
 
 
-EXPLORED = "explored"  # runs after the others of its seed, on their versions
+EXPLORED = "explored"
+NEEDS = {
+    EXPLORED: ("weaknesses", "factory", "students")
+}  # experiments of the same seed whose versions one uses
 WITH_PROGRAMS = frozenset({"formats"})  # experiments on the base that knows programs
 EXPERIMENTS: dict[str, Experiment] = {
     "weaknesses": weaknesses,

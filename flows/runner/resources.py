@@ -33,13 +33,25 @@ from tasks.sandbox import Limits, Sandbox
 T = TypeVar("T")
 
 
-@functools.lru_cache(maxsize=1)
+# What is costly to start and keeps nothing of a run stays open until the process ends: a flow that runs flows opens its tools many times, and
+# a process that judges or runs programs needs seconds to import computer algebra.
+_starting = threading.Lock()
+
+
+@functools.cache
 def judge_of(workers: int) -> Judge:
-    """Return the judge of this process, which stays open until it ends: a flow that runs flows opens its tools many times, and a worker needs
-    two seconds to import computer algebra. Verdicts do not depend on what a worker has judged before."""
+    """Return the judge of this process. Verdicts do not depend on what a worker has judged before."""
     judge = Judge(workers=workers)
     atexit.register(judge.close)
     return judge
+
+
+@functools.cache
+def sandbox_of(seconds: float, workers: int) -> Sandbox:
+    """Return the open sandbox of this process. Raises SandboxUnavailable; the next call tries again."""
+    sandbox = Sandbox(Limits(wall_s=seconds), workers=workers).__enter__()
+    atexit.register(sandbox.close)
+    return sandbox
 
 
 class Tools:
@@ -112,8 +124,8 @@ class Tools:
         """Return the sandbox, or None if the run is configured to continue in words only."""
         if self.words_only:
             return None
-        limits = Limits(wall_s=self.settings.program_seconds)
-        return self._once("sandbox", lambda: Sandbox(limits, workers=self.settings.sandbox_workers))
+        with _starting:
+            return sandbox_of(self.settings.program_seconds, self.settings.sandbox_workers)
 
     def release(self, name: str) -> None:
         """Close the engine of a model that is not called any more, and free its memory."""
@@ -123,7 +135,8 @@ class Tools:
             engine.close()
 
     def judge(self) -> Judge:
-        return judge_of(self.settings.answer_workers)
+        with _starting:
+            return judge_of(self.settings.answer_workers)
 
     def encoder(self) -> StoredEncoder:
         """Return the encoder. A text that was encoded on this home before is looked up."""
