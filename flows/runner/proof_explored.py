@@ -92,7 +92,7 @@ def explored(lab: Lab, seed: int) -> tuple[dict[str, str], dict[str, Any]]:
         rft = lab.trained(f"RFT, seed {seed}", seed, rows).checkpoint
         for arm, (method, part) in ON_SAMPLES.items():
             if (version := lab.first(f"sampled{seed}-{part}")) is not None:
-                settings = TUNED[method] | {"steps": lab.sizes.tuned, "lr": lab.sizes.rate / 10}
+                settings = {**TUNED[method], "steps": lab.sizes.tuned, "lr": lab.sizes.rate / 10}
                 score(
                     arm, lab.tuned(f"{arm}, seed {seed}", seed, rft, version, method, **settings).checkpoint
                 )
