@@ -179,6 +179,44 @@ def _table(shares: dict[Pair, float]) -> Floats:
     return np.array([[shares.get((c, m), 0.0) for m in _names("m", METHODS)] for c in _names("c", CLUSTERS)])
 
 
+@dataclass(frozen=True, slots=True)
+class Regret:
+    """Final regret in points by policy, with that of the mean over the nights, and by how much that of measured gains is larger than that
+    of others: mean, low and high of the 95 % interval over students."""
+
+    error: float
+    final: dict[str, float]
+    through: dict[str, float]
+    minus_quotas: tuple[float, float, float]
+    minus_random: tuple[float, float, float]
+
+
+def regrets(students: int) -> dict[str, Regret]:
+    """Return the regrets by the precision of the verdicts."""
+    result = {}
+    for name, error in ERRORS.items():
+        final: dict[str, list[float]] = {policy: [] for policy in POLICIES}
+        mean: dict[str, list[float]] = {policy: [] for policy in POLICIES}
+        for seed in range(students):
+            student = Student.drawn(seed)
+            for policy, function in POLICIES.items():
+                course = accuracies(student, function, error, seed)
+                final[policy].append(100 * float(course[-1]))
+                mean[policy].append(100 * float(course.mean()))
+        regret = {policy: np.array(final["oracle"]) - np.array(own) for policy, own in final.items()}
+        result[name] = Regret(
+            error,
+            {policy: float(own.mean()) for policy, own in regret.items()},
+            {
+                policy: float((np.array(mean["oracle"]) - np.array(own)).mean())
+                for policy, own in mean.items()
+            },
+            _interval((regret["gain"] - regret["quotas"]).tolist()),
+            _interval((regret["gain"] - regret["random"]).tolist()),
+        )
+    return result
+
+
 def _interval(values: Sequence[float]) -> tuple[float, float, float]:
     from scipy.stats import ttest_1samp
 
@@ -196,31 +234,21 @@ def main() -> int:
     given = parser.parse_args()
     students = 30 if given.quick else given.students
     lines = []
-    for name, error in ERRORS.items():
-        final: dict[str, list[float]] = {policy: [] for policy in POLICIES}
-        mean: dict[str, list[float]] = {policy: [] for policy in POLICIES}
-        for seed in range(students):
-            student = Student.drawn(seed)
-            for policy, function in POLICIES.items():
-                course = accuracies(student, function, error, seed)
-                final[policy].append(100 * float(course[-1]))
-                mean[policy].append(100 * float(course.mean()))
-        regret = {policy: np.array(final["oracle"]) - np.array(own) for policy, own in final.items()}
-        through = {policy: np.array(mean["oracle"]) - np.array(own) for policy, own in mean.items()}
+    for name, one in regrets(students).items():
         shown = ", ".join(
-            f"{p} {regret[p].mean():.2f} (mean of nights {through[p].mean():.2f})"
-            for p in ("gain", "quotas", "random")
+            f"{policy} {one.final[policy]:.2f} (mean of nights {one.through[policy]:.2f})"
+            for policy in ("gain", "quotas", "random")
         )
-        effect, low, high = _interval((regret["gain"] - regret["quotas"]).tolist())
-        other, other_low, other_high = _interval((regret["gain"] - regret["random"]).tolist())
+        effect, low, high = one.minus_quotas
+        other, other_low, other_high = one.minus_random
         print(
-            f"{name} verdicts (error {error:g}), {students} students, {NIGHTS} nights: regret in points: {shown}; gain minus quotas "
+            f"{name} verdicts (error {one.error:g}), {students} students, {NIGHTS} nights: regret in points: {shown}; gain minus quotas "
             f"{effect:+.2f} [{low:+.2f}, {high:+.2f}], minus random {other:+.2f} [{other_low:+.2f}, {other_high:+.2f}]",
             flush=True,
         )
         lines.append(
-            f"regret, {name} verdicts: {regret['gain'].mean():.2f} points, quotas {regret['quotas'].mean():.2f} points, "
-            f"ratio {regret['gain'].mean() / regret['quotas'].mean():.2f}, target 1.00, {'ok' if high < 0 else 'short'}"
+            f"regret, {name} verdicts: {one.final['gain']:.2f} points, quotas {one.final['quotas']:.2f} points, "
+            f"ratio {one.final['gain'] / one.final['quotas']:.2f}, target 1.00, {'ok' if high < 0 else 'short'}"
         )
     share = wrongly_dropped(100 if given.quick else 400, ERRORS["usual"])
     lines.append(

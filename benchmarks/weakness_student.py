@@ -1,6 +1,6 @@
 """Measure the arms of the weakness loop with a student that learns: are planted weak skills the clusters, and does an arm beat rows at random?
 
-    python -m benchmarks.weakness_student [--small | --quick] [--wording families] [--seeds 5] [--folder FOLDER]
+    python -m benchmarks.weakness_student [--small | --quick] [--wording families] [--seeds 5] [--first 0] [--folder FOLDER]
 
 Everything goes through the flows that users run, below the folder as their home: `train` makes the student from one base and rows
 in which two of five skills are common and three are rare, the planted weak ones; `weakness` asks it one half of a probe in which all
@@ -11,7 +11,7 @@ embedded teacher, which knows no measuring item.
 
 Arms are compared with the one at random of as many rows (`random` for `math-retrieval`; `random-augmented`, which asks the teacher
 too, for the written ones), the written ones also with that of as many tokens (`random-cost`), and with the student trained for as many steps on nothing new, paired over seeds and items. Finished trainings, answers
-and seeds are kept in the folder, and a run that was killed is continued by the same command.
+and seeds are kept in the folder, and a run that was killed is continued by the same command. With `--first` two processes share the seeds of one folder.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ import pyarrow.parquet as pq
 from storage.atomic import write_bytes
 from storage.datasets.store import Store
 from storage.rows import Row, column, to_table
-from tasks.evaluation.statistics import holm, paired
+from tasks.evaluation.statistics import Paired, holm, paired
 from tasks.problems.machinery.family import families, make
 from tasks.seeding import rng_of, seed_of
 from tasks.taxonomy import domain_of
@@ -219,6 +219,30 @@ class Lab:
         record: dict[str, Any] = self.run(weakness, config)
         return record
 
+    def retrieved_by_skill(
+        self, record: Mapping[str, Any], failures: Sequence[Mapping[str, Any]]
+    ) -> dict[str, list[int]]:
+        """Return skill -> of the rows that `math-retrieval` has for failures of this skill, how many need it, and how many there are. The
+        flow knew the skill of neither."""
+        version = record["arms"].get("math-retrieval", {}).get("version")
+        if not version:
+            return {}
+        skill_of = {
+            Row(one["question"], one["language"], solution=one["text"] or None).id: str(
+                self.skill_of[one["question"]]
+            )
+            for one in failures
+        }
+        counts: dict[str, list[int]] = {}
+        for row in self.store.read(version, ["parent_ids", "subdomain"]).to_pylist():
+            for skill in sorted(
+                {skill_of[parent] for parent in row["parent_ids"] or () if parent in skill_of}
+            ):
+                own = counts.setdefault(skill, [0, 0])
+                own[0] += row["subdomain"] == skill
+                own[1] += 1
+        return counts
+
     def seed_record(self, seed: int) -> dict[str, Any]:
         """Run one seed: scores per arm and item, with the figures of its clusters, neighbours and arms."""
         sizes, started = self.sizes, time.process_time()
@@ -271,43 +295,50 @@ class Lab:
                 for arm, one in record["arms"].items()
             },
             "weak_rows": shares,
+            "index": record["index"],
+            "by_skill": self.retrieved_by_skill(record, failures),
             "cpu_s": round(time.process_time() - started, 1),
         }
 
 
-def compare(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a line per comparison: paired over seeds and items, Holm-corrected."""
-    pairs = {}
-    compared = [(arm, other) for arm, others in PEERS.items() for other in others]
-    for arm, other in [*compared, *((arm, "nothing") for arm in ARMS)]:
+def compared(records: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], tuple[Paired, float]]:
+    """Return (arm, what it is compared with) -> the comparison, paired over seeds and items, and its p by Holm's correction."""
+    pairs: dict[tuple[str, str], Paired] = {}
+    peers = [(arm, other) for arm, others in PEERS.items() for other in others]
+    for arm, other in [*peers, *((arm, "nothing") for arm in ARMS)]:
         both = [one["scores"] for one in records if {arm, other} <= one["scores"].keys()]
         if both:
             items = sorted(both[0][arm])
-            pairs[f"{arm} against {other}"] = paired(
+            pairs[arm, other] = paired(
                 np.array([[one[arm][item] for item in items] for one in both]),
                 np.array([[one[other][item] for item in items] for one in both]),
             )
-    corrected = holm({name: pair.p for name, pair in pairs.items()})
+    corrected = holm({" ".join(names): pair.p for names, pair in pairs.items()})
+    return {names: (pair, corrected[" ".join(names)]) for names, pair in pairs.items()}
+
+
+def compare(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line per comparison."""
     return [
-        f"{name}: {100 * pair.candidate:.1f} % and {100 * pair.baseline:.1f} %, {100 * pair.delta:+.1f} points "
-        f"[{100 * pair.low:+.1f}, {100 * pair.high:+.1f}], p (Holm) {corrected[name]:.2g}, {pair.seeds} seeds, {pair.items} items"
-        for name, pair in pairs.items()
+        f"{arm} against {other}: {100 * pair.candidate:.1f} % and {100 * pair.baseline:.1f} %, {100 * pair.delta:+.1f} points "
+        f"[{100 * pair.low:+.1f}, {100 * pair.high:+.1f}], p (Holm) {p:.2g}, {pair.seeds} seeds, {pair.items} items"
+        for (arm, other), (pair, p) in compared(records).items()
     ]
 
 
-def by_skill(records: Sequence[Mapping[str, Any]], skill_of: Mapping[str, str | None]) -> list[str]:
-    """Return a line per arm with its share of right answers by skill, over all seeds."""
-    lines = []
+def skill_shares(
+    records: Sequence[Mapping[str, Any]], skill_of: Mapping[str, str | None]
+) -> dict[str, dict[str, float]]:
+    """Return arm -> skill -> the share of right answers over all seeds; an arm without scores is left out."""
+    shares = {}
     for arm in ("before", "nothing", *ARMS):
         right: dict[str, list[int]] = {}
         for record in records:
             for item, score in record["scores"].get(arm, {}).items():
                 right.setdefault(str(skill_of[item]), []).append(score)
-        lines.append(
-            f"{arm}: "
-            + ", ".join(f"{name} {100 * float(np.mean(own)):.0f} %" for name, own in sorted(right.items()))
-        )
-    return lines
+        if right:
+            shares[arm] = {name: float(np.mean(own)) for name, own in sorted(right.items())}
+    return shares
 
 
 def main() -> int:
@@ -324,45 +355,60 @@ def main() -> int:
         default="families",
         help="how all rows and the probe are written: as families have them, at level 1, or as the embedded teacher writes",
     )
-    parser.add_argument("--seeds", type=int, default=5, help="random seeds")
+    parser.add_argument("--seeds", type=int, default=5, help="how many random seeds")
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--folder", type=Path, help="where everything is kept; default: a new one")
     given = parser.parse_args()
     folder: Path = (given.folder or Path(tempfile.mkdtemp(prefix="weakness-student-"))).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    os.environ["MATHMILL_HOME"] = str(folder / "home")
-    from flows.cli.prefect_run import orchestrated
-    from flows.runner.environment import arrange
-
-    arrange(folder / "home", quiet=True)
     sizes = QUICK if given.quick else SMALL if given.small else WHOLE
-    records = []
-    with orchestrated("benchmark") as run:
-        lab = Lab(sizes, folder, run, given.wording)
-        for seed in range(1 if given.quick else given.seeds):
-            file = folder / f"seed-{seed}.json"
-            if not file.exists():
-                write_bytes(file, orjson.dumps(lab.seed_record(seed)))
-            records.append(one := orjson.loads(file.read_bytes()))
-            means = {
-                name: f"{100 * float(np.mean(list(own.values()))):.1f}" for name, own in one["scores"].items()
-            }
-            precision = {key: one["precision"][key] for key in ("before", "after")}
-            print(
-                f"seed {seed}: {one['failed']} of {one['judged']} failed ({100 * one['weak']:.0f} % of them of the weak skills), "
-                f"adjusted Rand index {one['rand']}, {len(one['clusters'])} clusters, precision {precision}, touched {one['touched']}, "
-                f"scores {means}, {one['cpu_s']} CPU s",
-                f"  rows, calls: { {arm: (entry['rows'], entry['calls']) for arm, entry in one['arms'].items()} }",
-                f"  share of weak skills in the rows: { {arm: round(share, 2) for arm, share in one['weak_rows'].items()} }",
-                sep="\n",
-                flush=True,
-            )
-    print(*by_skill(records, lab.skill_of), "", *compare(records), "", sep="\n")
+    seeds = range(given.first, given.first + (1 if given.quick else given.seeds))
+    records, skill_of = records_of(folder, sizes, seeds, given.wording)
+    for arm, own in skill_shares(records, skill_of).items():
+        print(f"{arm}: {', '.join(f'{name} {100 * share:.0f} %' for name, share in own.items())}")
+    print("", *compare(records), "", sep="\n")
     rand = float(np.mean([one["rand"] for one in records if one["rand"] is not None] or [0.0]))
     print(
         f"adjusted Rand index of clusters: {rand:.3f} index, one cluster for all 0.000 index, ratio -, target {TARGET}, "
         f"{'ok' if rand >= TARGET else 'short'}"
     )
     return int(rand < TARGET)
+
+
+def records_of(
+    folder: Path, sizes: Sizes, seeds: Sequence[int], wording: str = "families"
+) -> tuple[list[dict[str, Any]], dict[str, str | None]]:
+    """Run these seeds in the folder, as far as an earlier start did not, and return their records and the skill of each probe item."""
+    files = {seed: folder / f"seed-{seed}.json" for seed in seeds}
+    if all(file.exists() for file in files.values()):  # nothing is left to run
+        skill_of = {row.question: row.subdomain for row in probe_items(sizes.probe, wording)}
+        return [orjson.loads(file.read_bytes()) for file in files.values()], skill_of
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ["MATHMILL_HOME"] = str(folder / "home")
+    from flows.cli.prefect_run import orchestrated
+    from flows.runner.environment import arrange
+
+    arrange(folder / "home", quiet=True)
+    records = []
+    with orchestrated("benchmark") as run:
+        lab = Lab(sizes, folder, run, wording)
+        for seed, file in files.items():
+            if not file.exists():
+                write_bytes(file, orjson.dumps(lab.seed_record(seed)))
+            records.append(one := orjson.loads(file.read_bytes()))
+            means = {
+                name: f"{100 * float(np.mean(list(own.values()))):.1f}" for name, own in one["scores"].items()
+            }
+            print(
+                f"seed {seed}: {one['failed']} of {one['judged']} failed ({100 * one['weak']:.0f} % of them of the weak skills), "
+                f"adjusted Rand index {one['rand']}, {len(one['clusters'])} clusters, touched {one['touched']}, "
+                f"scores {means}, {one['cpu_s']} CPU s",
+                f"  rows, calls: { {arm: (entry['rows'], entry['calls']) for arm, entry in one['arms'].items()} }",
+                f"  share of weak skills in the rows: { {arm: round(share, 2) for arm, share in one['weak_rows'].items()} }",
+                f"  retrieved rows of the failure's skill: {one['by_skill']}",
+                sep="\n",
+                flush=True,
+            )
+    return records, lab.skill_of
 
 
 if __name__ == "__main__":

@@ -42,7 +42,8 @@ def pairs_artifact(done: Sampled, shards: Sequence[Ref]) -> None:
     rows = done.line.kept(list(shards), COLUMNS).to_pylist()
     drawn = sorted(rows, key=lambda row: seed_of("shown pair", row["id"]))[:SHOWN]
     dataset = dataset_of(done.config, done.version, "dpo")
-    parts = [f"{counted(len(rows), 'pair')} of `{dataset}`, of which these are {len(drawn)}.\n"]
+    few = f"{len(drawn)} of " if len(drawn) < len(rows) else ""
+    parts = [f"{few}{counted(len(rows), 'pair')} of `{dataset}`.\n"]
     for number, row in enumerate(drawn, 1):
         worse = worse_of(orjson.loads(row["params"]))
         parts += [
