@@ -26,6 +26,7 @@ from benchmarks.weakness import CLUSTERS, METHODS, NIGHTS, regrets, wrongly_drop
 from benchmarks.weakness_search import NEIGHBOURS, by_type, mean_interval, planted
 from benchmarks.weakness_student import ARMS, SMALL, WHOLE, Sizes, compared, records_of, skill_shares
 from storage.atomic import write_bytes
+from storage.counting import counted
 from storage.errors import ForPeople
 from tasks.evaluation.statistics import paired
 from tasks.retrieval.encoder import Encoder
@@ -113,6 +114,9 @@ def _of_clusters(indexes: Mapping[str, Sequence[float]]) -> str:
             "| | index [95 %] |",
             "|---|--:|",
             *(f"| {text} | {_index(indexes[name])} |" for name, text in named.items()),
+            "",
+            "k-means, which the number of skills is given to, separates them "
+            f"{'better' if indexes['k-means'][1] > indexes['hidden'][2] else 'no better'}; a run does not know that number.",
         ]
     )
 
@@ -144,7 +148,7 @@ def _of_neighbours(figures: Mapping[str, Any]) -> str:
 
 def _of_allocator(figures: Mapping[str, Any]) -> str:
     lines = [
-        f"| {name}, {100 * one['error']:g} points | {one['final']['gain']:.2f} | {one['final']['quotas']:.2f} | {one['final']['random']:.2f} | "
+        f"| {name}, {counted(round(100 * one['error']), 'point')} | {one['final']['gain']:.2f} | {one['final']['quotas']:.2f} | {one['final']['random']:.2f} | "
         f"{_points(one['minus_quotas'])} | {_points(one['minus_random'])} |"
         for name, one in figures["regrets"].items()
     ]
