@@ -140,7 +140,7 @@ def by_type(failures: int, pool: int, encode: Callable[[list[str]], Vectors]) ->
     exact.add(names, pool_vectors)
     every = near_failures({"pool": exact}, vectors, most=NEIGHBOURS, floor=-1.0, without=())
     above = [one for one in every if one.cosine >= FLOOR]
-    found = {
+    searched = {
         "nearest": _first(every),
         "floor": _first(above),
         "floor and profile": of_skill(above, profiles, others_profiles, NEIGHBOURS),
@@ -163,11 +163,11 @@ def by_type(failures: int, pool: int, encode: Callable[[list[str]], Vectors]) ->
                 "failures": len(places),
                 "at random": float(np.mean([shares.get(types[place], 0.0) for place in places])),
             }
-            | {step: _precision(near, places, types, kinds, name) for step, near in found.items()}
+            | {step: _precision(near, places, types, kinds, name) for step, near in searched.items()}
             for name, places in groups.items()
         },
-        "touched": {step: len({one.problem_id for one in near}) for step, near in found.items()},
-        "without": {step: len(asked) - len({one.failure for one in near}) for step, near in found.items()},
+        "touched": {step: len({one.problem_id for one in near}) for step, near in searched.items()},
+        "without": {step: len(asked) - len({one.failure for one in near}) for step, near in searched.items()},
         "recall": recalls,
     }
 
