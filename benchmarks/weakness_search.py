@@ -3,8 +3,8 @@
     python -m benchmarks.weakness_search [--draws 20] [--failures 200] [--pool 3000]
 
 Planted skills: five families of different subdomains, drawn at random, with twelve failures each, whose subdomains are hidden from the profile or
-stated. Their clusters are compared with the families by the adjusted Rand index, beside k-means over the same sentence vectors, which is told that
-there are five. The target is an index of at least 0.8 where subdomains are hidden.
+stated. Their clusters are compared with the families by the adjusted Rand index, beside k-means over the same sentence vectors, which is given
+the number five. The target is an index of at least 0.8 where subdomains are hidden.
 
 Neighbours: failures are problems of MATH (test), the pool is of MATH (train), and the type of a problem (algebra, geometry and so on) is hidden from
 the search. Precision is the share of neighbours that have the failure's type, by type, of the nearest 20, of those above the cosine floor, and of
