@@ -222,10 +222,12 @@ def _judging(
 ) -> dict[str, Any]:
     """Return the figures of a critic by its opinion on the solutions that it did not fail to judge. `per_second`: solutions per CPU second."""
     trained_by = critic.record if isinstance(critic, TrainedCritic) else {}
+    given = trained_by.get("counts", {}).get("training", {}).get("solutions", 0)
+    most = trained_by.get("settings", {}).get("own", {}).get("solutions") or given  # a kind's own budget
     return {
         "identity": critic.identity if critic is not None else CHECKER,
         "solutions": len(solutions),
-        "training": trained_by.get("counts", {}).get("training", {}).get("solutions", 0),
+        "training": min(given, most),
         "training_seconds": trained_by.get("seconds"),
         "per_second": per_second,
         "measures": compared(solutions, opinion, seed),

@@ -8,6 +8,7 @@ those of `CrossEncoder.predict`, within the precision of bfloat16 (exactly its o
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ class CrossEncoderSettings(Section, title="Cross-encoder"):
     learning_rate: float = Field(1e-4, gt=0, lt=1, description="greatest learning rate")
     tokens: int = Field(256, ge=32, le=8192, description="tokens of a pair that are read")
     batch_tokens: int = Field(6000, ge=256, description="tokens of a training batch")
+    batches: int = Field(0, ge=0, description="training batches at most; 0: as many as the epochs have")
+    solutions: int = Field(0, ge=0, description="training solutions at most, the same in every run; 0: all")
 
 
 own_settings = CrossEncoderSettings
@@ -159,6 +162,7 @@ def fit(
     import torch
 
     torch.manual_seed(seed_of(seed, "cross-encoder") % 2**31)  # of the new output and of dropout
+    solutions = at_most(solutions, settings.solutions, seed)
     model = opened(settings.base or encoder, settings.tokens)
     tokens = tokenized_pairs(model, [pair_of(one) for one in solutions])
     lengths = np.array([len(ids) for ids in tokens["input_ids"]])
@@ -182,8 +186,17 @@ def fit(
         settings.learning_rate,
         seed,
         log,
+        most=settings.batches,
     )
     return CrossEncoderReader(model)
+
+
+def at_most(solutions: Sequence[LabelledSolution], most: int, seed: int) -> Sequence[LabelledSolution]:
+    """Return the solutions, or so many of them that are drawn by a hash; all for 0."""
+    if not most or most >= len(solutions):
+        return solutions
+    drawn = sorted(range(len(solutions)), key=lambda row: seed_of(seed, "at most", solutions[row].id))
+    return [solutions[row] for row in sorted(drawn[:most])]
 
 
 def learn(
@@ -195,13 +208,17 @@ def learn(
     learning_rate: float,
     seed: int,
     log: CriticLog,
-) -> None:
-    """Train a module by AdamW with a warm-up and a linear fall of the learning rate. `loss_of` returns the loss of the rows of a batch; batches
-    have rows of similar `lengths` and at most `batch_tokens` tokens."""
+    *,
+    most: int = 0,
+) -> int:
+    """Train a module by AdamW with a warm-up and a linear fall of the learning rate, and return the number of batches. `loss_of` returns the
+    loss of the rows of a batch; batches have rows of similar `lengths` and at most `batch_tokens` tokens. `most`: batches at most, 0 for as many
+    as the epochs have; the learning rate falls to 0 within them."""
     import torch
 
     batches = list(token_batches(lengths, batch_tokens))
     steps = max(1, round(epochs * len(batches)))
+    steps = min(steps, most) if most else steps
     order: list[int] = []
     for epoch in range(int(np.ceil(epochs))):
         numbers = list(range(len(batches)))
@@ -221,7 +238,7 @@ def learn(
             part.p = 0.0  # drawing its random numbers takes more than half of the time on a CPU
         if hasattr(part, "dropout_prob"):
             part.dropout_prob = 0.0
-    total = 0.0
+    total, started = 0.0, time.monotonic()
     for step, number in enumerate(order[:steps], start=1):
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
             loss = loss_of(batches[number])
@@ -232,8 +249,13 @@ def learn(
         optimizer.zero_grad()
         total += float(loss.detach())
         if step % max(1, steps // 10) == 0:
-            log(f"batch {step:,} of {steps:,}, mean loss {total / step:.3f}")
+            taken = time.monotonic() - started
+            left = taken / step * (steps - step)
+            log(
+                f"batch {step:,} of {steps:,}, mean loss {total / step:.3f}, {taken:.0f} s, about {left:.0f} s left"
+            )
     module.eval()
+    return steps
 
 
 def digest_of_weights(module: Any, *parts: str) -> str:

@@ -4,7 +4,7 @@ The head reads the vector at the end of the step and the mean of the step's own 
 
 So a step is read in its context, which the vectors of single steps (kind `trees`) do not have. The features of the step by program
 (tasks/critics/step_features.py, the step checker) stand beside the encoder's vector in the head. The encoder is trained with the head; the setting
-`trained_layers` leaves its lower layers as they are, and 0 the whole encoder. A solution that is longer than the encoder reads is read in parts,
+`trained_layers` leaves its lower layers as they are, and 0 the whole encoder: then each solution is read once, and the epochs cost next to nothing. A solution that is longer than the encoder reads is read in parts,
 each with the question before it.
 
 Wrong solutions of which only the answer is known to be wrong train every step alike as the first wrong one, weighted by its share; after the first
@@ -35,7 +35,7 @@ from tasks.critics.hazards import (
     step_labels,
 )
 from tasks.critics.kinds import CriticError, CriticLog, CriticTools, Signals
-from tasks.critics.kinds.cross_encoder import digest_of_weights, learn
+from tasks.critics.kinds.cross_encoder import at_most, digest_of_weights, learn
 from tasks.critics.labelled import LabelledSolution
 from tasks.critics.step_checker import Checked, check
 from tasks.llm.model_files import no_progress_bar
@@ -56,10 +56,14 @@ class ProcessSettings(Section, title="Process critic"):
     epochs: int = Field(2, ge=1, le=50, description="passes over the training solutions")
     learning_rate: float = Field(1e-4, gt=0, lt=1, description="greatest learning rate")
     trained_layers: int = Field(
-        2, ge=0, description="layers of the encoder, from the top, that are trained; 0: the head alone"
+        2,
+        ge=0,
+        description="layers of the encoder, from the top, that are trained; 0: the head alone, for which each solution is read once",
     )
     tokens: int = Field(512, ge=64, le=8192, description="tokens that are read at once")
     batch_tokens: int = Field(6000, ge=256, description="tokens of a training batch")
+    batches: int = Field(0, ge=0, description="training batches at most; 0: as many as the epochs have")
+    solutions: int = Field(0, ge=0, description="training solutions at most, the same in every run; 0: all")
 
 
 own_settings = ProcessSettings
@@ -127,6 +131,18 @@ class ProcessReader:
 
     def odds(self, parts: Sequence[_Part], rows: Any, table: Any) -> tuple[Any, npt.NDArray[np.int64]]:
         """Return the log odds of the hazards of the steps of some parts, with the numbers of the steps. `table`: the scaled features."""
+        vectors, numbers = self.vectors(parts, rows)
+        return self.odds_of_vectors(vectors, table[numbers]), numbers
+
+    def odds_of_vectors(self, vectors: Any, features: Any) -> Any:
+        """Return the log odds of the hazards of steps by what the encoder reads in them and their scaled features."""
+        import torch
+
+        beside = torch.from_numpy(features).to(vectors.device)
+        return self.module["head"](torch.hstack([vectors, beside]))[:, 0]
+
+    def vectors(self, parts: Sequence[_Part], rows: Any) -> tuple[Any, npt.NDArray[np.int64]]:
+        """Return what the encoder reads in the steps of some parts, (steps, 2 * width), with the numbers of the steps."""
         import torch
 
         chosen = [parts[row] for row in rows]
@@ -149,9 +165,25 @@ class ProcessReader:
         sums = torch.nn.functional.pad(hidden.float().cumsum(1), (0, 0, 1, 0))
         means = (sums[row_of, end_of + 1] - sums[row_of, begin_of]) / (end_of + 1 - begin_of)[:, None]
         numbers = np.array([step for part in chosen for step in part.steps], np.int64)
-        features = torch.from_numpy(table[numbers]).to(device)
-        read = torch.hstack([hidden[row_of, end_of].float(), means, features])
-        return self.module["head"](read)[:, 0], numbers
+        return torch.hstack([hidden[row_of, end_of].float(), means]), numbers
+
+    def vectors_once(self, parts: Sequence[_Part], steps: int, log: CriticLog) -> Any:
+        """Return what the encoder reads in all steps, float32 (steps, 2 * width), for a head that is trained on an encoder as it is."""
+        import torch
+
+        encoder = self.module["encoder"].eval()
+        device = next(encoder.parameters()).device
+        out = torch.zeros((steps, 2 * int(encoder.config.hidden_size)), device=device)
+        bf16 = torch.cuda.is_bf16_supported() if device.type == "cuda" else has_bf16_units()
+        batches = list(token_batches(np.array([len(part.ids) for part in parts]), READ_TOKENS))
+        # no inference mode: its tensors could not be read by a head that is trained
+        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            for count, rows in enumerate(batches, start=1):
+                vectors, numbers = self.vectors(parts, rows)
+                out[torch.from_numpy(numbers).to(device)] = vectors.float()
+                if count % max(1, len(batches) // 10) == 0:
+                    log(f"batch {count:,} of {len(batches):,} is read")
+        return out
 
     def scaled(self, table: Floats) -> npt.NDArray[np.float32]:
         return np.asarray(np.clip((table - self.scale[0]) / self.scale[1], -5, 5), np.float32)
@@ -263,6 +295,7 @@ def fit(
     import torch
 
     torch.manual_seed(seed_of(seed, "process") % 2**31)
+    solutions = at_most(solutions, settings.solutions, seed)
     model, tokenizer = _opened(settings.base or encoder)
     table, _ = table_of(solutions)
     scale = np.array([table.mean(0), np.maximum(table.std(0), 1e-3)])
@@ -281,13 +314,19 @@ def fit(
         for part in parts_of(tokenizer, one, int(start), tokens)
     ]
     unplaced = [row for row, one in enumerate(solutions) if not one.correct and one.first_error is None]
+    read = None if settings.trained_layers else reader.vectors_once(parts, len(table), log)
+    made = 0
     for epoch, epochs in ((0, 1), (1, settings.epochs - 1)):
-        if not epochs:
+        if not epochs or (made and made == settings.batches):
             break
         hazards: dict[int, Floats] = {}
-        if epoch and unplaced:
+        if epoch and unplaced and read is None:
             some = [solutions[row] for row in unplaced]
             hazards = dict(zip(unplaced, reader.hazards(some, table_of(some)[0]), strict=True))
+        elif epoch and unplaced:
+            with torch.no_grad():
+                odds_of_all = reader.odds_of_vectors(read, scaled).float().cpu().numpy()
+            hazards = dict(enumerate(per_solution(probability(odds_of_all), counts)))
         targets = np.zeros(
             (2, len(table)), np.float32
         )  # per step the weights of being wrong and of being right
@@ -298,7 +337,13 @@ def fit(
         used = [part for part in parts if targets[:, part.steps].sum() > 0]
 
         def loss_of(rows: Any, used: list[_Part] = used, targets: Any = targets) -> Any:
-            odds, numbers = reader.odds(used, rows, scaled)
+            if read is None:
+                odds, numbers = reader.odds(used, rows, scaled)
+            else:
+                numbers = np.array([step for row in rows for step in used[row].steps], np.int64)
+                odds = reader.odds_of_vectors(
+                    read[torch.from_numpy(numbers).to(read.device)], scaled[numbers]
+                )
             wrong, right = (torch.from_numpy(one[numbers]).to(odds.device) for one in targets)
             odds = odds.float()
             losses = -(
@@ -308,7 +353,10 @@ def fit(
 
         lengths = np.array([len(part.ids) for part in used])
         rate = settings.learning_rate
-        learn(reader.module, loss_of, lengths, settings.batch_tokens, epochs, rate, seed + epoch, log)
+        left = settings.batches - made if settings.batches else 0
+        made += learn(
+            reader.module, loss_of, lengths, settings.batch_tokens, epochs, rate, seed + epoch, log, most=left
+        )
     return reader
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tasks.critics.evaluation import Truth, measure
-from tasks.critics.kinds import CriticError
+from tasks.critics.kinds import CriticError, process
 from tasks.critics.kinds.cross_encoder import PairScorer, opened, pair_of
-from tasks.critics.kinds.process import parts_of
+from tasks.critics.kinds.process import ProcessReader, parts_of
 from tasks.critics.labelled import LabelledSolution, grouped, split
 from tasks.critics.trained import CriticTraining, TrainedCritic, load, train
 from tests.tasks.critics.test_trained import TOOLS
@@ -140,6 +141,54 @@ def test_fast_scores_are_those_of_the_library(base: str) -> None:
     coarse = 1 / (1 + np.exp(-PairScorer(model, bf16=True).log_odds(pairs)))
     assert np.allclose(coarse, theirs, atol=0.01)
     assert PairScorer(model).log_odds([]).shape == (0,)
+
+
+@pytest.mark.slow
+def test_a_budget_of_batches_and_solutions_ends_a_training(base: str) -> None:
+    fitted, held = split(marked(), 0.3, 0, "report")
+    for kind in OWN:
+        lines: list[str] = []
+        own = OWN[kind] | {"base": base, "batches": 7, "solutions": 90}
+        critics = [
+            train(fitted, CriticTraining(kind=kind, own=own), "minilm", TOOLS, log=lines.append)
+            for _ in range(2)
+        ]
+        assert critics[0].identity == critics[1].identity
+        progress = [line for line in lines[: len(lines) // 2] if " mean loss " in line]
+        of = {line.partition(" of ")[2].partition(",")[0] for line in progress}
+        assert sum(map(int, of)) == 7
+        assert all("left" in line for line in progress)
+        assert len(critics[0].opinion(held).right) == len(held)
+
+
+@pytest.mark.slow
+def test_a_head_is_trained_on_an_encoder_that_is_read_once(
+    base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The encoder stays as it is, and reads each solution once however many epochs there are."""
+    import torch
+    from transformers import AutoModel
+
+    read: list[int] = []
+    whole = ProcessReader.vectors
+
+    def counting(reader: ProcessReader, parts: Any, rows: Any) -> Any:
+        read.append(len(rows))
+        return whole(reader, parts, rows)
+
+    monkeypatch.setattr(ProcessReader, "vectors", counting)
+    fitted = marked(160)
+    own = {"base": base, "trained_layers": 0, "epochs": 30, "learning_rate": 1e-2, "tokens": 64}
+    reader = process.fit(
+        fitted, process.ProcessSettings.model_validate(own), "minilm", TOOLS, seed=0, log=lambda line: None
+    )
+    assert sum(read) == len(fitted)
+    before = AutoModel.from_pretrained(base).state_dict()
+    after = reader.module["encoder"].state_dict()
+    assert all(torch.equal(before[name].float(), after[name]) for name in before)
+    right = [one for one in fitted if one.first_error is not None]
+    found = reader.read(right).places == np.array([one.first_error for one in right])
+    assert found.mean() > 0.4  # by chance a quarter
 
 
 @pytest.mark.slow
