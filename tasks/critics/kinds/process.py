@@ -315,9 +315,9 @@ def fit(
     ]
     unplaced = [row for row, one in enumerate(solutions) if not one.correct and one.first_error is None]
     read = None if settings.trained_layers else reader.vectors_once(parts, len(table), log)
-    made = 0
+    batches_so_far = 0
     for epoch, epochs in ((0, 1), (1, settings.epochs - 1)):
-        if not epochs or (made and made == settings.batches):
+        if not epochs or (batches_so_far and batches_so_far == settings.batches):
             break
         hazards: dict[int, Floats] = {}
         if epoch and unplaced and read is None:
@@ -353,8 +353,8 @@ def fit(
 
         lengths = np.array([len(part.ids) for part in used])
         rate = settings.learning_rate
-        left = settings.batches - made if settings.batches else 0
-        made += learn(
+        left = settings.batches - batches_so_far if settings.batches else 0
+        batches_so_far += learn(
             reader.module, loss_of, lengths, settings.batch_tokens, epochs, rate, seed + epoch, log, most=left
         )
     return reader

@@ -187,8 +187,8 @@ def test_a_head_is_trained_on_an_encoder_that_is_read_once(
     after = reader.module["encoder"].state_dict()
     assert all(torch.equal(before[name].float(), after[name]) for name in before)
     right = [one for one in fitted if one.first_error is not None]
-    found = reader.read(right).places == np.array([one.first_error for one in right])
-    assert found.mean() > 0.4  # by chance a quarter
+    named = reader.read(right).places == np.array([one.first_error for one in right])
+    assert named.mean() > 0.4  # by chance a quarter
 
 
 @pytest.mark.slow
