@@ -53,7 +53,7 @@ def proof(config: Proof = Proof()) -> ProofPage | None:
     files = others if config.again else planned
     if not config.so_far:
         say = partial(terminal.echo, err=True)
-        with beside(config, lab.folder):
+        with beside(config, lab.folder, say):
             work(lab, files, say)
         work(lab, files, say)  # what a process that failed has left
         if absent := [name for name, (file, _, _) in files.items() if not file.exists()]:

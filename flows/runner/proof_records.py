@@ -27,9 +27,8 @@ from tasks.proof.sizes import SIZES, Sizes
 
 AGAIN = 10  # added to the seeds in a second run
 MOST_PROCESSES = 4  # unless a user asks for more; each takes about 1.5 GB
-Files = Mapping[
-    str, tuple[Path, Experiment, int]
-]  # experiment and seed -> its record, what makes it, and the seed
+# experiment and seed -> its record, what makes it, and the seed
+Files = Mapping[str, tuple[Path, Experiment, int]]
 
 
 def work(lab: Lab, files: Files, say: Callable[[str], None] = print) -> None:
@@ -54,9 +53,9 @@ def work(lab: Lab, files: Files, say: Callable[[str], None] = print) -> None:
 
 
 @contextlib.contextmanager
-def beside(config: Proof, folder: Path) -> Iterator[None]:
+def beside(config: Proof, folder: Path, say: Callable[[str], None]) -> Iterator[None]:
     """Let further processes share the records while the block lasts, and wait for them at its end; those of a block that failed are ended. What
-    they print is in process-N.log of the folder; what one of them leaves is left to this process."""
+    they print is in process-N.log of the folder; what one of them leaves is left to this process, and a line says so."""
     cores = len(os.sched_getaffinity(0))
     count = config.processes or (1 if config.gpu else min(cores, MOST_PROCESSES))
     command = [sys.executable, "-m", __name__, config.model_copy(update={"processes": 1}).model_dump_json()]
@@ -73,10 +72,13 @@ def beside(config: Proof, folder: Path) -> Iterator[None]:
     except BaseException:
         for other in others:
             other.terminate()
-        raise
-    finally:
-        for other in others:
             other.wait()
+        raise
+    for number, other in enumerate(others, start=2):
+        if other.wait():
+            say(
+                f"process {number} failed: see {folder / f'process-{number}.log'}; this process makes what it has left"
+            )
 
 
 def files_of(
@@ -98,11 +100,9 @@ def files_of(
     }
 
 
-def _record(file: Path, make: Any) -> dict[str, Any]:
+def _record(file: Path, make: Callable[[], Mapping[str, Any]]) -> None:
     if not file.exists():
         write_bytes(file, orjson.dumps(make(), option=orjson.OPT_INDENT_2))
-    record: dict[str, Any] = orjson.loads(file.read_bytes())
-    return record
 
 
 def base_of(lab: Lab, name: str) -> Path:
