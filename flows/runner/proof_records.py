@@ -47,7 +47,7 @@ def work(lab: Lab, files: Files, say: Callable[[str], None] = print) -> None:
         for name, (file, run, seed) in files.items():
             needed = [file.with_name(f"{one}-{seed}.json") for one in NEEDS.get(name.split()[0], ())]
             with lock(file.with_suffix(".lock")) as mine:
-                if mine and all(one.exists() for one in needed):
+                if mine and not file.exists() and all(one.exists() for one in needed):
                     _record(file, lambda run=run, seed=seed: _results(lab, run, seed))
                     say(f"{(time.monotonic() - started) / 60:5.1f} min  {name} is there")
 
