@@ -100,7 +100,7 @@ def files_of(
     }
 
 
-def _record(file: Path, make: Callable[[], Mapping[str, Any]]) -> None:
+def _record(file: Path, make: Any) -> None:
     if not file.exists():
         write_bytes(file, orjson.dumps(make(), option=orjson.OPT_INDENT_2))
 
