@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     Shortcut("dataset"),
     Shortcut("target"),
     *LIMITS,
-    check=lambda config: check_feasible(config.alone()),
+    # without a method, `--show-config` still shows all settings
+    check=lambda config: check_feasible(config.alone()) if config.method else None,
 )
 def make(config: Make, json: AsJson = False) -> None:
     """Make rows by one method of tasks/methods/, and publish those that pass the stages of a night.
