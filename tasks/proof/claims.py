@@ -84,8 +84,8 @@ CLAIMS = (
 )
 # what the first lines of the page say besides the verdicts
 NOTE = (
-    "Failed means not seen: the power with which a run would see a difference is in the plan, and a default of the factory changes only where it was 0.8 or more "
-    "for the published size."
+    "Failed means that the claim was not shown. Its interval says whether the difference is excluded or was only not seen; the power with which a run would see "
+    "one is in the plan, and a default of the factory changes only where it was 0.8 or more for the published size."
 )
 # exploratory arms: the rebuild of claim 5 with one part left out, orders of its rows, sets at a share of 0.2, and trainings on what rft publishes
 WITHOUT = {
