@@ -60,6 +60,18 @@ def marks(where: Location, dataset: str, kind: str | None = None) -> list[Mark]:
     condition = pc.field("dataset") == dataset
     if kind is not None:
         condition = condition & (pc.field("kind") == kind)
+    return _read(where, condition)
+
+
+def marks_of_all(where: Location, kind: str | None = None) -> dict[str, list[Mark]]:
+    """Return, by dataset in alphabetical order, the marks on versions of all datasets that have any, oldest first; only those of `kind` if it is given."""
+    by_dataset: dict[str, list[Mark]] = {}
+    for one in _read(where, pc.scalar(True) if kind is None else pc.field("kind") == kind):
+        by_dataset.setdefault(one.dataset, []).append(one)
+    return dict(sorted(by_dataset.items()))
+
+
+def _read(where: Location, condition: pc.Expression) -> list[Mark]:
     rows = numbered.read(where, TABLE, SCHEMA, condition)
     matches = [Mark(**(row | {"value": json.loads(row["value"])})) for row in rows]
     return sorted(matches, key=lambda one: one.number)

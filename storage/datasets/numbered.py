@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from storage.datasets import delta, seals
 from storage.datasets.current_files import facts_of
 from storage.datasets.files import remove_files, write_files
+from storage.datasets.log_rows import rows_of
 from storage.errors import Conflict, explained
 from storage.location import Location
 
@@ -56,7 +57,5 @@ def read(where: Location, table: str, schema: pa.Schema, condition: pc.Expressio
         return []
     paths = delta.files_of(stored)
     seals.require(where, table, paths)
-    records: list[dict[str, Any]] = (
-        delta.scan(where, table, paths, schema).to_table(filter=condition).to_pylist()
-    )
+    records: list[dict[str, Any]] = rows_of(where, table, paths, schema).filter(condition).to_pylist()
     return records

@@ -31,7 +31,7 @@ from storage.datasets import (
     tags,
     verify,
 )
-from storage.datasets.annotations import Mark, mark, marks
+from storage.datasets.annotations import Mark, mark, marks, marks_of_all
 from storage.datasets.critic_scores import CriticScore
 from storage.datasets.gates import Gate
 from storage.datasets.judgements import RowJudgement
@@ -106,6 +106,15 @@ class Store:
         """Return the versions of a dataset, oldest first, without retired ones; none if there is no such dataset."""
         gone = retention.retired(self.marks(dataset, "retired"))
         return [v for v in tags.versions_of(self.where, checked_name(dataset)) if v.name not in gone]
+
+    def every_version(self) -> dict[str, list[Version]]:
+        """Return the versions of all datasets, by the name of the dataset in alphabetical order, oldest first, without retired ones. Reads the
+        logs that datasets share once, so it is faster than `versions` for each of them."""
+        gone = {name: retention.retired(log) for name, log in marks_of_all(self.where, "retired").items()}
+        return {
+            name: [v for v in versions if v.name not in gone.get(name, ())]
+            for name, versions in tags.versions_of_all(self.where, self.datasets()).items()
+        }
 
     def head(self, dataset: str) -> int | None:
         """Return the dataset's newest table version, to pass to `publish` as `expected`; None if there is none."""
@@ -280,6 +289,10 @@ class Store:
     def marks(self, dataset: str, kind: str | None = None) -> list[Mark]:
         """Return the marks on versions of a dataset, oldest first; only those of `kind` if it is given."""
         return marks(self.where, checked_name(dataset), kind)
+
+    def every_mark(self) -> dict[str, list[Mark]]:
+        """Return, by dataset in alphabetical order, the marks on versions of all datasets that have any, oldest first."""
+        return marks_of_all(self.where)
 
     def judge(self, version: Version | str, given: Sequence[RowJudgement]) -> list[RowJudgement]:
         """Append people's judgements of rows of a version, all or none; see storage.datasets.judgements."""

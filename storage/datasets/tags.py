@@ -9,13 +9,16 @@ publisher adds it.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import CommitProperties, write_deltalake
 
 from storage.datasets import delta, seals
 from storage.datasets.audit import seal_of
+from storage.datasets.log_rows import rows_of
 from storage.datasets.versions import Version, in_order
 from storage.errors import Corrupt, in_one_line
 from storage.location import Location
@@ -49,20 +52,36 @@ def stored(where: Location, dataset: str | None = None) -> list[dict[str, Any]]:
     try:
         paths = delta.files_of(table)
         seals.require(where, TABLE, paths)
-        rows = delta.scan(where, TABLE, paths, SCHEMA).to_table().to_pylist()
+        rows = rows_of(where, TABLE, paths, SCHEMA)
+        if dataset is not None:
+            rows = rows.filter(pc.field("dataset") == dataset)
     except (OSError, pa.ArrowInvalid) as error:
         raise Corrupt(
             "the table of tags",
             [f"{where.url(TABLE)}: {in_one_line(error)}; it can be deleted, it is made again from the logs"],
         ) from error
     # two processes may add the same missing row; both read it from one commit, so the rows are equal
-    by_version = {(row["dataset"], row["table_version"]): row for row in rows}
-    return [by_version[key] for key in sorted(by_version) if dataset in (None, key[0])]
+    by_version = {(row["dataset"], row["table_version"]): row for row in rows.to_pylist()}
+    return [by_version[key] for key in sorted(by_version)]
 
 
 def versions_of(where: Location, dataset: str) -> list[Version]:
     """Return every version of a dataset, oldest first: those in the table of tags, then later ones from the log."""
-    tagged = in_order((row["table_version"], json.loads(row["record"])) for row in stored(where, dataset))
+    return _with_later(where, dataset, stored(where, dataset))
+
+
+def versions_of_all(where: Location, datasets: Sequence[str]) -> dict[str, list[Version]]:
+    """Return every version of these datasets, by dataset and oldest first, as `versions_of` does; the table of tags is read once."""
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in datasets}
+    for row in stored(where):
+        if row["dataset"] in rows:
+            rows[row["dataset"]].append(row)
+    return {name: _with_later(where, name, own) for name, own in rows.items()}
+
+
+def _with_later(where: Location, dataset: str, rows: Sequence[dict[str, Any]]) -> list[Version]:
+    """Return the versions of these rows of the table of tags, and those of the log that are not among them."""
+    tagged = in_order((row["table_version"], json.loads(row["record"])) for row in rows)
     last = tagged[-1] if tagged else None
     return tagged + in_order(delta.records(where, dataset, last.table_version if last else None), last)
 

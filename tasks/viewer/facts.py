@@ -9,6 +9,7 @@ from typing import Any
 
 from storage.counting import counted
 from storage.datasets.annotations import Mark, newest
+from storage.datasets.promotion import stacks
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from tasks.reports.funnel import SERVING, not_taken
@@ -84,10 +85,15 @@ def acceptance(version: Version) -> float | None:
     return version.added / (version.added + lost) if funnel and version.added + lost else None
 
 
-def timeline(store: Store, dataset: str) -> list[VersionFacts]:
-    """Return the facts of all versions of a dataset, the newest first."""
-    marks, tags = store.marks(dataset), store.tags(dataset)
-    return [facts_of(version, marks, tags) for version in reversed(store.versions(dataset))]
+def timelines(store: Store) -> dict[str, list[VersionFacts]]:
+    """Return the facts of all versions of all datasets, by dataset, the newest first; of a dataset whose versions are all retired, none."""
+    marks = store.every_mark()
+    facts = {}
+    for dataset, versions in store.every_version().items():
+        own = marks.get(dataset, [])
+        tags = {tag: names[-1] for tag, names in sorted(stacks(own).items())}
+        facts[dataset] = [facts_of(version, own, tags) for version in reversed(versions)]
+    return facts
 
 
 def promotions(marks: Sequence[Mark]) -> list[Promotion]:

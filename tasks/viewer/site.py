@@ -93,7 +93,7 @@ class Site:
 
     def versions(self) -> list[Version]:
         """Return the versions of all datasets, the newest first."""
-        versions = [version for name in self.store.datasets() for version in self.store.versions(name)]
+        versions = [version for own in self.store.every_version().values() for version in own]
         return sorted(versions, key=lambda one: (one.created, str(one)), reverse=True)
 
     def scope(self, version: Version, *, dropped: bool) -> RowScope:

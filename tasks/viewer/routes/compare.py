@@ -16,7 +16,7 @@ from starlette.responses import Response
 from storage.errors import StorageError, VersionNotFound, in_one_line
 from tasks.reports.diff import compare
 from tasks.viewer.conditions import BadAddress
-from tasks.viewer.facts import timeline
+from tasks.viewer.facts import timelines
 from tasks.viewer.quality import shifts
 from tasks.viewer.site import Site
 
@@ -51,7 +51,7 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/trends")
     def trends(request: Request) -> Response:
-        lines = [(name, list(reversed(timeline(site.store, name)))) for name in site.store.datasets()]
+        lines = [(name, list(reversed(own))) for name, own in timelines(site.store).items()]
         return site.page(
             request,
             "trends.html",

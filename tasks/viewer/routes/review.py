@@ -217,9 +217,9 @@ def router(site: Site) -> APIRouter:
 def _lines(site: Site) -> list[ReviewLine]:
     """Return the newest version of each dataset and every version that has a queue or for which something waits."""
     lines = []
-    for dataset in site.store.datasets():
-        marks = site.store.marks(dataset)
-        versions = site.store.versions(dataset)
+    every_mark = site.store.every_mark()
+    for dataset, versions in site.store.every_version().items():
+        marks = every_mark.get(dataset, [])
         judged = Counter(of for of, _ in {(one.version, one.row) for one in site.store.judgements(dataset) if one.opinion in JUDGED})  # fmt: skip
         for version in reversed(versions):
             queue = newest(marks, version.name, QUEUE)

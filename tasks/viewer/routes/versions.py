@@ -15,7 +15,7 @@ from tasks.evaluation.verdict import in_a_line
 from tasks.reports.attribution import ATTRIBUTION, conclusion, groups_of
 from tasks.review.session import ERROR_RATE
 from tasks.viewer.conditions import column
-from tasks.viewer.facts import facts_of, funnel_lines, promotions, timeline
+from tasks.viewer.facts import facts_of, funnel_lines, promotions, timelines
 from tasks.viewer.index import NOT_TAKEN, REJECTED, RowScope
 from tasks.viewer.rows import Histogram
 from tasks.viewer.site import Site
@@ -29,18 +29,16 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/")
     def datasets(request: Request) -> Response:
-        listed = [(name, timeline(site.store, name)) for name in site.store.datasets()]
+        listed = list(timelines(site.store).items())
         lines = [lines[0] for _, lines in listed if lines]
         last = max(lines, key=lambda line: (line.version.created, str(line.version)), default=None)
         return site.page(request, "datasets.html", datasets=[one for one in listed if one[1]], last=last)
 
     @routes.get("/versions")
     def versions(request: Request) -> Response:
-        lines = [line for name in site.store.datasets() for line in timeline(site.store, name)]
+        lines = [line for own in timelines(site.store).values() for line in own]
         lines.sort(key=lambda line: (line.version.created, str(line.version)), reverse=True)
-        moves = [
-            (name, move) for name in site.store.datasets() for move in promotions(site.store.marks(name))
-        ]
+        moves = [(name, move) for name, own in site.store.every_mark().items() for move in promotions(own)]
         moves.sort(key=lambda one: one[1].at, reverse=True)
         return site.page(request, "versions.html", lines=lines, moves=moves)
 
