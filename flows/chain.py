@@ -33,6 +33,7 @@ from storage.errors import StorageError
 from storage.markdown import code, inline
 from tasks.evaluation.verdict import in_a_line
 from tasks.llm.model_files import CHECKPOINT
+from tasks.settings import unfit_settings
 from tasks.training.config import Train
 from tasks.training.run import read
 
@@ -134,8 +135,7 @@ def _as(kind: type[S], setting: str, values: dict[str, Any]) -> S:
     except ValidationError as error:
         raise ConfigError(
             *(
-                f"setting {'.'.join([setting, *map(str, one['loc'])])}: {one['msg']}. "
-                f"Fix: one that `./mathmill {kind.__name__.lower()} --show-config` prints"
-                for one in error.errors()
+                f"setting {name}: {what}. Fix: one that `./mathmill {kind.__name__.lower()} --show-config` prints"
+                for name, what in unfit_settings(error, setting)
             )
         ) from error

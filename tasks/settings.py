@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticUseDefault
 
 P = TypeVar("P", bound="Section")
@@ -24,6 +24,19 @@ class Section(BaseModel):
     def part(self, kind: type[P], **changed: Any) -> P:
         """Return the settings of one stage out of a group that several stages share, some of them `changed`."""
         return kind(**{name: getattr(self, name) for name in kind.model_fields} | changed)
+
+
+def unfit_settings(error: ValidationError, *groups: str) -> list[tuple[str, str]]:
+    """Return the dotted name of each setting that does not fit, below the `groups` that it is in, and what is wrong with it."""
+    return [
+        (
+            ".".join([*groups, *map(str, one["loc"])]),
+            "there is no such setting"
+            if one["type"] == "extra_forbidden"
+            else one["msg"].removeprefix("Value error, "),
+        )
+        for one in error.errors()
+    ]
 
 
 S = TypeVar("S")

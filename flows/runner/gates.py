@@ -20,6 +20,7 @@ from storage.datasets.versions import Version
 from storage.errors import GateFailed
 from tasks.review.report import progress_of, rate_of
 from tasks.review.session import QUEUE, Review
+from tasks.settings import unfit_settings
 
 FILE = "gates.yaml"  # below the home: tag -> gates
 CRITIC = "answer"  # the critic's score of the solution
@@ -69,9 +70,8 @@ def promotion_gates(home: Path) -> dict[str, GateSettings]:
     except ValidationError as error:
         raise ConfigError(
             *(
-                f"{path}: {'.'.join([tag, *map(str, one['loc'])])}: {one['msg']}. "
-                f"Fix: the gates are {', '.join(GateSettings.model_fields)}"
-                for one in error.errors()
+                f"{path}: {name}: {what}. Fix: the gates are {', '.join(GateSettings.model_fields)}"
+                for name, what in unfit_settings(error, tag)
             )
         ) from error
 

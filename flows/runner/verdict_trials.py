@@ -40,6 +40,7 @@ from tasks.evaluation.verdict import conclude, to_markdown
 from tasks.llm.model_files import CHECKPOINT, require
 from tasks.problems.machinery.family import families
 from tasks.seeding import seed_of, seeds_of
+from tasks.settings import unfit_settings
 from tasks.training.config import FRESH, Train
 from tasks.training.run import train
 
@@ -267,10 +268,8 @@ def _training(settings: dict[str, Any], **ours: Any) -> Train:
     except ValidationError as error:
         raise ConfigError(
             *(
-                f"setting {'.'.join(['training', *map(str, one['loc'])])}: "
-                f"{'there is no such setting' if one['type'] == 'extra_forbidden' else one['msg']}. "
-                "Fix: one that `./mathmill train --show-config` prints"
-                for one in error.errors()
+                f"setting {name}: {what}. Fix: one that `./mathmill train --show-config` prints"
+                for name, what in unfit_settings(error, "training")
             )
         ) from error
 

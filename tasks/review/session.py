@@ -24,6 +24,7 @@ from storage.errors import StorageError
 from tasks.review.agreement import JUDGED, Agreement, agreements, label, newest
 from tasks.review.draw import COLUMNS, Drawn, ReviewSettings, draw
 from tasks.review.estimate import ErrorEstimate, estimate
+from tasks.settings import unfit_settings
 
 # kinds of marks: the queue of a version, what its judgements say, and a flow run that waits for its reviewers
 QUEUE, ERROR_RATE, WAITING = "review", "error_rate", "waiting"
@@ -87,9 +88,11 @@ class Review:
         try:
             settings = ReviewSettings.model_validate(before | given)
         except ValidationError as error:
-            first = error.errors()[0]
             raise StorageError(
-                f"the review's {first['loc'][0]}: {first['msg']}. Fix: see ./mathmill review --help"
+                *(
+                    f"the review's {setting}: {what}. Fix: see ./mathmill review --help"
+                    for setting, what in unfit_settings(error)
+                )
             ) from error
         if stored is None or settings.model_dump() != before:
             store.mark(version, QUEUE, settings.model_dump())

@@ -20,7 +20,7 @@ from tasks.arrays import Floats
 from tasks.critics import SolutionCritic, Unjudged, WorkedSolution
 from tasks.critics.labelled import LabelledSolution
 from tasks.plugins import UnknownName, module, names
-from tasks.settings import Section
+from tasks.settings import Section, unfit_settings
 
 PLUGINS: Final = "tasks.critics.kinds"
 EncodeTexts = Callable[[Sequence[str]], npt.NDArray[np.float32]]
@@ -137,7 +137,10 @@ def settings_of(name: str, given: Mapping[str, Any]) -> Section:
     try:
         return kind.own_settings.model_validate(dict(given))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
         known = ", ".join(kind.own_settings.model_fields)
-        raise CriticError(f"setting own.{place}: {first['msg']}. Fix: the kind {name} has {known}") from error
+        raise CriticError(
+            *(
+                f"setting {place}: {what}. Fix: the kind {name} has {known}"
+                for place, what in unfit_settings(error, "own")
+            )
+        ) from error
