@@ -8,24 +8,17 @@ import pytest
 from tasks.critics import step_phrases
 from tasks.critics.labelled import LabelledSolution
 from tasks.critics.step_phrases import FEWEST, NO_PHRASES, PHRASES, fit_phrases
+from tests.tasks.critics.erring import RIGHT, erring
 
-RIGHT = ("First add 3 and 4.", "Then we carry the result over.", "Now double it.", "The answer is 14.")
 FIRST = PHRASES.index("worded_first")
 HAZARD = PHRASES.index("worded_hazard")
 
 
 def solutions(count: int) -> list[LabelledSolution]:
-    """Right solutions, and wrong ones that have "mistakenly" in their first wrong step and wrong steps behind it."""
-    listed = []
-    for number in range(count):
-        question = f"Question {number}?"
-        listed.append(LabelledSolution(question, RIGHT, True, group=question))
-        place = number % 3
-        steps = list(RIGHT)
-        steps[place] = f"We mistakenly take {number} here."
-        steps[place + 1] = "That carries the error on, 100%."
-        listed.append(LabelledSolution(question, tuple(steps), False, place, group=question))
-    return listed
+    """Return solutions of which the wrong ones have "mistakenly" in their first wrong step and a wrong step behind it."""
+    return erring(
+        count, lambda number: (f"We mistakenly take {number} here.", "That carries the error on, 100%.")
+    )
 
 
 def test_a_wording_of_errors_is_learned_and_the_first_is_told_from_what_follows() -> None:

@@ -21,9 +21,9 @@ from tasks.critics.step_surprise import (
     fit_surprise,
     tokens_of,
 )
+from tests.tasks.critics.erring import RIGHT, erring
 
 TEXTS = ("a b c a b d a b c\n", "a b c d", "一 加 1.5 = 2.5", "")
-RIGHT = ("First add 3 and 4.", "Then we carry the result over.", "Now double it.", "The answer is 14.")
 
 
 def by_hand(texts: list[list[int]], tokens: list[int]) -> list[float]:
@@ -60,18 +60,13 @@ def test_the_estimates_are_those_of_a_computation_by_hand(text: str) -> None:
 
 
 def solutions(count: int) -> list[LabelledSolution]:
-    """Right solutions, and wrong ones whose first wrong step is worded in another way each time."""
-    listed = []
-    for number in range(count):
-        question = f"Question {number}?"
-        listed.append(LabelledSolution(question, RIGHT, True, group=question))
-        place = number % 3
-        steps = list(RIGHT)
-        steps[place] = (
-            f"Word{chr(97 + number % 26) * 3}{chr(97 + number // 26) * 3} thing{chr(97 + number % 26)} here."
-        )
-        listed.append(LabelledSolution(question, tuple(steps), False, place, group=question))
-    return listed
+    """Return solutions of which the wrong ones have a first wrong step that is worded in another way each time."""
+    return erring(
+        count,
+        lambda number: (
+            f"Word{chr(97 + number % 26) * 3}{chr(97 + number // 26) * 3} thing{chr(97 + number % 26)} here.",
+        ),
+    )
 
 
 def test_a_step_that_right_solutions_do_not_have_is_told_from_the_others() -> None:
