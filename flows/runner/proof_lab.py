@@ -204,6 +204,20 @@ class Lab:
         then = [{"data": _sources(new), "steps": self.sizes.steps - half}]
         return self._continued(arm, seed, data=_sources(self.corpus()), steps=half, then=then)
 
+    def pretrained(self, arm: str, seed: object, texts: str) -> TrainedArm:
+        """Continue the base with the version `texts` by continued pretraining for half of an arm's steps, and then with the base's own rows for
+        the other half."""
+        half = self.sizes.steps // 2
+        read = self._continued(arm, seed, data=_sources({texts: 1.0}), steps=half, method="cpt")
+        then = {
+            "base": str(read.checkpoint),
+            "data": _sources(self.corpus()),
+            "steps": self.sizes.steps - half,
+        }
+        result = self._continued(arm, seed, **then)
+        self.versions[arm] = read.versions
+        return result
+
     def tuned(
         self, arm: str, seed: object, checkpoint: Path, version: str, method: str, **other: Any
     ) -> TrainedArm:
@@ -253,10 +267,10 @@ class Lab:
         """Return the version of problems of the subdomains, none of which is an item of any sizes that use them."""
         name = self.sizes.drawn(part)
         return self.imported(
-            part, lambda: solved(name, count, subdomains, self._held_out(), programs=programs)
+            part, lambda: solved(name, count, subdomains, self.held_out(), programs=programs)
         )
 
-    def _held_out(self) -> set[str]:
+    def held_out(self) -> set[str]:
         """Return the questions of the probe, and of those of the sizes that use this base."""
         those = [one for one in SIZES.values() if self.sizes.name in (one.name, one.base_of)]
         return {

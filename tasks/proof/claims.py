@@ -87,7 +87,8 @@ NOTE = (
     "Failed means that the claim was not shown. Its interval says whether the difference is excluded or was only not seen; the power with which a run would see "
     "one is in the plan, and a default of the factory changes only where it was 0.8 or more for the published size."
 )
-# exploratory arms: the rebuild of claim 5 with one part left out, orders of its rows, sets at a share of 0.2, and trainings on what rft publishes
+# exploratory arms: the rebuild of claim 5 with one part left out, orders of its rows, sets at a share of 0.2, trainings on what rft publishes,
+# a fixed or an adaptive number of solutions, and passages or articles of them as texts of continued pretraining
 WITHOUT = {
     "answers": "filtered, answers not checked",
     "critic": "filtered, no critic",
@@ -102,6 +103,8 @@ ON_SAMPLES = {
     "RFT, then GRPO": ("grpo", "prompts"),
     "RFT, then PPO": ("ppo", "prompts"),
 }
+SAMPLED = ("four solutions of each question", "adaptive sampling")
+REFINED = ("passages, then the base's rows", "articles, then the base's rows")
 # comparisons without a correction, which show nothing
 EXPLORATORY = (
     ("math-retrieval", "random-augmented"),
@@ -115,6 +118,8 @@ EXPLORATORY = (
     *((arm, "filtered") for arm in ORDERED),
     *((arm, NOTHING_NEW) for arm in ANNEALED),
     *((arm, "RFT") for arm in ON_SAMPLES),
+    (SAMPLED[1], SAMPLED[0]),
+    (REFINED[1], REFINED[0]),
 )
 
 

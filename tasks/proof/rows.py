@@ -15,6 +15,7 @@ from tasks.teacher.solving import laid_out_code, laid_out_words
 from tasks.weakness.split import measures
 
 LANGUAGE, LEVEL = "en", 1
+PER_PASSAGE = 4  # problems of a section of a book
 MEASURES = 0.5  # share of all questions that measure, by their hash
 WRITTEN_BY = ("similar", "weakness")  # prompts that every row of the proof is written by
 _VARIED = re.compile(r"^- Vary the difficulty:.*$", re.MULTILINE)
@@ -55,6 +56,18 @@ def solved(
         _record(one.question, laid_out(one.worked, LANGUAGE, rng), one.worked.answer, one.subdomain)
         for one in draw(name, count, subdomains, part="any", without=without)
     ]
+
+
+def passages(name: str, count: int, without: Collection[str]) -> str:
+    """Return a Markdown book of problems with their solutions in words: a section of PER_PASSAGE problems of one subdomain after another."""
+    rng = rng_of("proof", name, "layouts")
+    problems = draw(name, count, list(FAMILIES), part="any", without=without)
+    book = ["# Solved problems"]
+    for number, start in enumerate(range(0, len(problems), PER_PASSAGE), start=1):
+        book.append(f"## Section {number}: {problems[start].subdomain}")
+        for one in problems[start : start + PER_PASSAGE]:
+            book += [one.question, laid_out_words(one.worked, LANGUAGE, rng)]
+    return "\n\n".join(book) + "\n"
 
 
 def _record(question: str, solution: str, answer: str, subdomain: str) -> dict[str, str]:

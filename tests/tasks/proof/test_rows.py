@@ -10,7 +10,7 @@ import pytest
 import prompts
 from tasks.problems.machinery.family import families, of_subdomain
 from tasks.proof import rows
-from tasks.proof.rows import MEASURES, WRITTEN_BY, draw, easy_prompts, solved
+from tasks.proof.rows import MEASURES, PER_PASSAGE, WRITTEN_BY, draw, easy_prompts, passages, solved
 from tasks.proof.sizes import COMMON, FAMILIES, RARE, SIZES, SUBDOMAINS, WHOLE
 from tasks.replies.programs import program
 from tasks.taxonomy import SUBDOMAINS as KNOWN
@@ -53,6 +53,20 @@ def test_rows_of_the_corpus_are_solved_in_several_layouts_and_are_no_held_out_pr
     assert all(rf"\boxed{{{one['answer']}}}" in one["solution"] for one in records)
     beginnings = {one["solution"].split()[0] for one in records}
     assert {"Step", "1.", "First:", "Let"} <= beginnings
+
+
+def test_a_book_has_sections_of_solved_problems_none_of_which_is_held_out() -> None:
+    held_out = {one.question for one in draw("test book", 10, SUBDOMAINS, part="any")}
+    book = passages("test book", 40, held_out)
+    asked = [one.question for one in draw("test book", 40, SUBDOMAINS, part="any", without=held_out)]
+    assert all(question in book for question in asked)
+    assert not any(question in book for question in held_out)
+    sections = book.split("\n## ")[1:]
+    assert [one.splitlines()[0] for one in sections[::2]] == [
+        f"Section {number}: {subdomain}"
+        for number, subdomain in zip(range(1, 11, 2), SUBDOMAINS, strict=True)
+    ]
+    assert all(one.count(r"\boxed{") == PER_PASSAGE for one in sections)
 
 
 def test_rows_in_programs_are_of_the_same_problems_and_each_is_one_block() -> None:
