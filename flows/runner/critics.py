@@ -223,11 +223,14 @@ def _judging(
     """Return the figures of a critic by its opinion on the solutions that it did not fail to judge. `per_second`: solutions per CPU second."""
     trained_by = critic.record if isinstance(critic, TrainedCritic) else {}
     given = trained_by.get("counts", {}).get("training", {}).get("solutions", 0)
-    most = trained_by.get("settings", {}).get("own", {}).get("solutions") or given  # a kind's own budget
+    own = trained_by.get("settings", {}).get("own", {})
+    defaults = settings_of(trained_by["kind"], {}).model_dump(mode="json") if own else {}
+    most = own.get("solutions") or given  # a kind's own budget
     return {
         "identity": critic.identity if critic is not None else CHECKER,
         "solutions": len(solutions),
         "training": min(given, most),
+        "settings": {name: value for name, value in own.items() if value != defaults.get(name)},
         "training_seconds": trained_by.get("seconds"),
         "per_second": per_second,
         "measures": compared(solutions, opinion, seed),

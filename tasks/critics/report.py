@@ -396,6 +396,12 @@ def _kind_lines(kinds: Sequence[Mapping[str, Any]]) -> list[str]:
             f"| {code(one['identity'])} | {one['solutions']:,} | {' | '.join(cells)} | {one['training']:,} | "
             f"{'-' if seconds is None else f'{seconds:,.0f}'} | {one['per_second']:,.0f} |"
         )
+    other = [one for one in kinds if one.get("settings")]
+    if other:
+        lines += ["", "Trained with settings of the kind (`own`) that are not its defaults:", ""]
+    for one in other:
+        settings = ", ".join(code(f"{name}={value}") for name, value in one["settings"].items())
+        lines.append(f"- {code(one['identity'])}: {settings}")
     return lines
 
 

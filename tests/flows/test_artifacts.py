@@ -391,6 +391,7 @@ def test_a_critic(text: str) -> None:
             "identity": value,
             "solutions": 9,
             "training": 5,
+            "settings": {"epochs": value},
             "training_seconds": None,
             "per_second": 3.5,
             "measures": dict.fromkeys(TITLES, estimate),
