@@ -209,7 +209,7 @@ class Lab:
         the other half."""
         half = self.sizes.steps // 2
         read = self._continued(arm, seed, data=_sources({texts: 1.0}), steps=half, method="cpt")
-        then = {
+        then: dict[str, Any] = {
             "base": str(read.checkpoint),
             "data": _sources(self.corpus()),
             "steps": self.sizes.steps - half,
