@@ -64,9 +64,9 @@ def explored(lab: Lab, seed: int) -> tuple[Scores, Facts]:
     scores: Scores = {}
     facts: Facts = {}
     for part in (_parts_left_out, _annealed, _on_samples, _adaptive, _refined):
-        arms, said = part(lab, seed)
+        arms, counted = part(lab, seed)
         scores |= arms
-        facts |= said
+        facts |= counted
     return scores, facts
 
 
