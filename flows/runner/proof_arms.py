@@ -3,13 +3,13 @@ the page says of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from flows.config.rft import Rft
 from flows.config.weakness import Weakness
 from flows.rft import NoRightSolution, rft
-from flows.runner.proof_explored import explored, filtered
+from flows.runner.proof_explored import Facts, ScoresByArm, explored, filtered
 from flows.runner.proof_lab import REPEATED, Lab
 from flows.weakness import weakness
 from storage.rows import column
@@ -17,8 +17,6 @@ from tasks.proof.claims import NOTHING_NEW
 from tasks.proof.rows import MEASURES
 from tasks.proof.sizes import LONGEST, SUBDOMAINS
 
-Facts = Mapping[str, Any]
-ScoresByArm = dict[str, str]  # arm -> 1 or 0 for each held-out item
 Experiment = Callable[[Lab, int], tuple[ScoresByArm, Facts]]
 
 WEAKNESS_ARMS = ("math-retrieval", "weakness-augmented", "random", "random-augmented")

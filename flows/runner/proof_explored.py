@@ -55,14 +55,14 @@ def filtered(lab: Lab, everything: str, part: str, **other: Any) -> str:
     return lab.first(part) or str(rebuild(Rebuild.model_validate(config)))
 
 
-Scores = dict[str, str]
-Facts = dict[str, Any]
+ScoresByArm = dict[str, str]  # arm -> 1 or 0 for each held-out item
+Facts = Mapping[str, Any]
 
 
-def explored(lab: Lab, seed: int) -> tuple[Scores, Facts]:
+def explored(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
     """Train and score the arms of one seed, most of them on versions that the experiments of the claims have published."""
-    scores: Scores = {}
-    facts: Facts = {}
+    scores: ScoresByArm = {}
+    facts: dict[str, Any] = {}
     for part in (_parts_left_out, _annealed, _on_samples, _adaptive, _refined):
         arms, counted = part(lab, seed)
         scores |= arms
@@ -70,10 +70,10 @@ def explored(lab: Lab, seed: int) -> tuple[Scores, Facts]:
     return scores, facts
 
 
-def _parts_left_out(lab: Lab, seed: int) -> tuple[Scores, Facts]:
+def _parts_left_out(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
     """The rebuild of claim 5 with one part left out, and its rows in other orders."""
-    scores: Scores = {}
-    facts: Facts = {}
+    scores: ScoresByArm = {}
+    facts: dict[str, Any] = {}
     everything, whole = lab.first(f"unfiltered{seed}"), lab.first(f"filtered{seed}")
     if not everything or not whole:
         return scores, facts
@@ -92,9 +92,9 @@ def _parts_left_out(lab: Lab, seed: int) -> tuple[Scores, Facts]:
     return scores | {first: lab.scored(ordered.checkpoint), last: lab.scored(staged.checkpoint)}, facts
 
 
-def _annealed(lab: Lab, seed: int) -> tuple[Scores, Facts]:
+def _annealed(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
     """Sets at a small share of the tokens beside the base's own rows."""
-    scores: Scores = {}
+    scores: ScoresByArm = {}
     versions = (
         lab.first(f"weak{seed}-weakness-augmented"),
         lab.pool()[0],
@@ -107,9 +107,9 @@ def _annealed(lab: Lab, seed: int) -> tuple[Scores, Facts]:
     return scores, {}
 
 
-def _on_samples(lab: Lab, seed: int) -> tuple[Scores, Facts]:
+def _on_samples(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
     """Trainings by pairs and by rewards after RFT, on what the flow rft published."""
-    scores: Scores = {}
+    scores: ScoresByArm = {}
     right = lab.first(f"sampled{seed}-rft")
     if not right:
         return scores, {}
@@ -124,11 +124,11 @@ def _on_samples(lab: Lab, seed: int) -> tuple[Scores, Facts]:
     return scores, {}
 
 
-def _adaptive(lab: Lab, seed: int) -> tuple[Scores, Facts]:
+def _adaptive(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
     """Rows of a teacher that often errs, under the defaults of a night for what is accepted, with a fixed number of solutions of each question
     and with as many as the votes need."""
-    scores: Scores = {}
-    facts: Facts = {}
+    scores: ScoresByArm = {}
+    facts: dict[str, Any] = {}
     for number, (arm, adaptive) in enumerate(zip(SAMPLED, (0.0, ADAPTIVE), strict=True)):
         with lab.models(teacher="embedded-small"):
             name = lab.written(
@@ -145,7 +145,7 @@ def _adaptive(lab: Lab, seed: int) -> tuple[Scores, Facts]:
     return scores, facts
 
 
-def _refined(lab: Lab, seed: int) -> tuple[Scores, Facts]:
+def _refined(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
     """Passages of solved problems, or articles that the method refine makes of them, as texts of continued pretraining for half of an arm's
     steps, and then the base's own rows for the other half."""
     part = f"passages{seed}"
@@ -171,8 +171,8 @@ def _refined(lab: Lab, seed: int) -> tuple[Scores, Facts]:
         material={"versions": [read]},
         score={"scorers": []},
     )
-    scores: Scores = {}
-    facts: Facts = {}
+    scores: ScoresByArm = {}
+    facts: dict[str, Any] = {}
     for arm, version in zip(REFINED, (read, articles), strict=True):
         facts[f"texts of {arm}"] = lab.store.resolve(version).rows
         trained = lab.pretrained(f"{arm}, seed {seed}", seed, version)
