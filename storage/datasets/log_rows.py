@@ -1,7 +1,7 @@
 """The rows of append-only logs, of which a process reads each file once.
 
 A log has a file per commit, and every look at a dataset reads the whole log of marks. A file is never changed after it was written, so
-its rows are kept as long as its size and its time of change are those that were seen; the seal of the table is checked by the caller.
+its rows are kept as long as its size and its time of change are those that were seen. What is read is compared with the table's seal first.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from storage.datasets import delta
+from storage.datasets import delta, seals
 from storage.location import Location
 
 Known = tuple[str, int, int | None]  # path, size in bytes, time of change in nanoseconds
@@ -19,7 +19,7 @@ _kept: dict[str, tuple[tuple[Known, ...], pa.Table]] = {}  # by the URL of a tab
 
 
 def rows_of(where: Location, table: str, paths: Sequence[str], schema: pa.Schema) -> pa.Table:
-    """Return the rows of these files of a table, in their order."""
+    """Return the rows of these files of a table, in their order. Raises Corrupt if one of them is missing or differs from the table's seal."""
     infos = where.filesystem.get_file_info([where.path(table, path) for path in paths])
     files = tuple((path, info.size, info.mtime_ns) for path, info in zip(paths, infos, strict=True))
     known, rows = _kept.get(where.url(table), ((), schema.empty_table()))
@@ -42,4 +42,5 @@ def rows_of(where: Location, table: str, paths: Sequence[str], schema: pa.Schema
 
 
 def _read(where: Location, table: str, paths: Sequence[str], schema: pa.Schema) -> pa.Table:
+    seals.require(where, table, paths)
     return delta.scan(where, table, paths, schema).to_table() if paths else schema.empty_table()

@@ -55,7 +55,6 @@ def read(where: Location, table: str, schema: pa.Schema, condition: pc.Expressio
     stored = delta.open_table(where.url(table))
     if stored is None:
         return []
-    paths = delta.files_of(stored)
-    seals.require(where, table, paths)
-    records: list[dict[str, Any]] = rows_of(where, table, paths, schema).filter(condition).to_pylist()
+    rows = rows_of(where, table, delta.files_of(stored), schema)
+    records: list[dict[str, Any]] = rows.filter(condition).to_pylist()
     return records

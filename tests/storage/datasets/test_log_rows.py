@@ -11,6 +11,7 @@ import pytest
 from storage.datasets import delta, log_rows, numbered
 from storage.datasets.annotations import SCHEMA, TABLE, mark, marks, marks_of_all
 from storage.datasets.log_rows import rows_of
+from storage.errors import Corrupt
 from storage.location import Location
 
 
@@ -52,14 +53,17 @@ def test_files_that_were_joined_are_read_again(tmp_path: Path, read_files: list[
     assert rows_of(where, TABLE, [], SCHEMA).num_rows == 0
 
 
-def test_a_file_of_another_size_is_read_again(tmp_path: Path, read_files: list[str]) -> None:
+def test_a_file_that_was_altered_or_removed_is_noticed(tmp_path: Path) -> None:
     where = Location.of(tmp_path)
     mark(where, "one", "v0", "tag", {})
     (path,) = delta.files_of(delta.open_table(where.url(TABLE)))  # type: ignore[arg-type]
     assert rows_of(where, TABLE, [path], SCHEMA).num_rows == 1
     Path(where.path(TABLE, path)).write_bytes(b"PAR1")
-    with pytest.raises(pa.ArrowInvalid):
-        rows_of(where, TABLE, [path], SCHEMA)
+    with pytest.raises(Corrupt, match="was altered"):
+        marks(where, "one")
+    Path(where.path(TABLE, path)).unlink()
+    with pytest.raises(Corrupt, match="is missing"):
+        marks(where, "one")
 
 
 def test_the_rows_of_a_few_tables_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
