@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.util
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 PACKAGES = ("tasks", "prompts", "storage")
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @functools.cache
@@ -20,7 +20,6 @@ def code_version(function: Callable[..., Any]) -> str:
     A whole package counts where one of its modules is imported: plug-ins are imported by name, so an
     import statement does not name them.
     """
-    root = Path(__file__).resolve().parent.parent.parent
     seen: set[Path] = set()
     waiting = [_file(function.__module__)]
     while waiting:
@@ -28,13 +27,13 @@ def code_version(function: Callable[..., Any]) -> str:
         if path is None or path in seen:
             continue
         seen.add(path)
-        if path.name == "__init__.py" and path.parent.parent != root:
+        if path.name == "__init__.py" and path.parent.parent != ROOT:
             waiting += sorted(path.parent.rglob("*.py"))
         for name in _imports(path):
             waiting.append(_file(name))
     digest = hashlib.sha256()
     for path in sorted(seen):
-        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 
@@ -56,8 +55,7 @@ def _imports(path: Path) -> list[str]:
 
 @functools.cache
 def _file(module: str) -> Path | None:
-    try:
-        spec = importlib.util.find_spec(module)
-    except ModuleNotFoundError:
-        return None
-    return Path(spec.origin).resolve() if spec and spec.origin else None
+    """Return the file of a project module, None for a name in a module. Nothing is imported: `importlib.util.find_spec` imports what a name
+    is in, and so all that a training needs."""
+    place = ROOT.joinpath(*module.split("."))
+    return next((one for one in (place.with_suffix(".py"), place / "__init__.py") if one.is_file()), None)
