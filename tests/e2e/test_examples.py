@@ -47,6 +47,7 @@ def test_own_seeds(used: Home) -> None:
     assert len(re.findall(r"^- .+ -> .+$", out, re.MULTILINE)) == 3
 
 
+@pytest.mark.soak  # a night more; test_every_method.py has all methods in one
 def test_add_a_method(used: Home) -> None:
     assert "Published  harder@" in run("add_a_method.py", used.environment)
     methods = used.sql('SELECT DISTINCT method FROM "harder"')

@@ -99,7 +99,13 @@ def test_an_import_is_published_once_and_accounts_for_every_record(
     assert "the nearest are conversations. Fix: name one of them" in refused
 
 
-@pytest.mark.parametrize("stored", [2, 5], ids=["while it reads", "while it de-duplicates"])
+@pytest.mark.parametrize(
+    "stored",
+    [
+        pytest.param(2, id="while it reads", marks=pytest.mark.soak),
+        pytest.param(5, id="while it de-duplicates"),
+    ],
+)
 def test_an_import_that_is_killed_is_continued_and_published_once(
     home: Callable[..., Home], tmp_path: Path, stored: int
 ) -> None:

@@ -24,7 +24,7 @@ OF_PROBLEMS = (
 )  # fmt: skip
 
 # one of each way of working: the others run alone in the soak tests, and all together in test_every_method.py
-BY_DEFAULT = ("families", "pose", "evolve", "lift", "interleaved")
+BY_DEFAULT = ("families", "pose", "evolve")
 
 
 @pytest.mark.slow

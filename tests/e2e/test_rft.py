@@ -79,6 +79,7 @@ def cut(asked: Body, good: Body, times: int) -> Answer:
     return 200, good
 
 
+@pytest.mark.soak  # a run more; tests/tasks/rft has what faults do
 def test_faults_reach_neither_the_pairs_nor_the_pass_rates(home: Callable[..., Home]) -> None:
     with serving(Habits(refused, cut)) as url:
         one = with_questions(home(MATHMILL_SAMPLERS__MODEL="embedded", MATHMILL_SAMPLERS__BASE_URL=url))

@@ -71,6 +71,7 @@ def test_a_night_whose_formats_follow_the_parts_of_its_questions(home: Callable[
     check_costs(one, night["lineage"])
 
 
+@pytest.mark.soak  # two nights; tests/tasks/test_format_shares.py has the shares
 def test_the_second_night_requests_by_what_the_first_has_counted(home: Callable[..., Home]) -> None:
     one = home()
     nights = [one.json(*NIGHT, "--set", "solve.learn=1", "--set", "verify.known=0.5") for _ in range(2)]

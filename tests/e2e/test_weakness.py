@@ -194,6 +194,7 @@ def test_killed_and_run_again(
     assert all(len(Store(one.path).versions(f"weakness-{arm}")) == 1 for arm in expected)
 
 
+@pytest.mark.soak  # a loop more; test_limits.py ends nights by budgets
 def test_a_budget_ends_a_run_with_nothing_half_published_and_is_continued(
     home: Callable[..., Home], tmp_path: Path
 ) -> None:

@@ -127,6 +127,7 @@ def test_a_chapter_of_a_real_book(tmp_path: Path) -> None:
     assert result.right > 0.85 * result.read
 
 
+@pytest.mark.soak  # half a minute for a document of this length
 @pytest.mark.slow
 def test_fifteen_hundred_pages_in_bounded_memory() -> None:
     chapter, long = pypdfium2.PdfDocument(DATA / "chapter.pdf"), pypdfium2.PdfDocument.new()

@@ -237,6 +237,7 @@ def test_gzip_torn_far_from_its_beginning(tmp_path: Path) -> None:
         list(read_shards(path, 500))
 
 
+@pytest.mark.soak  # half a minute for a file of this length
 @pytest.mark.slow
 def test_a_long_file_never_stands_in_memory(tmp_path: Path) -> None:
     path = tmp_path / "long.jsonl.gz"
