@@ -49,11 +49,12 @@ SEEDS_OF_TOPIC = 20  # seed problems of a subdomain
 
 @dataclass(frozen=True, slots=True)
 class TrainedArm:
-    """A checkpoint, and the versions that it was trained on with their digests."""
+    """A checkpoint, and the versions that it was trained on with their digests. `parameters`: None where the training did not count them, as
+    those on pairs and on rewards do not."""
 
     checkpoint: Path
     versions: dict[str, str]
-    parameters: int
+    parameters: int | None
 
 
 @dataclass
@@ -335,4 +336,4 @@ def _sources(shares: Mapping[str, float]) -> list[dict[str, Any]]:
 def _trained(config: Mapping[str, Any]) -> TrainedArm:
     done = read(Path(train(Train.model_validate(config))))
     versions = {one["version"]: one["digest"] for stage in done.lineage["stages"] for one in stage["data"]}
-    return TrainedArm(done.checkpoint, versions, int(done.metrics["parameters"]))
+    return TrainedArm(done.checkpoint, versions, done.metrics.get("parameters"))
