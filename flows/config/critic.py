@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from tasks.settings import Section, Share
 
 
+def _shared_last(schema: dict[str, Any]) -> None:
+    """Order a form: what is read, what the flow has for itself, and then what both flows have."""
+    properties = schema["properties"]
+    shared = {name: properties.pop(name) for name in ("sure", "samples", "page", "seed")}
+    read = {name: properties.pop(name) for name in ("files", "versions")}
+    schema["properties"] = read | properties | shared
+
+
 class LabelledInput(Section):
     """What both commands read: labelled solutions, of files or of versions. `golden` and `teacher` are what one of them reads besides."""
+
+    model_config = ConfigDict(json_schema_extra=_shared_last)
 
     files: list[str] = Field([], description="files of labelled solutions")
     versions: list[str] = Field(
