@@ -17,7 +17,7 @@ from prefect.runtime import flow_run
 from flows.runner.after_publication import Finished, finish
 from flows.runner.artifacts import refusals_shown
 from flows.runner.critic_gate import trusted_critics
-from flows.runner.decontamination import certificate, enough_recall, standing
+from flows.runner.decontamination import CERTIFY, certificate, enough_recall, standing
 from flows.runner.drift_gate import drift
 from flows.runner.gates import gates_of
 from flows.runner.learnt_limits import token_limits
@@ -57,6 +57,7 @@ PACKAGES = (
     "torch",
 )
 MOST_RACES = 10
+MEASURING_COSTS = "measuring_costs"  # key of a lineage
 
 
 def publish(night: Night, taken: Ref, *, again: Callable[[], Step], look: Stage, certify: Stage) -> Version:
@@ -149,6 +150,8 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
         **({FORMATS: night.formats.to_list()} if night.formats.asked else {}),
         "funnel": [funnel_line(entry) for entry in line.funnel],
         "costs": total(line.facts()),
+        # the part of the costs that measures the rules, which is the same for all rows that are compared with the same benchmarks
+        MEASURING_COSTS: total(line.facts_of(CERTIFY.name)),
         **token_limits(line.tools),
         "removed": removed_in_all(line.facts()),
         "variety": variety(line.funnel),

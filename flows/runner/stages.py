@@ -153,6 +153,10 @@ class Line:
         """Return the facts that each shard of each stage recorded beside its rows."""
         return [ref.facts for entry in self.funnel for ref in entry.refs] + self._withdrawn
 
+    def facts_of(self, stage: str) -> list[dict[str, Any]]:
+        """Return the facts that each shard of one stage recorded."""
+        return [ref.facts for entry in self.funnel if entry.stage == stage for ref in entry.refs]
+
     def withdraw(self, first: int) -> None:
         """Take back the entries of the funnel from place `first` on: their rows are decided on again. Their costs stay."""
         for ref in (ref for entry in self.funnel[first:] for ref in entry.refs):

@@ -17,6 +17,7 @@ from flows.runner.decontamination import Decontamination
 from flows.runner.imported_rows import ImportedRows, published
 from flows.runner.night import Night
 from flows.runner.planning import Plan, apportion
+from flows.runner.publication import MEASURING_COSTS
 from flows.runner.stages import Line, Stage
 from flows.runner.weakness_search import FailureGroup, WeaknessSearch
 from flows.runner.weakness_state import MARK
@@ -124,6 +125,21 @@ def used_tokens(costs: Iterable[Mapping[str, Any]]) -> int:
     return sum(cost.get("prompt_tokens", 0) + cost.get("completion_tokens", 0) for cost in costs)
 
 
+def own_costs(lineage: Mapping[str, Any]) -> dict[str, float]:
+    """Return `usd`, `tokens` and `calls` of the rows of a version: without what measured the rules of decontamination, which all arms share
+    and the first of them pays."""
+    whole, shared = lineage.get("costs", ()), lineage.get(MEASURING_COSTS, ())
+
+    def own(name: str) -> float:
+        return sum(cost.get(name, 0) for cost in whole) - sum(cost.get(name, 0) for cost in shared)
+
+    return {
+        "usd": own("usd"),
+        "tokens": used_tokens(whole) - used_tokens(shared),
+        "calls": own("completions"),
+    }
+
+
 def _plan(night: Night, groups: list[FailureGroup], method: str, questions: int) -> Plan:
     """Plan the asks for `questions` questions, shared out over the groups by their weights and within each over its topics."""
     planner, generate = night.planner, night.config.generate
@@ -157,7 +173,7 @@ def mark_arm(store: Store, search: WeaknessSearch, arm: str, name: str) -> dict[
         # a solution was made from its question, and the question from failures
         behind = [*(parents or ()), *(name for one in parents or () for name in questions.get(one, ()))]
         rows[next((cluster_of[one] for one in behind if one in cluster_of), "")] += 1
-    usd = sum(cost["usd"] for cost in version.lineage.get("costs", ()))
+    spent = own_costs(version.lineage)
     count = max(rows.total(), 1)
     config: Weakness = search.config
     clusters = {
@@ -167,7 +183,7 @@ def mark_arm(store: Store, search: WeaknessSearch, arm: str, name: str) -> dict[
             "failures": len(one.members),
             "headroom": search.headrooms[one.name],
             "rows": rows[one.name],
-            "cost": rows[one.name] * (usd / count + config.row_usd),
+            "cost": rows[one.name] * (spent["usd"] / count + config.row_usd),
         }
         for one in search.clusters
     }
@@ -182,14 +198,11 @@ def mark_arm(store: Store, search: WeaknessSearch, arm: str, name: str) -> dict[
         }
         store.mark(version, MARK, value)
     funnel = version.lineage.get("funnel", ())
-    calls = [cost.get("completions", 0) for cost in version.lineage.get("costs", ())]
     return {
         "version": str(version),
         "rows": added.num_rows,
         "by_cluster": {name: count for name, count in sorted(rows.items()) if name},
-        "usd": usd,
-        "tokens": used_tokens(version.lineage.get("costs", ())),
-        "calls": sum(calls),
+        **spent,
         "contaminated": sum(
             int(line["rejected"]) for line in funnel if line["stage"] in ("decontaminate", "certify")
         ),

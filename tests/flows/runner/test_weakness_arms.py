@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flows.runner.weakness_arms import affordable, used_tokens
+from flows.runner.weakness_arms import affordable, own_costs, used_tokens
 
 
 @pytest.mark.parametrize("per_question", [40, 300, 2_000])
@@ -25,3 +25,32 @@ def test_a_first_wave_that_used_too_much_is_the_last() -> None:
 def test_tokens_of_a_cost_that_has_none_are_none() -> None:
     assert used_tokens([{"prompt_tokens": 3, "completion_tokens": 4}, {"usd": 1.0}]) == 7
     assert used_tokens([]) == 0
+
+
+def test_what_measured_the_rules_is_no_cost_of_an_arm() -> None:
+    critic = {
+        "role": "critic",
+        "completions": 700,
+        "prompt_tokens": 164_000,
+        "completion_tokens": 1_000,
+        "usd": 1.5,
+    }
+    teacher = {
+        "role": "teacher",
+        "completions": 15,
+        "prompt_tokens": 300,
+        "completion_tokens": 30,
+        "usd": 0.25,
+    }
+    asked_for_rows = {
+        "role": "critic",
+        "completions": 3,
+        "prompt_tokens": 60,
+        "completion_tokens": 6,
+        "usd": 0.5,
+    }
+    both = {name: value + asked_for_rows[name] for name, value in critic.items() if name != "role"}
+    lineage = {"costs": [{"role": "critic", **both}, teacher], "measuring_costs": [critic]}
+    assert own_costs(lineage) == {"usd": 0.75, "tokens": 396, "calls": 18}
+    assert own_costs({"costs": [teacher]}) == {"usd": 0.25, "tokens": 330, "calls": 15}
+    assert own_costs({}) == {"usd": 0, "tokens": 0, "calls": 0}
