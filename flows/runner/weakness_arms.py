@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -128,7 +128,8 @@ def used_tokens(costs: Iterable[Mapping[str, Any]]) -> int:
 def own_costs(lineage: Mapping[str, Any]) -> dict[str, float]:
     """Return `usd`, `tokens` and `calls` of the rows of a version: without what measured the rules of decontamination, which all arms share
     and the first of them pays."""
-    whole, shared = lineage.get("costs", ()), lineage.get(MEASURING_COSTS, ())
+    whole: Sequence[Mapping[str, float]] = lineage.get("costs", ())
+    shared: Sequence[Mapping[str, float]] = lineage.get(MEASURING_COSTS, ())
 
     def own(name: str) -> float:
         return sum(cost.get(name, 0) for cost in whole) - sum(cost.get(name, 0) for cost in shared)
