@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from tasks.critics.evaluation import WITHIN_ERROR
 from tasks.settings import Section, Share
 
 
@@ -102,7 +103,7 @@ class TrainCritic(LabelledInput):
         0.9, gt=0.5, lt=1, description="precision of the solutions that the critic's strict threshold accepts"
     )
     given_up: Share = Field(
-        0.0,
+        WITHIN_ERROR,
         description="how far F1 may fall below its highest value on the calibrating questions, so that more first wrong steps are named and more "
         "right solutions blamed; the report has a table of both",
     )

@@ -352,6 +352,9 @@ class NamingPoint:
 
 
 GIVEN_UP = (0.0, 0.005, 0.01, 0.02, 0.05)  # of F1, at the operating points that a report shows
+WITHIN_ERROR = (
+    0.005  # of F1, which the standard error of a thousand calibrating solutions is several times of
+)
 
 
 def naming_points(

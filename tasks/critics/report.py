@@ -411,7 +411,7 @@ def _operating_point_lines(points: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         "A step is named where enough speaks for it. How much is enough is chosen on the calibrating questions: the first line of a critic has the "
         "highest F1 there, each further line finds most first errors among the thresholds whose F1 is at most so much below it (setting "
-        "`given_up` of `critic train`). Where the solutions are known to be wrong, as those that step pairs are made of, nothing is lost by naming more.",
+        "`given_up` of `critic train`, 0.005 by default, which is less than the standard error of F1). Where the solutions are known to be wrong, as those that step pairs are made of, nothing is lost by naming more.",
         "",
         "| critic | F1 given up | "
         + " | ".join(f"{head}, calibrating" for head in heads)

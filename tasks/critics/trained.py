@@ -36,6 +36,7 @@ from tasks.critics.baselines import best_threshold
 from tasks.critics.evaluation import (
     GIVEN_UP,
     NOT_NAMED,
+    WITHIN_ERROR,
     NamingPoint,
     Opinion,
     Truth,
@@ -81,7 +82,7 @@ class CriticTraining:
     held_out: float = 0.2
     precision: float = 0.9
     planted: float = 0.0
-    given_up: float = 0.0
+    given_up: float = WITHIN_ERROR
     seed: int = 0
 
 
