@@ -26,8 +26,8 @@ def rows_of(where: Location, table: str, paths: Sequence[str], schema: pa.Schema
     if files == known:
         return rows
     # newer files may be listed before or behind those that are known
-    begin = next((at for at in range(len(files)) if files[at : at + len(known)] == known), None)
-    if not known or begin is None:
+    begin = files.index(known[0]) if known and known[0] in files else None
+    if begin is None or files[begin : begin + len(known)] != known:
         rows = _read(where, table, paths, schema)
     else:
         end = begin + len(known)
@@ -42,5 +42,7 @@ def rows_of(where: Location, table: str, paths: Sequence[str], schema: pa.Schema
 
 
 def _read(where: Location, table: str, paths: Sequence[str], schema: pa.Schema) -> pa.Table:
+    if not paths:
+        return schema.empty_table()
     seals.require(where, table, paths)
-    return delta.scan(where, table, paths, schema).to_table() if paths else schema.empty_table()
+    return delta.scan(where, table, paths, schema).to_table()
