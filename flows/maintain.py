@@ -132,7 +132,7 @@ def carry_out(plan: MaintenancePlan, config: Maintain, tools: Tools) -> None:
     for table in [*store.datasets(), *TABLES]:
         seals.follow(store.where, table, data=table in compaction.SEALED_WITH_DATA)
     by = load_settings().signer()
-    live = [version for own in store.every_version().values() for version in own]
+    live = store.every_version()
     if stated := sum(state(store.where, version, by) for version in live):
         plan.done.append(f"statements: {stated:,} {'written' if by is None else 'signed'}")
     missing = forget_missing(tools.home)

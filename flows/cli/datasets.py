@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def datasets(json: AsJson = False) -> None:
     """List the datasets and their versions, newest last."""
     store = _store()
-    versions = [version for own in store.every_version().values() for version in own]
+    versions = store.every_version()
     if json:
         print_json(
             [

@@ -103,8 +103,9 @@ def _texts(config: Nightly, tools: Tools) -> int:
 
 def past_nights(tools: Tools) -> list[Mapping[str, Any]]:
     """Return the lineages of the newest published nights of all datasets, oldest first."""
-    versions = [version for own in tools.store.every_version().values() for version in own]
-    nights = [v for v in versions if v.lineage.get("flow") == "nightly" and "ended" in v.lineage]
+    nights = [
+        v for v in tools.store.every_version() if v.lineage.get("flow") == "nightly" and "ended" in v.lineage
+    ]
     return [v.lineage for v in sorted(nights, key=lambda v: v.created)[-MOST_NIGHTS:]]
 
 

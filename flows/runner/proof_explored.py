@@ -16,6 +16,9 @@ from tasks.proof.claims import ANNEALED, ON_SAMPLES, ORDERED, REFINED, SAMPLED, 
 from tasks.proof.rows import passages
 from tasks.proof.sizes import LONGEST, SUBDOMAINS
 
+ScoresByArm = dict[str, str]  # arm -> 1 or 0 for each held-out item
+Facts = Mapping[str, Any]
+
 ADAPTIVE = 0.05  # probability that the answer of a question is wrong, above which it is solved once more
 ANNEAL = 0.2  # share of the tokens of a set that is judged by annealing
 # what `rebuild` is asked for claim 5: the defaults of a night
@@ -53,10 +56,6 @@ def filtered(lab: Lab, everything: str, part: str, **other: Any) -> str:
     dataset, _, version = everything.partition("@")
     config = {"dataset": dataset, "base": version, "into": lab.name(part), **DEFAULTS, **other}
     return lab.first(part) or str(rebuild(Rebuild.model_validate(config)))
-
-
-ScoresByArm = dict[str, str]  # arm -> 1 or 0 for each held-out item
-Facts = Mapping[str, Any]
 
 
 def explored(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:

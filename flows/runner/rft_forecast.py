@@ -125,8 +125,7 @@ def _tag(usage: Sequence[UsageTotals]) -> str:
 
 def _measured_rate(tools: Tools) -> float | None:
     """Return the share of right ones among the judged samples of the newest run of this flow, None if there was none."""
-    every = tools.store.every_version().values()
-    versions = [one for own in every for one in own if one.lineage.get("flow") == "rft"]
+    versions = [one for one in tools.store.every_version() if one.lineage.get("flow") == "rft"]
     for version in sorted(versions, key=lambda one: one.created, reverse=True):
         counts = version.lineage["samples"]
         if judged := counts["right"] + counts["wrong"]:

@@ -32,7 +32,12 @@ def stacks(log: Iterable[Mark]) -> dict[str, list[str]]:
 
 def tags_of(where: Location, dataset: str) -> dict[str, str]:
     """Return, per tag, the name of the version that it points to now."""
-    return {tag: stack[-1] for tag, stack in sorted(stacks(marks(where, dataset, "tag")).items())}
+    return tags_in(marks(where, dataset, "tag"))
+
+
+def tags_in(log: Iterable[Mark]) -> dict[str, str]:
+    """Return, per tag, the name of the version that it points to by these marks of one dataset."""
+    return {tag: stack[-1] for tag, stack in sorted(stacks(log).items())}
 
 
 def promote(where: Location, dataset: str, version: str, tag: str) -> None:

@@ -107,7 +107,7 @@ class Store:
         gone = retention.retired(self.marks(dataset, "retired"))
         return [v for v in tags.versions_of(self.where, checked_name(dataset)) if v.name not in gone]
 
-    def every_version(self) -> dict[str, list[Version]]:
+    def versions_by_dataset(self) -> dict[str, list[Version]]:
         """Return the versions of all datasets, by the name of the dataset in alphabetical order, oldest first, without retired ones. Reads the
         logs that datasets share once, so it is faster than `versions` for each of them."""
         gone = {name: retention.retired(log) for name, log in marks_of_all(self.where, "retired").items()}
@@ -115,6 +115,10 @@ class Store:
             name: [v for v in versions if v.name not in gone.get(name, ())]
             for name, versions in tags.versions_of_all(self.where, self.datasets()).items()
         }
+
+    def every_version(self) -> list[Version]:
+        """Return the versions of all datasets, as `versions_by_dataset` has them, in one list."""
+        return [version for own in self.versions_by_dataset().values() for version in own]
 
     def head(self, dataset: str) -> int | None:
         """Return the dataset's newest table version, to pass to `publish` as `expected`; None if there is none."""
@@ -290,7 +294,7 @@ class Store:
         """Return the marks on versions of a dataset, oldest first; only those of `kind` if it is given."""
         return marks(self.where, checked_name(dataset), kind)
 
-    def every_mark(self) -> dict[str, list[Mark]]:
+    def marks_by_dataset(self) -> dict[str, list[Mark]]:
         """Return, by dataset in alphabetical order, the marks on versions of all datasets that have any, oldest first."""
         return marks_of_all(self.where)
 

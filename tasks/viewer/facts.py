@@ -9,7 +9,7 @@ from typing import Any
 
 from storage.counting import counted
 from storage.datasets.annotations import Mark, newest
-from storage.datasets.promotion import stacks
+from storage.datasets.promotion import tags_in
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from tasks.reports.funnel import SERVING, not_taken
@@ -87,11 +87,11 @@ def acceptance(version: Version) -> float | None:
 
 def timelines(store: Store) -> dict[str, list[VersionFacts]]:
     """Return the facts of all versions of all datasets, by dataset, the newest first; of a dataset whose versions are all retired, none."""
-    marks = store.every_mark()
+    marks = store.marks_by_dataset()
     facts = {}
-    for dataset, versions in store.every_version().items():
+    for dataset, versions in store.versions_by_dataset().items():
         own = marks.get(dataset, [])
-        tags = {tag: names[-1] for tag, names in sorted(stacks(own).items())}
+        tags = tags_in(own)
         facts[dataset] = [facts_of(version, own, tags) for version in reversed(versions)]
     return facts
 

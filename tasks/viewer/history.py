@@ -50,7 +50,7 @@ class StoreRows:
 
     def published(self, row_id: str) -> list[str]:
         """Return the names of the versions that hold the row."""
-        versions = [version for own in self._store.every_version().values() for version in own]
+        versions = self._store.every_version()
         return [str(v) for v in versions if self._store.read(v, ["id"], pc.field("id") == row_id).num_rows]
 
     def _read(self, condition: pc.Expression) -> list[dict[str, Any]]:

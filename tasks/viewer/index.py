@@ -118,9 +118,8 @@ class RowIndex:
 
     def everything(self) -> None:
         """Copy all rows and candidates of the store that are not in the database yet."""
-        for versions in self.store.every_version().values():
-            for version in versions:
-                self.kept(version)
+        for version in self.store.every_version():
+            self.kept(version)
         self._copy_candidates()
         self._add_critic_scores()
 

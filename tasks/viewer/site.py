@@ -93,8 +93,7 @@ class Site:
 
     def versions(self) -> list[Version]:
         """Return the versions of all datasets, the newest first."""
-        versions = [version for own in self.store.every_version().values() for version in own]
-        return sorted(versions, key=lambda one: (one.created, str(one)), reverse=True)
+        return sorted(self.store.every_version(), key=lambda one: (one.created, str(one)), reverse=True)
 
     def scope(self, version: Version, *, dropped: bool) -> RowScope:
         """Return the rows of a version, or those that its run dropped."""

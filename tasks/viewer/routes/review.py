@@ -217,8 +217,8 @@ def router(site: Site) -> APIRouter:
 def _lines(site: Site) -> list[ReviewLine]:
     """Return the newest version of each dataset and every version that has a queue or for which something waits."""
     lines = []
-    every_mark = site.store.every_mark()
-    for dataset, versions in site.store.every_version().items():
+    every_mark = site.store.marks_by_dataset()
+    for dataset, versions in site.store.versions_by_dataset().items():
         marks = every_mark.get(dataset, [])
         judged = Counter(of for of, _ in {(one.version, one.row) for one in site.store.judgements(dataset) if one.opinion in JUDGED})  # fmt: skip
         for version in reversed(versions):

@@ -38,7 +38,9 @@ def router(site: Site) -> APIRouter:
     def versions(request: Request) -> Response:
         lines = [line for own in timelines(site.store).values() for line in own]
         lines.sort(key=lambda line: (line.version.created, str(line.version)), reverse=True)
-        moves = [(name, move) for name, own in site.store.every_mark().items() for move in promotions(own)]
+        moves = [
+            (name, move) for name, own in site.store.marks_by_dataset().items() for move in promotions(own)
+        ]
         moves.sort(key=lambda one: one[1].at, reverse=True)
         return site.page(request, "versions.html", lines=lines, moves=moves)
 
