@@ -7,19 +7,37 @@ with all its fields.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticUseDefault
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, PydanticUseDefault
 
 P = TypeVar("P", bound="Section")
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
-    """A group of settings. Unknown keys and values that are not finite are refused."""
+    """A group of settings. Unknown keys and values that are not finite are refused.
+
+    needed: settings that have to be given, whose empty default only says that they were not. Forms mark them as required, and Prefect
+    refuses a run without them.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    needed: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        reference = handler(core)
+        schema = handler.resolve_ref_schema(reference)
+        for name in cls.needed:
+            one = schema["properties"][name]
+            del one["default"]
+            one["minItems" if one["type"] == "array" else "minLength"] = 1
+        if cls.needed:
+            schema["required"] = list(cls.needed)
+        return reference
 
     def part(self, kind: type[P], **changed: Any) -> P:
         """Return the settings of one stage out of a group that several stages share, some of them `changed`."""

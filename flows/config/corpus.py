@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from flows.config.sections import PublishSettings
@@ -20,6 +22,8 @@ class CorpusSimilaritySettings(SimilaritySettings, title="Similarity"):
 
 class Corpus(PublishSettings):
     """Which versions become text for continued pretraining, and what a document must be like to be published."""
+
+    needed: ClassVar[tuple[str, ...]] = ("versions", "dataset")
 
     versions: list[str] = Field(
         [], description="versions such as books@2026.11.20, or datasets for their newest; rows of any kind"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,8 @@ from tasks.settings import Folded
 
 class Documents(PublishSettings):
     """Which documents are read, into chunks of which size, and what they must be like to be published."""
+
+    needed: ClassVar[tuple[str, ...]] = ("paths", "dataset", "license")
 
     paths: list[str] = Field(
         [],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field, field_validator
 
 from flows.config.sections import PublishSettings
@@ -10,6 +12,8 @@ from tasks.stages.import_dataset import FIELDS, ImportKind, checked_columns
 
 class Import(PublishSettings):
     """What is read, as what, and what the rows are compared with before they are published."""
+
+    needed: ClassVar[tuple[str, ...]] = ("paths", "dataset", "license")
 
     paths: list[str] = Field(
         [],

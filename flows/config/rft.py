@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -87,6 +87,8 @@ class PromptSettings(Section, title="Prompts"):
 
 class Rft(Section):
     """Which version's questions are sampled, how the samples are judged and chosen, and what is published."""
+
+    needed: ClassVar[tuple[str, ...]] = ("version",)
 
     version: str = Field(
         "", description="version whose questions are sampled, or a dataset for its newest; needed"

@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from flows.config.corpus import Corpus
+from flows.config.documents import Documents
 from flows.config.evaluate import Evaluate
+from flows.config.import_dataset import Import
 from flows.config.make import Make
 from flows.config.nightly import Nightly, load_config
 from flows.config.rebuild import Rebuild
 from flows.config.rft import Rft
 from storage.stage_cache.shards import digest_of
-from tasks.settings import UNCHANGED
+from tasks.settings import UNCHANGED, Section
 from tasks.training.config import Train
 
 FORMS: tuple[type[BaseModel], ...] = (Nightly, Make, Rebuild, Rft, Evaluate, Train)
@@ -77,3 +80,30 @@ def test_null_undoes_nothing_but_its_group() -> None:
     night = load_config(None, ["solve=null", "verify.sure=1"])
     assert night.solve == Nightly().solve
     assert night.verify.sure == 1
+
+
+NEEDED: tuple[tuple[type[Section], tuple[str, ...]], ...] = (
+    (Import, ("paths", "dataset", "license")),
+    (Documents, ("paths", "dataset", "license")),
+    (Corpus, ("versions", "dataset")),
+    (Make, ("method", "dataset")),
+    (Rft, ("version",)),
+)
+
+
+@pytest.mark.parametrize(("form", "needed"), NEEDED)
+def test_a_form_marks_what_has_to_be_given_and_suggests_no_empty_value(
+    form: type[Section], needed: tuple[str, ...]
+) -> None:
+    schema = form.model_json_schema()
+    assert schema["required"] == list(needed)
+    for name in needed:
+        drawn = schema["properties"][name]
+        assert "default" not in drawn
+        assert drawn.get("minItems", drawn.get("minLength")) == 1
+    assert form() == form.model_validate({})  # the commands check it themselves, in words
+
+
+@pytest.mark.parametrize("form", [Nightly, Rebuild, Evaluate, Train])
+def test_a_form_with_defaults_for_everything_requires_nothing(form: type[BaseModel]) -> None:
+    assert "required" not in form.model_json_schema()
