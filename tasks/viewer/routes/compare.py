@@ -51,15 +51,16 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/trends")
     def trends(request: Request) -> Response:
-        lines = [(name, list(reversed(own))) for name, own in timelines(site.store).items()]
+        lines = {name: list(reversed(own)) for name, own in timelines(site.store).items() if own}
         return site.page(
             request,
             "trends.html",
             datasets=[
                 (name, facts, _trends(site, [fact.version for fact in facts]))
-                for name, facts in lines
-                if facts
+                for name, facts in lines.items()
+                if len(facts) > 1
             ],
+            single=[facts[0].version for facts in lines.values() if len(facts) == 1],
         )
 
     @routes.get("/evaluations")

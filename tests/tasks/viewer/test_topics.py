@@ -123,6 +123,19 @@ def test_a_chart_says_its_first_and_last_value_at_its_ends(
     assert "<span>2026.11.20: 5</span><span>2026.11.22: 3</span>" in figure
 
 
+def test_datasets_with_one_version_are_named_after_the_trends(
+    tmp_path: Path, site_of: Callable[..., Site]
+) -> None:
+    store = Store(tmp_path / "home")
+    for name in ("alone", "single"):
+        rows = to_table([Row("Question", "en", solution="4", answer="4")])
+        store.publish(name, [rows], lineage={}, date=datetime.date(2026, 11, 20), mode="overwrite")
+    page = client_of(site_of(tmp_path / "home")).get("/trends").text
+    text = " ".join(re.sub("<[^>]+>", "", page).split())
+    assert "2 datasets have one version, which shows no trend: alone, single." in text
+    assert "<figure" not in page and "There is no dataset yet" not in text
+
+
 @pytest.fixture
 def evaluated(filled: Path) -> Path:
     folder = filled / "evaluations" / "student-1"
