@@ -42,6 +42,8 @@ LEFT_OUT: Mapping[str, Mapping[str, Any]] = {
     WITHOUT["weights"]: {"mix": {"per_problem": 4, "shares": {}, "loss_weights": {"on": False}}},
 }
 
+# the same, with a place in a curriculum for each row: the share of its samples that disagree
+PLACED: Mapping[str, Any] = {"mix": {"per_problem": 4, "shares": {}, "curriculum": True}}
 
 # settings of trainings by pairs and by rewards: few steps at a tenth of the rate, from the checkpoint of RFT
 TUNED: Mapping[str, Mapping[str, Any]] = {
@@ -85,9 +87,9 @@ def _parts_left_out(lab: Lab, seed: int) -> tuple[ScoresByArm, Facts]:
         scores[arm] = lab.scored(lab.trained(f"{arm}, seed {seed}", seed, {name: 1.0}).checkpoint)
         facts[f"rows of {arm}"] = lab.store.resolve(name).rows
     first, last = ORDERED
-    rows = {whole: 1.0}
-    ordered = lab.trained(f"{first}, seed {seed}", seed, rows, curriculum="easy first")
-    staged = lab.in_stages(f"{last}, seed {seed}", seed, rows)
+    places = filtered(lab, everything, f"filtered{seed}-ordered", **PLACED)
+    ordered = lab.trained(f"{first}, seed {seed}", seed, {places: 1.0}, curriculum="easy first")
+    staged = lab.in_stages(f"{last}, seed {seed}", seed, {whole: 1.0})
     return scores | {first: lab.scored(ordered.checkpoint), last: lab.scored(staged.checkpoint)}, facts
 
 

@@ -55,6 +55,11 @@ class Group:
     def names(self) -> list[str]:
         return [*map(str, self.versions), *(os.path.basename(path) for path in self.files)]
 
+    def contents(self) -> list[str]:
+        """Return what the order of the rows is drawn by: digests, so that equal rows that were published under another name or on another day
+        are learned in the same order."""
+        return [*(version.digest for version in self.versions), *map(os.path.basename, self.files)]
+
     def pieces(self, store: Store, *, documents: bool = False) -> list[Piece]:
         """Return the row groups, each with the expression that selects its rows: solutions, chats and, if `documents`,
         documents."""
@@ -165,7 +170,7 @@ class Stream:
 
     def _epoch(self, group: Group, epoch: int) -> Iterator[Tokens]:
         """Yield every row of the group once, in random order, in windows."""
-        random = np.random.default_rng(seed_of(self.seed, "epoch", epoch, *group.names()))
+        random = np.random.default_rng(seed_of(self.seed, "epoch", epoch, *group.contents()))
         pieces = group.pieces(self.store, documents=self.encoder.whole)
         for phase in self._phases(group, pieces):
             for window in _side_by_side([phase[i] for i in random.permutation(len(phase))], self.encoder):

@@ -11,7 +11,7 @@ import pytest
 
 from flows.runner import proof_records
 from flows.runner.proof_arms import EXPERIMENTS, EXPLORED, NEEDS
-from flows.runner.proof_explored import DEFAULTS, LEFT_OUT, TUNED
+from flows.runner.proof_explored import DEFAULTS, LEFT_OUT, PLACED, TUNED
 from flows.runner.proof_records import AGAIN, files_of
 from tasks.proof.claims import ON_SAMPLES, WITHOUT
 from tasks.proof.sizes import WHOLE
@@ -63,6 +63,7 @@ def test_the_settings_of_exploratory_arms_are_those_of_the_flows() -> None:
     whole = Rebuild.model_validate({"dataset": "one", **DEFAULTS})
     for other in LEFT_OUT.values():
         assert Rebuild.model_validate({"dataset": "one", **DEFAULTS, **other}) != whole
+    assert Rebuild.model_validate({"dataset": "one", **DEFAULTS, **PLACED}).mix.curriculum
     for method, _ in ON_SAMPLES.values():
         config = {**WHOLE.training, **TUNED[method], "method": method, "steps": WHOLE.tuned}
         assert Train.model_validate(config).method == method

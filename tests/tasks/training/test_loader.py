@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.datasets.store import Store
+from storage.datasets.versions import Version
 from storage.rows import Row, to_table
 from tasks.training import loader
 from tasks.training.config import TrainError
@@ -78,6 +79,28 @@ def test_every_row_comes_once_per_epoch_in_another_order(stream: Callable[..., S
     assert again == blocks
     other = [tuple(block["input_ids"]) for block in itertools.islice(stream(seed=1).blocks(), 60)]
     assert other != first
+
+
+def test_equal_rows_under_another_name_are_learned_in_the_same_order(
+    store: Store, stream: Callable[..., Stream]
+) -> None:
+    rows = to_table(sums(60))
+    first, again, other = (
+        store.publish(name, [table], lineage={})
+        for name, table in (
+            ("one", rows),
+            ("one-again", rows),
+            ("another", to_table(sums(60, seed=9))),
+        )
+    )
+    assert first.digest == again.digest != other.digest
+
+    def order(version: Version) -> list[tuple[int, ...]]:
+        return [
+            tuple(block["input_ids"]) for block in itertools.islice(stream(Group((version,))).blocks(), 60)
+        ]
+
+    assert order(first) == order(again) != order(other)
 
 
 def test_packed_blocks_hold_the_same_rows(stream: Callable[..., Stream]) -> None:
