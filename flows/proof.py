@@ -48,7 +48,7 @@ def proof(config: Proof = Proof()) -> ProofPage | None:
     if config.verify:
         return verified(page_of(config, home / FOLDER / sizes.name))
     lab = Lab(sizes, home)
-    planned = files_of(lab.folder, sizes, config.only)
+    planned = files_of(lab.folder, sizes, config.only, explore=config.explore)
     others = files_of(lab.folder, sizes, config.only, shift=AGAIN)
     files = others if config.again else planned
     if not config.so_far:
@@ -62,7 +62,8 @@ def proof(config: Proof = Proof()) -> ProofPage | None:
                 err=True,
             )
             return None
-    records = _read(planned)
+    # what was explored before stays on the page
+    records = _read(files_of(lab.folder, sizes, config.only, explore=config.explore or not config.only))
     if not records:
         raise ConfigError(f"{lab.folder} has no records. Fix: ./mathmill proof")
     there = [base_of(lab, name) for name in (BASE, BASE_WITH_PROGRAMS)]

@@ -28,7 +28,12 @@ class Proof(Section):
         description="run nothing: write the page from the records that are there, and name those that are missing",
     )
     only: list[Literal["weaknesses", "factory", "students", "formats", "control", "explored"]] = Field(
-        [], description="experiments to run; claims of others are not run; empty: all"
+        [],
+        description="experiments to run; claims of others are not run; empty: all but the exploratory arms",
+    )
+    explore: bool = Field(
+        False,
+        description="after the claims, the exploratory arms on their first seeds too, which takes about a third longer",
     )
     again: bool = Field(
         False,

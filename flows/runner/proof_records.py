@@ -82,21 +82,22 @@ def beside(config: Proof, folder: Path, say: Callable[[str], None]) -> Iterator[
 
 
 def files_of(
-    folder: Path, sizes: Sizes, only: Sequence[str], *, shift: int = 0
+    folder: Path, sizes: Sizes, only: Sequence[str], *, explore: bool = False, shift: int = 0
 ) -> dict[str, tuple[Path, Experiment, int]]:
     """Return, by experiment and seed, where its record is, what makes it, and the seed, all experiments of one seed after another, and the
-    exploratory ones at the end. shift: is added to the seeds, for a second run of the claims alone."""
+    exploratory ones at the end, if they are asked for. shift: is added to the seeds, for a second run of the claims alone."""
     named = [
         (experiment, seed + shift)
         for seed in sizes.seeds
         for experiment in EXPERIMENTS
         if experiment != EXPLORED
     ]
-    named += [(EXPLORED, seed) for seed in sizes.seeds[: 0 if shift else sizes.explored]]
+    if (explore or EXPLORED in only) and not shift:
+        named += [(EXPLORED, seed) for seed in sizes.seeds[: sizes.explored]]
     return {
         f"{experiment} {seed}": (folder / f"{experiment}-{seed}.json", EXPERIMENTS[experiment], seed)
         for experiment, seed in named
-        if not only or experiment in only
+        if not only or experiment in only or (explore and experiment == EXPLORED)
     }
 
 
@@ -149,4 +150,11 @@ def _one_thread() -> None:
 if __name__ == "__main__":
     asked_for = Proof.model_validate_json(sys.argv[1])
     shared = Lab(SIZES[asked_for.sizes], load_settings().home.absolute())
-    work(shared, files_of(shared.folder, shared.sizes, asked_for.only, shift=AGAIN if asked_for.again else 0))
+    asked = files_of(
+        shared.folder,
+        shared.sizes,
+        asked_for.only,
+        explore=asked_for.explore,
+        shift=AGAIN if asked_for.again else 0,
+    )
+    work(shared, asked)

@@ -21,12 +21,14 @@ SIZES = replace(WHOLE, seeds=(1, 2, 3), explored=2)
 
 
 def test_experiments_come_seed_by_seed_and_the_exploratory_ones_last(tmp_path: Path) -> None:
-    names = list(files_of(tmp_path, SIZES, []))
+    names = list(files_of(tmp_path, SIZES, [], explore=True))
     claims = [one for one in EXPERIMENTS if one != EXPLORED]
     assert names[: len(claims)] == [f"{one} 1" for one in claims]
     assert names[-2:] == [f"{EXPLORED} 1", f"{EXPLORED} 2"]
     assert len(names) == 3 * len(claims) + 2
-    again = files_of(tmp_path, SIZES, [], shift=AGAIN)
+    assert list(files_of(tmp_path, SIZES, [])) == names[:-2]
+    assert list(files_of(tmp_path, SIZES, [EXPLORED])) == names[-2:]
+    again = files_of(tmp_path, SIZES, [], explore=True, shift=AGAIN)
     assert {seed for _, _, seed in again.values()} == {11, 12, 13}
     assert not any(name.startswith(EXPLORED) for name in again)
     assert set(files_of(tmp_path, SIZES, ["factory"])) == {"factory 1", "factory 2", "factory 3"}
