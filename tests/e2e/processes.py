@@ -146,27 +146,33 @@ class Home:
             preexec_fn=_as_in_a_terminal,
         )
 
-    def run(self, *words: str, code: int = 0, **more: str) -> subprocess.CompletedProcess[str]:
-        done = self._run(words, self.environment | more)
+    def run(
+        self, *words: str, code: int = 0, within_s: float = WITHIN_S, **more: str
+    ) -> subprocess.CompletedProcess[str]:
+        done = self._run(words, self.environment | more, within_s)
         assert done.returncode == code, (
             f"{words}: exit {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         )
         return done
 
-    def script(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    def script(
+        self, *words: str, within_s: float = WITHIN_S, **more: str
+    ) -> subprocess.CompletedProcess[str]:
         """The console script itself, to its end."""
         process = self.start(*words, **more)
         try:
-            out, err = process.communicate(timeout=WITHIN_S)
+            out, err = process.communicate(timeout=within_s)
         except BaseException:
             end(process, signal.SIGKILL)
             raise
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
-    def _run(self, words: tuple[str, ...], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    def _run(
+        self, words: tuple[str, ...], environment: dict[str, str], within_s: float
+    ) -> subprocess.CompletedProcess[str]:
         if can_be_forked(environment):
-            return run_forked(words, environment, self.path.parent, WITHIN_S)
-        return self.script(*words, **environment)
+            return run_forked(words, environment, self.path.parent, within_s)
+        return self.script(*words, within_s=within_s, **environment)
 
     def json(self, *words: str, **more: str) -> Any:
         if words[0] in READ_ONLY:
