@@ -15,7 +15,7 @@ from tests.e2e.test_review import LINEAGE
 pytestmark = pytest.mark.e2e
 
 
-@pytest.mark.slow
+@pytest.mark.soak  # trainings; tests/tasks/training/test_attribution.py has it
 def test_an_attribution_is_a_mark_and_an_artifact(home: Callable[..., Home], prefect_api: str) -> None:
     one = home()
     store = Store(one.path)

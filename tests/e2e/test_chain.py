@@ -48,6 +48,7 @@ def below(up: Any, run: str) -> Iterator[tuple[str, str]]:
         yield flow["name"], one["state"]["type"]
 
 
+@pytest.mark.soak  # trainings and a verdict; tests/flows has the chain
 @pytest.mark.parametrize(
     ("settings", "flows"),
     [

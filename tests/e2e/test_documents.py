@@ -139,6 +139,7 @@ def test_a_warc_of_two_gigabytes_in_bounded_memory(home: Callable[..., Home], tm
     assert peak_mb < 2_048
 
 
+@pytest.mark.soak  # a run more; tests/tasks/documents/web has pages
 def test_pages_of_a_warc_are_screened_recalled_and_published_once(
     home: Callable[..., Home], tmp_path: Path
 ) -> None:
@@ -193,6 +194,7 @@ def test_pages_of_a_warc_are_screened_recalled_and_published_once(
     assert [str(each) for each in store.versions("web")] == [str(version)]
 
 
+@pytest.mark.soak  # a run more; tests/tasks/documents has scans
 @needs_tesseract
 def test_a_scan_is_transcribed_by_the_role_ocr_within_its_budget_and_paid_for_once(
     home: Callable[..., Home], teacher: Callable[..., Teacher], tmp_path: Path

@@ -70,12 +70,14 @@ def test_any_endpoint(used: Home) -> None:
     assert "teacher" in out.split("calls for")[1]
 
 
+@pytest.mark.soak  # a night more; test_readme.py runs the same query
 def test_query_with_duckdb(used: Home) -> None:
     out = run("query_with_duckdb.py", used.environment)
     assert "math-sft@" in out
     assert "student_right" in out or "over_question" in out
 
 
+@pytest.mark.soak  # a night more; tests/tasks/training has the trainings
 def test_train_on_a_version(used: Home) -> None:
     out = run("train_on_a_version.py", used.environment)
     assert "trained on math-sft@" in out

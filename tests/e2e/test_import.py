@@ -133,6 +133,7 @@ def lines(records: list[dict[str, object]]) -> bytes:
     return "".join(json.dumps(record) + "\n" for record in records).encode()
 
 
+@pytest.mark.soak  # a run more; tests/tasks/test_hub.py has the hub
 def test_a_data_set_of_the_hub_is_imported_by_its_commit(home: Callable[..., Home], tmp_path: Path) -> None:
     """`huggingface_hub` and `datasets` themselves ask a hub on loopback."""
     files = {
@@ -162,7 +163,7 @@ def test_a_data_set_of_the_hub_is_imported_by_its_commit(home: Callable[..., Hom
         assert len([line for line in refused.stderr.splitlines() if "Fix: " in line]) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.soak  # trainings; tests/tasks/training has chats and pairs
 def test_chats_and_preferences_are_imported_exported_and_trained_on(
     home: Callable[..., Home], tmp_path: Path
 ) -> None:

@@ -112,6 +112,7 @@ print(nightly(load_config(None, sys.argv[2:])))
 """
 
 
+@pytest.mark.soak  # a night more
 def test_a_worker_killed_after_its_night_has_published_pays_no_second_one(
     home: Callable[..., Home], teacher: Callable[[], Teacher]
 ) -> None:

@@ -102,6 +102,7 @@ def test_a_method_on_documents_uses_each_passage_once_and_says_where_its_rows_co
     assert len(store.versions("textbook-qa")) == 1
 
 
+@pytest.mark.soak  # a run more; test_versions.py has rebuilds
 def test_a_version_of_texts_is_rebuilt_from_its_candidates_without_a_call(home: Callable[..., Home]) -> None:
     one = home()
     with_passages(one, 6)
@@ -125,6 +126,7 @@ def test_a_method_on_documents_needs_documents(home: Callable[..., Home]) -> Non
     )
 
 
+@pytest.mark.soak  # runs of one method; tests/tasks/methods has it
 def test_a_method_on_rows_makes_rows_of_each_problem_once_and_of_real_mistakes(
     home: Callable[..., Home],
 ) -> None:
@@ -164,7 +166,7 @@ def test_a_method_on_rows_makes_rows_of_each_problem_once_and_of_real_mistakes(
     assert all(row["answer"] == row["reference_answer"] in "ABCD" for row in rows)
 
 
-@pytest.mark.slow
+@pytest.mark.soak  # runs of one method; tests/tasks/methods has it
 def test_a_rewording_that_hardly_differs_from_a_problem_of_the_material_is_dropped(
     home: Callable[..., Home],
 ) -> None:
@@ -192,6 +194,7 @@ def test_a_rewording_that_hardly_differs_from_a_problem_of_the_material_is_dropp
     assert {row["question"] for row in of_material}.isdisjoint(problem.question for problem in problems)
 
 
+@pytest.mark.soak  # runs of one method; tests/tasks/methods has it
 def test_new_solutions_of_published_questions_are_chosen_among(home: Callable[..., Home]) -> None:
     one = home()
     store = Store(one.path)
@@ -238,6 +241,7 @@ def test_new_solutions_of_published_questions_are_chosen_among(home: Callable[..
     assert sum(line["rejected"] for line in others) > 0
 
 
+@pytest.mark.soak  # runs of one method; tests/tasks/concepts has graphs
 def test_the_graphs_of_concepts_are_stored_named_and_drawn(home: Callable[..., Home]) -> None:
     one = home()
     store = Store(one.path)
@@ -260,6 +264,7 @@ def test_the_graphs_of_concepts_are_stored_named_and_drawn(home: Callable[..., H
     assert named <= {record["digest"] for record in lineage["concepts"]}
 
 
+@pytest.mark.soak  # runs of one method; tests/tasks/concepts has graphs
 def test_concepts_of_rows_without_any_are_extracted_once_and_kept(home: Callable[..., Home]) -> None:
     """The project's seeds name no concepts, nor do passages of a book: the teacher is asked about each text once, ever."""
     one = home()
@@ -286,7 +291,7 @@ def test_concepts_of_rows_without_any_are_extracted_once_and_kept(home: Callable
     assert rebuilt["concepts"] == again["concepts"]
 
 
-@pytest.mark.slow
+@pytest.mark.soak  # runs of one method; tests/tasks/lifting has it
 def test_functions_of_verified_programs_become_problems_of_a_version(home: Callable[..., Home]) -> None:
     one = home()
     store = Store(one.path)

@@ -96,6 +96,7 @@ def test_exercises_of_a_real_book_become_rows_with_its_own_solutions(with_book: 
             assert find_quotation(params["quote"], sources[parent]["question"])
 
 
+@pytest.mark.soak  # runs of one method; tests/tasks/methods has it
 def test_passages_of_a_real_book_become_articles_that_keep_what_it_states(with_book: Home) -> None:
     version = with_book.json("make", "refine", "book", "--dataset", "articles", "--set", "verify.known=0")
     lineage = version["lineage"]
@@ -147,6 +148,7 @@ def with_pages(one: Home, folder: Path) -> None:
     one.run("documents", str(warc), "--dataset", "pages", "--license", "CC-BY-SA-4.0", "--set", "near=false")
 
 
+@pytest.mark.soak  # runs of one method; tests/tasks/methods has it
 def test_pages_of_a_warc_become_pairs_that_quote_them(home: Callable[..., Home], tmp_path: Path) -> None:
     one = home()
     with_pages(one, tmp_path)
@@ -167,6 +169,7 @@ def test_pages_of_a_warc_become_pairs_that_quote_them(home: Callable[..., Home],
     assert {row["license"] for row in rows} == {"CC-BY-SA-4.0"}
 
 
+@pytest.mark.soak  # a night more; test_every_method.py has shares
 def test_a_night_with_shares_of_all_methods_on_documents(
     home: Callable[..., Home], part: Path, tmp_path: Path
 ) -> None:

@@ -27,7 +27,7 @@ OF_PROBLEMS = (
 BY_DEFAULT = ("families", "pose", "evolve")
 
 
-@pytest.mark.slow
+@pytest.mark.soak  # a run for each; test_every_method.py has several in one
 @pytest.mark.parametrize(
     "method",
     [

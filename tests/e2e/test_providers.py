@@ -30,6 +30,7 @@ def settings(role: str, name: str, root: str) -> dict[str, str]:
     return {f"MATHMILL_{role.upper()}__{setting}": value for setting, value in stated.items()}
 
 
+@pytest.mark.soak  # runs more; tests/tasks/llm/providers has nights through each
 @pytest.mark.parametrize(
     "names",
     [

@@ -27,6 +27,7 @@ def gsm8k(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.soak  # a night more; tests/tasks/stages/test_ingest.py has GSM8K
 def test_gsm8k_rows_as_seeds_over_a_socket(
     home: Callable[..., Home], teacher: Callable[[], Teacher], gsm8k: Path
 ) -> None:

@@ -43,7 +43,7 @@ def program(number: int) -> Row:
     )  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.soak  # a night more; tests/tasks/review has corrections
 def test_corrections_are_a_version_with_lineage(home: Callable[..., Home]) -> None:
     one = home()
     store = Store(one.path)
@@ -125,7 +125,7 @@ def state_of(api: str, run: str) -> str:
     return str(fetch(f"{api}/flow_runs/{run}")["state"]["type"])
 
 
-@pytest.mark.slow
+@pytest.mark.soak  # a night more; the next test has a promotion that waits
 def test_a_promotion_pauses_for_the_queue_and_continues_when_it_is_done(
     home: Callable[..., Home], prefect_api: str
 ) -> None:

@@ -172,6 +172,7 @@ def test_the_same_run_again_asks_nothing_and_a_limit_is_continued(home: Callable
     assert one.json("ledger", "stats")["calls"] == calls
 
 
+@pytest.mark.soak  # a run more; tests/tasks/llm has checkpoints
 def test_a_checkpoint_samples_beside_an_endpoint(home: Callable[..., Home], tmp_path: Path) -> None:
     """An untrained student: what it writes is judged like any reply, and the lineage names it by the digest of its files."""
     texts = [text for number in range(40) for text in _texts(number)]
@@ -199,6 +200,7 @@ def test_a_checkpoint_samples_beside_an_endpoint(home: Callable[..., Home], tmp_
     one.run(*command, "--set", "pairs.most=1", "--offline")
 
 
+@pytest.mark.soak  # a run more; tests/tasks/canaries has critics
 def test_a_critic_that_misjudges_canaries_makes_no_solution_wrong(home: Callable[..., Home]) -> None:
     """Its judgements are no reason to drop a right solution: the rows have failed, and nothing is published in their place."""
 

@@ -38,6 +38,7 @@ def check_costs(home: Home, lineage: dict[str, Any]) -> None:
     assert stages == {(group.role, group.tag): group.calls for group in groups}
 
 
+@pytest.mark.soak  # a night more; tests/tasks/test_interleaving.py has them
 def test_a_night_with_interleaved_samples(home: Callable[..., Home]) -> None:
     one = home()
     night = one.json(*NIGHT, "--set", "solve.tir_share=0.3")
@@ -55,6 +56,7 @@ def test_a_night_with_interleaved_samples(home: Callable[..., Home]) -> None:
     check_costs(one, lineage)
 
 
+@pytest.mark.soak  # a night more; tests/tasks/test_routing.py has the routes
 def test_a_night_whose_formats_follow_the_parts_of_its_questions(home: Callable[..., Home]) -> None:
     one = home()
     night = one.json(*NIGHT, "--set", "solve.split=rule, then model")
