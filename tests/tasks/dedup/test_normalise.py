@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.dedup.normalise import as_array, canonical, folded_array, template
+from tasks.dedup.normalise import as_array, canonical, canonical_array, folded_array, template
 from tasks.dedup.tokens import number_multisets, tokens
 
 SAME = [
@@ -59,6 +59,24 @@ def test_canonical_is_stable_and_row_by_row(texts: list[str]) -> None:
         tokens(folded_array(texts), None).values.tolist()
         == tokens(pa.array(together, pa.large_string()), None).values.tolist()
     )
+
+
+@given(
+    st.text(
+        alphabet=st.sampled_from(
+            [*map(chr, range(9, 14)), *map(chr, range(31, 128)), "é", "３", "中", "\u2009"]
+        )
+    )
+)
+def test_a_text_alone_is_normalised_as_in_a_column(text: str) -> None:
+    assert canonical([text]) == canonical_array([text]).to_pylist()
+
+
+@pytest.mark.parametrize(
+    "text", [" 1,234.50 apples . ", "a\tb\n\n c", "x +\v1", "0.50", "7.", ". . a", "1,2,345"]
+)
+def test_numbers_and_spaces_of_a_text_alone(text: str) -> None:
+    assert canonical([text]) == canonical_array([text]).to_pylist()
 
 
 def test_columns_of_any_kind() -> None:
