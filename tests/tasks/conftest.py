@@ -41,5 +41,5 @@ def sandbox() -> Iterator[Sandbox]:
     isolated = isolation()
     if not isolated.ok:
         pytest.skip(f"no isolation here: {isolated.detail}")
-    with Sandbox(Limits(wall_s=10.0), workers=1) as box:
+    with Sandbox(Limits(wall_s=10.0, cpu_s=2.0), workers=1) as box:
         yield box

@@ -21,7 +21,7 @@ from tasks.llm.engine import Engine
 from tasks.llm.request import request_of
 from tasks.llm.transport import AsgiTransport
 from tasks.problems.machinery.family import families, make, recognise
-from tasks.sandbox import Sandbox
+from tasks.sandbox import Limits, Sandbox
 from tasks.seeding import rng_of
 from tasks.stages.outcome import Outcome, balance
 from tasks.stages.solve import SolveSettings, solve
@@ -33,7 +33,7 @@ from tasks.voting import StoppingRule, prior
 
 @pytest.fixture(scope="module")
 def tools() -> Iterator[tuple[Judge, Sandbox]]:
-    with Judge(workers=1) as judge, Sandbox() as sandbox:
+    with Judge(workers=1) as judge, Sandbox(Limits(cpu_s=2.0)) as sandbox:
         yield judge, sandbox
 
 

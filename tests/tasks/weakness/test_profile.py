@@ -49,7 +49,8 @@ def test_most_drawn_questions_are_labelled_with_their_subdomain() -> None:
     encode = Encoder()
     rng = rng_of("profile test")
     problems = [make(family, rng, 2, "en") for family in families().values() if "en" in family.phrasings]
-    guesses = Labeller(encode).guesses(encode([one.question for one in problems]))
+    labeller = Labeller(encode)
+    guesses = labeller.guesses(encode([one.question for one in problems]))
     right = sum(guess == one.subdomain for guess, one in zip(guesses, problems, strict=True))
     assert right >= 0.85 * len(problems)
-    assert Labeller(encode).guesses(encode(["Who wrote the novel, and when did the poet die?"])) == [None]
+    assert labeller.guesses(encode(["Who wrote the novel, and when did the poet die?"])) == [None]
