@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Shortcut("gpu"),
     Shortcut("verify"),
     Shortcut("so_far"),
+    Shortcut("explore"),
     Shortcut("again"),
     Shortcut("only", metavar="EXPERIMENT"),
     Shortcut("processes"),
