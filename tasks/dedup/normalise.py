@@ -60,7 +60,7 @@ _LATEX: tuple[tuple[str, str], ...] = (
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d|,\d)")
 _DECIMAL = re.compile(r"(?<![\w.])(\d*)\.(\d+)(?!\d|\.\d)")
 _NUMBER = r"\d+(?:\.\d+)?"
-FEW = 8  # texts that are normalised one at a time
+FEW, SHORT = 8, 4_096  # texts and characters of each that are normalised one at a time
 _NOT_PLAIN = re.compile(r"[^\t-\r -~]|[&<\\$~{}^_]")
 # what \s, \pL and \pN of a column's expressions are in such a text
 _WHITE = re.compile(r"[\t\n\f\r ]+")
@@ -76,10 +76,14 @@ def canonical(texts: Texts, languages: Sequence[str] | None = None) -> list[str]
     """
     if languages is not None and len(languages) != len(texts):
         raise ValueError(f"{len(texts)} texts but {len(languages)} languages: give one language per text")
-    if len(texts) <= FEW and not isinstance(texts, pa.Array | pa.ChunkedArray):
+    if not isinstance(texts, pa.Array | pa.ChunkedArray) and _are_few(texts):
         return [_alone(text or "") for text in texts]
     canonical_texts: list[str] = canonical_array(texts).to_pylist()
     return canonical_texts
+
+
+def _are_few(texts: Sequence[str | None]) -> bool:
+    return len(texts) <= FEW and all(len(text or "") <= SHORT for text in texts)
 
 
 @functools.lru_cache(maxsize=1024)  # who compares a text with others asks for it several times
