@@ -20,13 +20,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
 from storage.counting import counted
 from storage.errors import ForPeople
+from storage.reasons import shortened
 from storage.rows import content_id
 from tasks.critics.steps import split_steps
 from tasks.dedup.candidates import pairs_within
@@ -186,13 +187,26 @@ def stepped(named: Mapping[str, Any]) -> tuple[Any, Any] | None:
         )
     if "error_steps" in named:
         return named.get("modified_process"), _smallest(named["error_steps"])
-    if "mistake_index" in named:
-        wrong = named["mistake_index"]
-        return named.get("steps"), 0 if wrong is None else wrong + 1 if isinstance(wrong, int) else wrong
-    if "first_error" in named:
-        wrong = named["first_error"]
-        return named.get("steps"), 0 if wrong is None else wrong + 1 if isinstance(wrong, int) else wrong
+    for key in ("mistake_index", "first_error"):
+        if key in named:
+            place = _number(named[key])
+            return named.get("steps"), named[key] if place is None else place + 1
     return None
+
+
+_WHOLE: Final = re.compile(r"-?[0-9]{1,9}")  # digits of other scripts, or thousands of them, are no place
+
+
+def _number(value: Any) -> int | None:
+    """Return a place as an integer, which records also have as its digits or as a float; -1 for null, which says that no step is wrong. None:
+    it is no place."""
+    if value is None:
+        return -1
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _numbered_steps(lines: Any) -> Any:
@@ -230,15 +244,20 @@ def _with_place(named: Mapping[str, Any]) -> list[LabelledSolution] | None:
         return None
     steps, wrong = shape
     if not isinstance(steps, list):
-        raise Unfit("the steps are not a list")
-    if not str(wrong).isdigit():
-        raise Unfit(f"the first wrong step is {wrong!r}, not a number")
-    number = int(wrong)
-    texts = tuple(str(step) for step in steps)
+        raise Unfit("the steps are not a list of texts")
+    number = None if wrong is None else _number(wrong)
+    if number is None or number < 0:
+        raise Unfit(f"the first wrong step is {shortened(repr(wrong))}, not a number")
+    texts = tuple(step for step in steps if isinstance(step, str))
+    if len(texts) < len(steps):
+        raise Unfit("a step is not a text")
     if number > len(texts):
         raise Unfit(f"the first wrong step is {number} of only {counted(len(texts), 'step')}")
     right = number == 0
-    if named.get("correct") is False:  # wrong as a whole, at a step that is not known
+    correct = named.get("correct")
+    if (
+        correct is False or str(correct).strip().lower() == "false"
+    ):  # wrong as a whole, at a step that is not known
         right = False
     kind = next((named[key] for key in ("classification", "kind") if isinstance(named.get(key), str)), None)
     one = LabelledSolution(

@@ -250,3 +250,56 @@ def test_the_real_sets_are_read_with_their_labels() -> None:
     # every record is a solution, a repetition, or named; records of PRMBench hold two
     assert len(labelled.solutions) + labelled.repeated + len(labelled.unread) == 3764 + 1422 - 3
     assert len(labelled.unread) == 3
+
+
+@pytest.mark.parametrize("field", ["first_error", "mistake_index"])
+@pytest.mark.parametrize(
+    ("value", "right", "place"),
+    [
+        (0, False, 0),
+        ("0", False, 0),
+        (1, False, 1),
+        ("1", False, 1),
+        (1.0, False, 1),
+        (None, True, None),
+        (-1, True, None),
+        ("-1", True, None),
+    ],
+)
+def test_a_place_as_text_or_float_is_the_same_place(
+    tmp_path: Path, field: str, value: Any, right: bool, place: int | None
+) -> None:
+    record = {"question": "What is 1 + 1?", "steps": ["Add one.", "The answer is 3."], field: value}
+    (tmp_path / "one.jsonl").write_text(json.dumps(record))
+    (one,) = read([tmp_path / "one.jsonl"]).solutions
+    assert (one.correct, one.first_error) == (right, place)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"first_error": "²"},
+        {"first_error": "9" * 5_000},
+        {"first_error": True},
+        {"first_error": "second"},
+        {"first_error": 1.5},
+        {"steps": [None, {"a": 1}]},
+        {"steps": "Add one."},
+    ],
+)
+def test_a_record_whose_place_or_steps_are_none_is_named(tmp_path: Path, changed: dict[str, Any]) -> None:
+    good = {"question": "What is 1 + 1?", "steps": ["Add one.", "The answer is 3."], "first_error": 1}
+    file = tmp_path / "two.jsonl"
+    file.write_text("\n".join(json.dumps(one) for one in (good, good | {"question": "And 2 + 2?"} | changed)))
+    labelled = read([file])
+    assert len(labelled.solutions) == 1
+    (unread,) = labelled.unread
+    assert "two.jsonl" in unread
+    assert len(unread) < 200 + len(str(file))
+
+
+def test_a_flag_as_text_says_that_a_solution_is_wrong(tmp_path: Path) -> None:
+    record = {"question": "Why?", "steps": ["Because.", "So 4."], "first_error": None, "correct": "False"}
+    (tmp_path / "one.jsonl").write_text(json.dumps(record))
+    (one,) = read([tmp_path / "one.jsonl"]).solutions
+    assert (one.correct, one.first_error) == (False, None)
