@@ -50,7 +50,8 @@ def located(name: str, home: Path) -> str:
     plain = name.removeprefix(CHECKPOINT)
     if "/" not in plain and plain not in ("", ".", ".."):
         below = home.absolute() / MODELS / plain
-        for folder in (below, below / "checkpoint"):
+        # the folder of a training has a config.json too, of the training
+        for folder in (below / "checkpoint", below):
             if (folder / CONFIG).is_file():
                 return str(folder)
     return plain

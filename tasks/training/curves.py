@@ -98,6 +98,12 @@ class Curve(TrainerCallback):  # type: ignore[misc]
         if state.is_world_process_zero:
             self.begin(state.max_steps)
 
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        """Log the last step too: its values are the metrics of the stage."""
+        if state.global_step >= state.max_steps:
+            control.should_log = True
+        return control
+
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
     ) -> None:

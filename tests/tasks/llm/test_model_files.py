@@ -99,6 +99,7 @@ def test_a_name_without_a_slash_is_a_model_below_the_home(
     for folder in ("models/small", "models/sft-1/checkpoint"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "config.json").write_text(folder)
+    (tmp_path / "models/sft-1/config.json").write_text("the settings of the training")
     assert located("hf:small", tmp_path) == located("small", tmp_path) == str(tmp_path / "models/small")
     assert located("hf:sft-1", tmp_path) == str(tmp_path / "models/sft-1/checkpoint")
     for other in ("hf:./small", "hf:nosuch", "hf:owner/small", "hf:", "hf:.."):

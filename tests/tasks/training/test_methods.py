@@ -106,6 +106,17 @@ def test_selective_pretraining_learns_part_of_the_tokens(
 
 
 @pytest.mark.slow
+def test_the_metrics_are_those_of_the_last_step(
+    judged: Store, tmp_path: Path, tiny: Callable[..., Train]
+) -> None:
+    """Also where fewer steps are logged than there are."""
+    trained = run("dpo", judged, tmp_path, tiny, steps=3, log_every=10)
+    last = points(tmp_path / "dpo")[-1]
+    assert last["step"] == 3
+    assert trained.metrics["loss"] == last["loss"]
+
+
+@pytest.mark.slow
 def test_preferences_part_right_from_wrong(judged: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
     trained = run("dpo", judged, tmp_path, tiny, steps=8)
     curve = points(tmp_path / "dpo")
