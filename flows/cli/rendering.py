@@ -74,26 +74,27 @@ def print_version(
     if certificate := lineage.pop("decontamination", None):
         console.print("\n[bold]decontamination[/]")
         for line in Certificate.from_dict(certificate).lines():
-            console.print(escape(line), soft_wrap=True)
+            console.print(line, soft_wrap=True, markup=False)
     if reliable := lineage.pop("verifier", None):
         console.print("\n[bold]verifier[/]")
         for line in VerifierCertificate.from_dict(reliable).lines():
-            console.print(escape(line), soft_wrap=True)
+            console.print(line, soft_wrap=True, markup=False)
     console.print("\n[bold]schema[/]  " + escape(", ".join(f"{field.name} {field.type}" for field in schema)))
     for name in DETAILS:
         lineage.pop(name, None)
     console.print(f"\n[bold]lineage[/]  (--json adds {', '.join(DETAILS)})")
-    console.print(escape(yaml.safe_dump(lineage, sort_keys=False, allow_unicode=True)))
+    console.print(yaml.safe_dump(lineage, sort_keys=False, allow_unicode=True), markup=False)
     console.print(f"[bold]{counted(len(samples), 'sample row')}[/]")
     for row in samples:
         console.print(
             f"\n[dim]{row['id']}  {escape(local_name(str(row['subdomain']), row['language']))}, {row['language']}, {row['solution_format']}[/]"
         )
-        console.print(escape(row["question"]))
+        console.print(row["question"], markup=False)
         if row["reasoning"]:
-            console.print(f"[dim]{escape(shortened(row['reasoning'], REASONING_SHOWN))}[/]")
-        console.print(escape(row["solution"] or ""))
-        console.print(f"[bold]answer[/] {escape(str(row['answer']))}")
+            console.print(shortened(row["reasoning"], REASONING_SHOWN), markup=False, style="dim")
+        console.print(row["solution"] or "", markup=False)
+        console.print("[bold]answer[/] ", end="")
+        console.print(str(row["answer"]), markup=False)
 
 
 def print_markdown(text: str) -> None:

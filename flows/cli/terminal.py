@@ -37,7 +37,7 @@ class _Hook(RenderHook):
 
 def console(*, highlight: bool = False, soft_wrap: bool = False, stderr: bool = False) -> Console:
     """Return a console that shows control and hidden characters as escapes, such as \\u001b."""
-    visible_console = Console(highlight=highlight, soft_wrap=soft_wrap, stderr=stderr)
+    visible_console = Console(highlight=highlight, soft_wrap=soft_wrap, stderr=stderr, emoji=False)
     visible_console.push_render_hook(_Hook())
     return visible_console
 

@@ -72,4 +72,5 @@ def print_history(record: dict[str, Any]) -> None:
 
 def _block(console: Console, title: str, text: str | None) -> None:
     if text:
-        console.print(f"\n[bold]{escape(title)}[/]\n{escape(str(text))}")
+        console.print(f"\n[bold]{escape(title)}[/]")
+        console.print(str(text), markup=False)  # escaped markup would lose the backslash of "\\["
