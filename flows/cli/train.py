@@ -65,6 +65,7 @@ def train(
     """
     from flows.settings import load_settings
     from storage.datasets.store import Store
+    from tasks.llm.model_files import MODELS
     from tasks.training.run import check, with_folders
 
     settings = load_settings()
@@ -88,3 +89,7 @@ def train(
         terminal.echo(f"Stage {number}    {data}: {metrics}")
     terminal.echo(f"Checkpoint {trained.checkpoint}")
     terminal.echo(f"Record     {trained.checkpoint.parent / 'run.json'}")
+    run_folder = trained.checkpoint.parent
+    below = run_folder.parent == settings.home.absolute() / MODELS
+    terminal.echo("\nNext")
+    terminal.echo(f"  evaluate   ./mathmill evaluate hf:{run_folder.name if below else trained.checkpoint}")
