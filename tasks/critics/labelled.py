@@ -189,7 +189,7 @@ def stepped(named: Mapping[str, Any]) -> tuple[Any, Any] | None:
         return named.get("modified_process"), _smallest(named["error_steps"])
     for key in ("mistake_index", "first_error"):
         if key in named:
-            place = _number(named[key])
+            place = place_number(named[key])
             return named.get("steps"), named[key] if place is None else place + 1
     return None
 
@@ -197,7 +197,7 @@ def stepped(named: Mapping[str, Any]) -> tuple[Any, Any] | None:
 _WHOLE: Final = re.compile(r"-?[0-9]{1,9}")  # digits of other scripts, or thousands of them, are no place
 
 
-def _number(value: Any) -> int | None:
+def place_number(value: Any) -> int | None:
     """Return a place as an integer, which records also have as its digits or as a float; -1 for null, which says that no step is wrong. None:
     it is no place."""
     if value is None:
@@ -245,7 +245,7 @@ def _with_place(named: Mapping[str, Any]) -> list[LabelledSolution] | None:
     steps, wrong = shape
     if not isinstance(steps, list):
         raise Unfit("the steps are not a list of texts")
-    number = None if wrong is None else _number(wrong)
+    number = None if wrong is None else place_number(wrong)
     if number is None or number < 0:
         raise Unfit(f"the first wrong step is {shortened(repr(wrong))}, not a number")
     texts = tuple(step for step in steps if isinstance(step, str))

@@ -301,7 +301,8 @@ def to_markdown(record: Mapping[str, Any], plot: str = "") -> str:
         + (f" Calls failed for {counted(record['failed'], 'solution')}." if record.get("failed") else ""),
         "",
         "Intervals are 95 % bootstrap intervals over questions "
-        f"({record['measures']['resamples']:,} resamples). ECE has {BINS} bins of equal width. F1 is ProcessBench's: the harmonic mean "
+        f"({record['measures']['resamples']:,} resamples). ECE has {BINS} bins of equal width; resampled bins "
+        "deviate more than those of the solutions themselves, so its intervals are too high and may lie above the estimate. F1 is ProcessBench's: the harmonic mean "
         "of the share of wrong solutions whose first wrong step is named exactly and of the share of right ones in which none is named. "
         "The thresholds and probabilities of the baselines are fitted to the reported solutions themselves, which flatters them; "
         "those of the critic are not.",

@@ -18,6 +18,7 @@ from tasks.decontamination.judge import RuleTools
 from tasks.decontamination.matching import SHARED, Search
 from tasks.decontamination.own_problems import own_problems
 from tasks.decontamination.planting import BY_GIVEN_PAIRS, KINDS, Leak, leaks
+from tasks.dedup.normalise import canonical
 from tasks.text.shared import union
 
 
@@ -215,7 +216,10 @@ def measure(
     # the project's own seeds resemble its own problems, which are planted here: they are clean only with respect to the
     # registered items
     registered = Search.of(items, rules, tools, union(list(shared.values())))
-    clean_sets = [(list(clean), registered), (own_set.clean if a_kind else [], search)]
+    # a registered item may be one of the project's own problems, which its seeds hold too: it is no clean row
+    known = {*canonical(items.texts), *canonical(items.passages)}
+    others = [text for text, normal in zip(clean, canonical(clean), strict=True) if normal not in known]
+    clean_sets = [(others, registered), (own_set.clean if a_kind else [], search)]
     alarms = Counter(hit[0] for texts, among in clean_sets for hit in _hits(texts, among) if hit is not None)
     clean_rows = sum(len(texts) for texts, _ in clean_sets)
     return Certificate(

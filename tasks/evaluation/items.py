@@ -19,9 +19,9 @@ import pyarrow as pa
 
 from storage.counting import counted
 from storage.reasons import TYPE as REASON
-from storage.reasons import Code, cells, reason
+from storage.reasons import Code, cells, reason, shortened
 from storage.rows import content_id
-from tasks.critics.labelled import stepped
+from tasks.critics.labelled import place_number, stepped
 from tasks.decontamination.benchmarks import BenchmarkError, pinned, read_records
 from tasks.evaluation.domains import DOMAINS, UNASSIGNED, benchmark_named, capability_of, domain_of
 from tasks.evaluation.shapes import choice
@@ -242,8 +242,9 @@ def _steps(record: Mapping[str, Any]) -> dict[str, Any] | None:
     steps, wrong = shape
     if not isinstance(steps, list):
         return None
-    if not str(wrong).isdigit():
-        raise Unfit(f"the first wrong step is {wrong!r}, not a number")
+    number = None if wrong is None else place_number(wrong)
+    if number is None or number < 0:
+        raise Unfit(f"the first wrong step is {shortened(repr(wrong))}, not a number")
     try:
         options = options_of(record)
     except Unreadable as error:
@@ -255,7 +256,7 @@ def _steps(record: Mapping[str, Any]) -> dict[str, Any] | None:
         "form": "first_error",
         "question": "\n".join([question, *(options.lines() if options else ())]),
         "solution": "\n".join(" ".join(str(step).split()) for step in steps),
-        "reference": str(int(wrong)),
+        "reference": str(number),
     }
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Final
 
 from tasks.answers.numerals import chinese_integer
 from tasks.answers.numerals import read as read_number
@@ -226,10 +227,20 @@ class MaskedQuestion:
     value: str
 
 
+# what has the same value for several numbers, so that its value does not say which number it was: 7^100 leaves 9 when it is divided by 13,
+# 26, 52 and 104
+SEVERAL_FIT: Final = re.compile(
+    r"\b(?:remainders?|modulo|mod|divisors?|(?:common|prime) (?:factors?|multiples?)|gcd|lcm|digits?|round(?:s|ed|ing)?|nearest|floor|"
+    r"ceiling|parity)\b|divisible|\\(?:[bp]?mod|gcd|lcm|lfloor|lceil)\b|余数|余\s*[0-9]|取模|同余|整除|约数|公因数|公倍数|质因数|数位|位数|[个十百千]位|四舍五入|取整",
+    re.IGNORECASE,
+)
+
+
 def hidden(question: str, *seed: object) -> MaskedQuestion | None:
-    """Return the question with one of its numbers hidden, chosen by a hash of `seed`; None if no number can be."""
+    """Return the question with one of its numbers hidden, chosen by a hash of `seed`; None if no number can be, or if the answer would not say
+    which one it was."""
     numbers, letter = hideable(question), free_letter(question)
-    if not numbers or letter is None:
+    if not numbers or letter is None or SEVERAL_FIT.search(question):
         return None
     number = numbers[seed_of(*seed, "hidden") % len(numbers)]
     masked = question[: number.start] + letter + question[number.end :]

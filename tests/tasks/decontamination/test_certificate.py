@@ -274,10 +274,13 @@ def test_false_positives_are_explained_and_counted_on_registered_items_alone(tmp
     seeds = Benchmarks.load(sorted((ROOT / "seeds").glob("*.jsonl")))
     rules = ["exact", "ngram13", "template"]
     assert measure(registered, rules, RuleTools(), clean=seeds.items().texts, a_kind=100).false_positives == 0
-    leaked = exam("leaked", seeds.items().texts[0])
+    known = exam("known", seeds.items().texts[0])
+    certificate = measure(known, rules, RuleTools(), clean=seeds.items().texts[:50], a_kind=0)
+    assert (certificate.clean_rows, certificate.false_positives) == (49, 0)  # the item itself is no clean row
+    leaked = exam("leaked", f"{seeds.items().texts[0]} Explain why.")
     certificate = measure(leaked, rules, RuleTools(), clean=seeds.items().texts[:50], a_kind=0)
-    assert (certificate.false_positives, certificate.false_by_rule) == (1, {"exact": 1})
+    assert (certificate.false_positives, certificate.false_by_rule) == (1, {"ngram13": 1})
     line = certificate.lines()[-1]
-    assert line.startswith("False positives: 1 of 50 clean rows (exact 1): 2.0% of rows that hold no item")
+    assert line.startswith("False positives: 1 of 50 clean rows (ngram13 1): 2.0% of rows that hold no item")
     assert "decontaminate.rules" in line
     assert Certificate.from_dict(certificate.to_dict()) == certificate

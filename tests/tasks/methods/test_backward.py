@@ -37,6 +37,29 @@ def test_the_hidden_number_is_the_trusted_answer() -> None:
     assert ask.prompt == ""
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the remainder when $7^{100}$ is divided by 13?",
+        "Find $7^{100} \\bmod 13$.",
+        "What is the greatest common divisor of 84 and 36?",
+        "Round 3.14159 to 2 decimal places.",
+        "How many digits does 2^30 have?",
+        "7 的 100 次方除以 13 的余数是多少？",
+        "求 84 和 36 的最大公约数。",
+    ],
+)
+def test_a_number_that_the_answer_does_not_determine_is_not_hidden(question: str) -> None:
+    assert not planned("backward", [row(question, reference_answer="9")])
+
+
+@pytest.mark.parametrize(
+    "question", ["48 is divided by 8. What is the quotient?", "甲有 48 元，用去 8 元，还有多少元？"]
+)
+def test_plain_operations_are_turned(question: str) -> None:
+    assert planned("backward", [row(question, reference_answer="6")])
+
+
 def test_an_answer_in_latex_is_set_as_a_formula() -> None:
     (ask,) = planned("backward", [row(reference_answer=r"\frac{1}{2}")])
     assert r"known to be $\frac{1}{2}$." in backward.make(ask)[0].question
