@@ -67,7 +67,7 @@ class Budget:
         """
         with self._lock:
             if self.deadline is not None and time.time() >= self.deadline:
-                raise self._exceeded("deadline", "the deadline has passed")
+                raise self._exceeded("deadline", "the deadline has passed", "give a later one")
             for limit, cap, spent, held, more in (
                 ("usd", self.usd, self._spent_usd, self._held_usd, usd),
                 ("tokens", self.tokens, self._spent_tokens, self._held_tokens, tokens),
@@ -77,7 +77,12 @@ class Budget:
                 if self._holds:
                     return False
                 raise self._exceeded(
-                    limit, f"{spent:.6g} of {cap:.6g} {limit} are spent and one more call may take {more:.6g}"
+                    limit,
+                    f"{spent:.6g} of {cap:.6g} {limit} are spent and one more call may take {more:.6g}",
+                    # another run would stop at the same call
+                    f"raise it above {more:.6g}"
+                    if more > cap
+                    else "raise it, or run again, which counts it anew",
                 )
             self._held_usd += usd
             self._held_tokens += tokens
@@ -101,9 +106,8 @@ class Budget:
             limit, self._spent_usd, self._spent_tokens, self._held_usd, self._held_tokens, self._estimated
         )
 
-    def _exceeded(self, limit: str, reason: str) -> BudgetExceeded:
+    def _exceeded(self, limit: str, reason: str, fix: str) -> BudgetExceeded:
         option = {"usd": "--budget-usd", "tokens": "--budget-tokens", "deadline": "--deadline"}[limit]
-        fix = "give a later one" if limit == "deadline" else "raise it, or run again, which counts it anew"
         return BudgetExceeded(
             f"stopped by {option}: {reason}. Fix: {fix}; what is paid for is kept", self.state(limit)
         )

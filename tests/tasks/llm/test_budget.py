@@ -61,3 +61,13 @@ def test_threads_never_overspend() -> None:
         thread.join()
     assert budget.state().tokens == 994
     assert budget.state().held_tokens == 0
+
+
+def test_a_cap_below_one_call_is_to_be_raised_above_it() -> None:
+    with pytest.raises(BudgetExceeded, match="Fix: raise it above 2282;"):
+        Budget(tokens=2000).reserve(0.0, 2282)
+    budget = Budget(tokens=3000)
+    assert budget.reserve(0.0, 2282)
+    budget.release((0.0, 2282), usage(0.0, 2282))
+    with pytest.raises(BudgetExceeded, match="raise it, or run again, which counts it anew"):
+        budget.reserve(0.0, 2282)
