@@ -189,7 +189,7 @@ def stepped(named: Mapping[str, Any]) -> tuple[Any, Any] | None:
         return named.get("modified_process"), _smallest(named["error_steps"])
     for key in ("mistake_index", "first_error"):
         if key in named:
-            place = place_number(named[key])
+            place = _place_number(named[key])
             return named.get("steps"), named[key] if place is None else place + 1
     return None
 
@@ -197,7 +197,18 @@ def stepped(named: Mapping[str, Any]) -> tuple[Any, Any] | None:
 _WHOLE: Final = re.compile(r"-?[0-9]{1,9}")  # digits of other scripts, or thousands of them, are no place
 
 
-def place_number(value: Any) -> int | None:
+def checked_steps(steps: Sequence[Any], wrong: Any) -> tuple[tuple[str, ...], int]:
+    """Return the two values of `stepped` as texts and a number. Raises Unfit for what is neither."""
+    number = None if wrong is None else _place_number(wrong)
+    if number is None or number < 0:
+        raise Unfit(f"the first wrong step is {shortened(repr(wrong))}, not a number")
+    texts = tuple(step for step in steps if isinstance(step, str))
+    if len(texts) < len(steps):
+        raise Unfit("a step is not a text")
+    return texts, number
+
+
+def _place_number(value: Any) -> int | None:
     """Return a place as an integer, which records also have as its digits or as a float; -1 for null, which says that no step is wrong. None:
     it is no place."""
     if value is None:
@@ -245,19 +256,12 @@ def _with_place(named: Mapping[str, Any]) -> list[LabelledSolution] | None:
     steps, wrong = shape
     if not isinstance(steps, list):
         raise Unfit("the steps are not a list of texts")
-    number = None if wrong is None else place_number(wrong)
-    if number is None or number < 0:
-        raise Unfit(f"the first wrong step is {shortened(repr(wrong))}, not a number")
-    texts = tuple(step for step in steps if isinstance(step, str))
-    if len(texts) < len(steps):
-        raise Unfit("a step is not a text")
+    texts, number = checked_steps(steps, wrong)
     if number > len(texts):
         raise Unfit(f"the first wrong step is {number} of only {counted(len(texts), 'step')}")
     right = number == 0
-    correct = named.get("correct")
-    if (
-        correct is False or str(correct).strip().lower() == "false"
-    ):  # wrong as a whole, at a step that is not known
+    # wrong as a whole, at a step that is not known
+    if str(named.get("correct")).strip().lower() == "false":
         right = False
     kind = next((named[key] for key in ("classification", "kind") if isinstance(named.get(key), str)), None)
     one = LabelledSolution(

@@ -110,7 +110,8 @@ def train_trees(
         early_stopping=False,
         random_state=seed % 2**31,
     )
-    edges = [_edges(column[weights > 0], weights[weights > 0]) for column in rows.T]
+    weighed = weights > 0
+    edges = [_edges(column[weighed], weights[weighed]) for column in rows.T]
     bins = np.column_stack([np.searchsorted(own, column) for own, column in zip(edges, rows.T, strict=True)])
     model.fit(bins, labels, sample_weight=weights)
     columns: dict[str, list[npt.NDArray[np.generic]]] = {

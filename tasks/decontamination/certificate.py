@@ -217,7 +217,7 @@ def measure(
     # registered items
     registered = Search.of(items, rules, tools, union(list(shared.values())))
     # a registered item may be one of the project's own problems, which its seeds hold too: it is no clean row
-    known = {*canonical(items.texts), *canonical(items.passages)}
+    known = set(canonical(sorted({*items.texts, *items.passages})))
     others = [text for text, normal in zip(clean, canonical(clean), strict=True) if normal not in known]
     clean_sets = [(others, registered), (own_set.clean if a_kind else [], search)]
     alarms = Counter(hit[0] for texts, among in clean_sets for hit in _hits(texts, among) if hit is not None)

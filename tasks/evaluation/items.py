@@ -19,9 +19,9 @@ import pyarrow as pa
 
 from storage.counting import counted
 from storage.reasons import TYPE as REASON
-from storage.reasons import Code, cells, reason, shortened
+from storage.reasons import Code, cells, reason
 from storage.rows import content_id
-from tasks.critics.labelled import place_number, stepped
+from tasks.critics.labelled import checked_steps, stepped
 from tasks.decontamination.benchmarks import BenchmarkError, pinned, read_records
 from tasks.evaluation.domains import DOMAINS, UNASSIGNED, benchmark_named, capability_of, domain_of
 from tasks.evaluation.shapes import choice
@@ -242,9 +242,7 @@ def _steps(record: Mapping[str, Any]) -> dict[str, Any] | None:
     steps, wrong = shape
     if not isinstance(steps, list):
         return None
-    number = None if wrong is None else place_number(wrong)
-    if number is None or number < 0:
-        raise Unfit(f"the first wrong step is {shortened(repr(wrong))}, not a number")
+    texts, number = checked_steps(steps, wrong)
     try:
         options = options_of(record)
     except Unreadable as error:
@@ -255,7 +253,7 @@ def _steps(record: Mapping[str, Any]) -> dict[str, Any] | None:
     return {
         "form": "first_error",
         "question": "\n".join([question, *(options.lines() if options else ())]),
-        "solution": "\n".join(" ".join(str(step).split()) for step in steps),
+        "solution": "\n".join(" ".join(step.split()) for step in texts),
         "reference": str(number),
     }
 

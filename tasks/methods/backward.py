@@ -2,8 +2,9 @@
 numbers is hidden, its answer is stated, and the hidden number is asked for.
 
 The hidden number is the trusted answer, and no model is asked. Which number is hidden follows from a hash. It is positive, and the question
-says so, since a square often has a negative number as its second root. Whether the rest of the question determines it is left to the votes of
-the solutions: with an answer that others also fit, samples differ from it.
+says so, since a square often has a negative number as its second root. Questions about remainders, common factors, digits and the like are
+not turned, since several numbers fit their answer. Whether the rest of another question determines it is left to the votes of the solutions:
+with an answer that others also fit, samples differ from it.
 """
 
 from __future__ import annotations

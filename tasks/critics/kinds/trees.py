@@ -46,7 +46,7 @@ LIKE = ("like_question_vector", "like_previous_vector", "like_others_vector")
 RISKY = 0.3  # hazard from which on a step counts as risky
 CONTEXT_COMPONENTS = 24  # components of the vectors that describe a whole solution
 NEXT_COMPONENTS = 12  # components of which a step is compared with the next one
-PLACING = 8  # sets of trees of the place with different seeds, whose mean counts: with three, two trainings differ by two points
+PLACING = 8  # sets of trees of the place with different seeds, whose mean counts: with three, two trainings differ by one to two points
 # they learn at half the rate of the hazards with twice as many trees, which finds more first errors of questions that they have not seen
 PLACING_RATE, PLACING_ROUNDS = 0.04, 2
 FEWEST_PLACED = (
