@@ -14,29 +14,43 @@ from pydantic_core import CoreSchema, PydanticUseDefault
 
 P = TypeVar("P", bound="Section")
 Share = Annotated[float, Field(ge=0, le=1)]
+WORDED = {"minLength": 1, "pattern": r"\S"}  # what the JSON schema of a text that is needed says of it
 
 
 class Section(BaseModel):
     """A group of settings. Unknown keys and values that are not finite are refused.
 
-    needed: settings that have to be given, whose empty default only says that they were not. Forms mark them as required, and Prefect
-    refuses a run without them.
+    needed: settings that have to be given, texts or lists of texts, whose empty default only says that they were not. Forms mark them as
+    required. Of several names in a tuple, all of them lists, at least one has to be given: without the others the first is required. No
+    form shows that, but Prefect refuses a run without what is needed, as it does one with a text of blanks.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    needed: ClassVar[tuple[str, ...]] = ()
+    needed: ClassVar[tuple[str | tuple[str, ...], ...]] = ()
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         reference = handler(core)
         schema = handler.resolve_ref_schema(reference)
-        for name in cls.needed:
-            one = schema["properties"][name]
-            del one["default"]
-            one["minItems" if one["type"] == "array" else "minLength"] = 1
-        if cls.needed:
-            schema["required"] = list(cls.needed)
+        required = []
+        for entry in cls.needed:
+            if isinstance(entry, tuple):
+                first, *others = entry
+                schema["if"] = {"properties": {name: {"maxItems": 0} for name in others}}
+                schema["then"] = {"required": [first], "properties": {first: {"minItems": 1}}}
+            else:
+                required.append(entry)
+                del schema["properties"][entry]["default"]
+            for name in [entry] if isinstance(entry, str) else entry:
+                one = schema["properties"][name]
+                if one["type"] == "array":
+                    one["items"] |= WORDED
+                    one |= {"minItems": 1} if name in required else {}
+                else:
+                    one |= WORDED
+        if required:
+            schema["required"] = required
         return reference
 
     def part(self, kind: type[P], **changed: Any) -> P:

@@ -23,7 +23,7 @@ class CorpusSimilaritySettings(SimilaritySettings, title="Similarity"):
 class Corpus(PublishSettings):
     """Which versions become text for continued pretraining, and what a document must be like to be published."""
 
-    needed: ClassVar[tuple[str, ...]] = ("versions", "dataset")
+    needed: ClassVar[tuple[str | tuple[str, ...], ...]] = ("versions", "dataset")
 
     versions: list[str] = Field(
         [], description="versions such as books@2026.11.20, or datasets for their newest; rows of any kind"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from tasks.critics.evaluation import WITHIN_ERROR
 from tasks.settings import Section, Share
 
 
@@ -21,9 +20,10 @@ def _shared_last(schema: dict[str, Any]) -> None:
 class LabelledInput(Section):
     """What both commands read: labelled solutions, of files or of versions. `golden` and `teacher` are what one of them reads besides."""
 
+    needed: ClassVar[tuple[str | tuple[str, ...], ...]] = (("files", "versions"),)
     model_config = ConfigDict(json_schema_extra=_shared_last)
 
-    files: list[str] = Field([], description="files of labelled solutions")
+    files: list[str] = Field([], description="files of labelled solutions; needed if nothing else is read")
     versions: list[str] = Field(
         [], description="dataset versions whose solutions are labelled by what is known of them"
     )
@@ -56,7 +56,7 @@ class TrainCritic(LabelledInput):
     files: list[str] = Field(
         [],
         description="files of labelled solutions: question and solution or steps, with whether it is right and, where known, the first "
-        "wrong step",
+        "wrong step; needed if no versions are named",
     )
     versions: list[str] = Field(
         [],
@@ -102,10 +102,10 @@ class TrainCritic(LabelledInput):
     precision: float = Field(
         0.9, gt=0.5, lt=1, description="precision of the solutions that the critic's strict threshold accepts"
     )
-    given_up: Share = Field(
-        WITHIN_ERROR,
+    given_up: Share | None = Field(
+        None,
         description="how far F1 may fall below its highest value on the calibrating questions, so that more first wrong steps are named and more "
-        "right solutions blamed; the report has a table of both",
+        "right solutions blamed; the report has a table of both; empty: one standard error of F1",
     )
     page: str = Field("", description="file that the report is written to besides, such as docs/critic.md")
     seed: int = Field(0, description="same seed, same split, same critic")
@@ -118,6 +118,7 @@ class TrainCritic(LabelledInput):
 class EvaluateCritic(LabelledInput):
     """A critic judges labelled solutions; baselines stand beside."""
 
+    needed: ClassVar[tuple[str | tuple[str, ...], ...]] = (("files", "versions", "judgements"),)
     judgements: list[str] = Field(
         [],
         description="dataset versions of which the solutions that people judged are the labelled ones, and no others",

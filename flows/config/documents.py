@@ -18,7 +18,7 @@ from tasks.settings import Folded
 class Documents(PublishSettings):
     """Which documents are read, into chunks of which size, and what they must be like to be published."""
 
-    needed: ClassVar[tuple[str, ...]] = ("paths", "dataset", "license")
+    needed: ClassVar[tuple[str | tuple[str, ...], ...]] = ("paths", "dataset", "license")
 
     paths: list[str] = Field(
         [],

@@ -13,7 +13,7 @@ from tasks.stages.import_dataset import FIELDS, ImportKind, checked_columns
 class Import(PublishSettings):
     """What is read, as what, and what the rows are compared with before they are published."""
 
-    needed: ClassVar[tuple[str, ...]] = ("paths", "dataset", "license")
+    needed: ClassVar[tuple[str | tuple[str, ...], ...]] = ("paths", "dataset", "license")
 
     paths: list[str] = Field(
         [],

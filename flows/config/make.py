@@ -33,7 +33,7 @@ class Make(Nightly):
     model_config = ConfigDict(json_schema_extra=_method_first)
 
     flow: ClassVar[str] = "make"
-    needed: ClassVar[tuple[str, ...]] = ("method", "dataset")
+    needed: ClassVar[tuple[str | tuple[str, ...], ...]] = ("method", "dataset")
 
     method: str = Field("", description="file of tasks/methods/")
     dataset: str = Field(

@@ -88,7 +88,7 @@ class PromptSettings(Section, title="Prompts"):
 class Rft(Section):
     """Which version's questions are sampled, how the samples are judged and chosen, and what is published."""
 
-    needed: ClassVar[tuple[str, ...]] = ("version",)
+    needed: ClassVar[tuple[str | tuple[str, ...], ...]] = ("version",)
 
     version: str = Field(
         "", description="version whose questions are sampled, or a dataset for its newest; needed"

@@ -10,6 +10,7 @@ the same draws, so the interval of a difference is that of a paired comparison.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -340,8 +341,8 @@ def threshold_for(right: Floats, labels: Mask, stated: float) -> PrecisionThresh
 class NamingPoint:
     """A threshold below which a first wrong step is named, and what it trades on the solutions that it was chosen on.
 
-    `given_up`: how far ProcessBench's F1 may fall below its highest value. `first_error_found`, `right_unblamed` and `f1` are measured on the
-    solutions that chose it.
+    `given_up`: how far ProcessBench's F1 may fall below its highest value; `standard_error`: whether that is its standard error.
+    `first_error_found`, `right_unblamed` and `f1` are measured on the solutions that chose it.
     """
 
     given_up: float
@@ -349,19 +350,20 @@ class NamingPoint:
     first_error_found: float
     right_unblamed: float
     f1: float
+    standard_error: bool = False
 
 
-GIVEN_UP = (0.0, 0.005, 0.01, 0.02, 0.05)  # of F1, at the operating points that a report shows
-WITHIN_ERROR = (
-    0.005  # of F1, which the standard error of a thousand calibrating solutions is several times of
-)
+STANDARD_ERROR = None  # as a value of `given_up`: one standard error of the highest F1
+GIVEN_UP = (0.0, 0.01, STANDARD_ERROR, 0.05)  # of F1, at the operating points that a report shows
 
 
 def naming_points(
-    unblamed: Floats, labels: Mask, located: Mask, placed: Mask, given_up: Sequence[float] = GIVEN_UP
+    unblamed: Floats, labels: Mask, located: Mask, placed: Mask, given_up: Sequence[float | None] = GIVEN_UP
 ) -> list[NamingPoint]:
     """Return the operating points of naming a first wrong step, one per value of `given_up`: of the thresholds whose F1 is at most that much
-    below the highest one, the one that finds most first errors, and of several such the lowest.
+    below the highest one, the one that finds most first errors, and of several such the lowest. None is one standard error of the highest F1,
+    over the solutions of `placed` as independent draws: thresholds that close cannot be told apart (the rule of one standard error of
+    Breiman, Friedman, Olshen and Stone 1984).
 
     `unblamed`: how little speaks for naming a step, from 0 to 1. `located`: whether the likeliest step is the first wrong one. Thresholds are
     in the middle between two values of the solutions of `placed`, whose places are known. Returns no points where one of the two labels is
@@ -376,16 +378,28 @@ def naming_points(
     kept = 1 - np.searchsorted(np.sort(unblamed[good]), cuts, "left") / good.sum()
     total = named + kept
     means = np.divide(2 * named * kept, total, out=np.zeros(len(cuts)), where=total > 0)
+    best = int(np.argmax(means))
+    error = _standard_error(float(named[best]), int(bad.sum()), float(kept[best]), int(good.sum()))
     points = []
-    for limit in given_up:
+    for asked in given_up:
+        limit = error if asked is None else asked
         if limit:
             allowed = np.flatnonzero(means >= means.max() - limit)
             at = int(allowed[np.argmax(named[allowed])])
         else:
-            at = int(np.argmax(means))
+            at = best
         measured = (float(each[at]) for each in (cuts, named, kept, means))
-        points.append(NamingPoint(limit, *measured))
+        points.append(NamingPoint(limit, *measured, standard_error=asked is None))
     return points
+
+
+def _standard_error(named: float, bad: int, kept: float, good: int) -> float:
+    """Return the standard error of the harmonic mean of two shares of `bad` and `good` independent solutions, by the delta method."""
+    if not named + kept:
+        return 0.0
+    slopes = (2 * other**2 / (named + kept) ** 2 for other in (kept, named))
+    variances = (named * (1 - named) / bad, kept * (1 - kept) / good)
+    return math.sqrt(sum(slope**2 * variance for slope, variance in zip(slopes, variances, strict=True)))
 
 
 def by_part(solutions: Sequence[LabelledSolution], name: str) -> dict[str, Mask]:

@@ -412,7 +412,8 @@ def _operating_point_lines(points: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         "A step is named where enough speaks for it. How much is enough is chosen on the calibrating questions: the first line of a critic has the "
         "highest F1 there, each further line finds most first errors among the thresholds whose F1 is at most so much below it (setting "
-        "`given_up` of `critic train`, 0.005 by default, which is less than the standard error of F1). Where the solutions are known to be wrong, as those that step pairs are made of, nothing is lost by naming more.",
+        "`given_up` of `critic train`). One standard error of F1 is the default, because thresholds that close cannot be told apart by the "
+        "calibrating questions. Where the solutions are known to be wrong, as those that step pairs are made of, nothing is lost by naming more.",
         "",
         "| critic | F1 given up | "
         + " | ".join(f"{head}, calibrating" for head in heads)
@@ -421,7 +422,7 @@ def _operating_point_lines(points: Sequence[Mapping[str, Any]]) -> list[str]:
         + " |",
         "|---|--:|" + "--:|" * (2 * len(heads)),
         *(
-            f"| {inline(one['name'])} | {one['given_up']:g} | "
+            f"| {inline(one['name'])} | {_given_up(one)} | "
             + " | ".join(f"{one[name]:.3f}" for name in TRADED)
             + " | "
             + " | ".join(shown(one["here"][name]) for name in TRADED)
@@ -429,6 +430,11 @@ def _operating_point_lines(points: Sequence[Mapping[str, Any]]) -> list[str]:
             for one in points
         ),
     ]
+
+
+def _given_up(point: Mapping[str, Any]) -> str:
+    """Return how much of F1 a threshold gives up, and whether that is its standard error."""
+    return f"{point['given_up']:.3g}" + (" (one standard error)" if point["standard_error"] else "")
 
 
 def _first_error_lines(parts: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -36,7 +36,7 @@ from tasks.critics.baselines import best_threshold
 from tasks.critics.evaluation import (
     GIVEN_UP,
     NOT_NAMED,
-    WITHIN_ERROR,
+    STANDARD_ERROR,
     NamingPoint,
     Opinion,
     Truth,
@@ -74,7 +74,8 @@ class CriticTraining:
     `kind`: a module of tasks/critics/kinds, `own` its settings. `held_out`: the share of the questions that calibrate it. `precision`: the
     precision of the solutions that its threshold `precise` accepts. `planted`: the share of the right training solutions that get an error
     (tasks/critics/planting.py); into those that calibrate only where they have fewer than FEWEST_CALIBRATING wrong ones. `given_up`: how far
-    ProcessBench's F1 may fall below its highest value, on the calibrating questions, so that more first wrong steps are named.
+    ProcessBench's F1 may fall below its highest value, on the calibrating questions, so that more first wrong steps are named; None is one
+    standard error of it.
     """
 
     kind: str = "trees"
@@ -82,7 +83,7 @@ class CriticTraining:
     held_out: float = 0.2
     precision: float = 0.9
     planted: float = 0.0
-    given_up: float = WITHIN_ERROR
+    given_up: float | None = STANDARD_ERROR
     seed: int = 0
 
 
@@ -369,7 +370,7 @@ def train(
     balanced, balanced_together = best_threshold(right, labels), best_threshold(together, labels)
     arrays |= heads.fit_naming(signals, right, labels, located, truth.placed)
     unblamed, unblamed_together = (heads.blameless(arrays, signals, one) for one in (right, together))
-    limits = sorted({*GIVEN_UP, training.given_up})
+    limits = [*GIVEN_UP, *({training.given_up} - {*GIVEN_UP})]
     points, points_together = (
         naming_points(one, labels, located, truth.placed, limits) for one in (unblamed, unblamed_together)
     )
@@ -390,8 +391,8 @@ def train(
             "precise": {name: getattr(precise, name) for name in precise.__dataclass_fields__},
         },
         "naming_points": {
-            "alone": [asdict(one) for one in points],
-            "with_samples": [asdict(one) for one in points_together],
+            "alone": [asdict(one) for one in sorted(points, key=lambda one: one.given_up)],
+            "with_samples": [asdict(one) for one in sorted(points_together, key=lambda one: one.given_up)],
         },
         "seconds": round(seconds, 1),
         "error": _error(right >= balanced, labels),

@@ -386,7 +386,7 @@ def test_a_critic(text: str) -> None:
         seen = {"name": value, "called_wrong": 0.5, "named": 0.5}
         traded = dict.fromkeys(("first_error_found", "right_unblamed", "f1"), 0.5)
         here = dict.fromkeys(traded, estimate)
-        point = {"name": value, "given_up": 0.01, "value": 0.5, "here": here} | traded
+        point = {"name": value, "given_up": 0.01, "value": 0.5, "standard_error": True, "here": here} | traded
         beside = {
             "identity": value,
             "solutions": 9,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ValidationError
 
 from flows.config.corpus import Corpus
+from flows.config.critic import EvaluateCritic, TrainCritic
 from flows.config.documents import Documents
 from flows.config.evaluate import Evaluate
 from flows.config.import_dataset import Import
@@ -102,6 +104,26 @@ def test_a_form_marks_what_has_to_be_given_and_suggests_no_empty_value(
         assert "default" not in drawn
         assert drawn.get("minItems", drawn.get("minLength")) == 1
     assert form() == form.model_validate({})  # the commands check it themselves, in words
+    given = {name: ["a"] if schema["properties"][name]["type"] == "array" else "a" for name in needed}
+    assert Draft202012Validator(schema).is_valid(given)
+    for name, value in given.items():
+        blank = [" "] if isinstance(value, list) else " "
+        assert not Draft202012Validator(schema).is_valid(given | {name: blank})
+        assert not Draft202012Validator(schema).is_valid(given | {name: type(value)()})
+
+
+@pytest.mark.parametrize(
+    ("form", "names"),
+    [(TrainCritic, ("files", "versions")), (EvaluateCritic, ("files", "versions", "judgements"))],
+)
+def test_of_several_inputs_one_has_to_be_given(form: type[Section], names: tuple[str, ...]) -> None:
+    valid = Draft202012Validator(form.model_json_schema()).is_valid
+    assert not valid({})
+    assert not valid({name: [] for name in names})
+    for name in names:
+        assert valid({name: ["a"]})
+        assert valid({other: [] for other in names} | {name: ["a"]})
+        assert not valid({name: [" "]})
 
 
 @pytest.mark.parametrize("form", [Nightly, Rebuild, Evaluate, Train])

@@ -7,6 +7,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from tasks.answers import Judge
+from tasks.arrays import Floats, Mask
 from tasks.critics.baselines import (
     agreement_shares,
     answer_agreement,
@@ -225,3 +226,31 @@ def test_giving_up_f1_names_more_and_never_gives_up_more_than_stated() -> None:
     assert named == sorted(named)
     assert named[0] < named[2]
     assert named[-1] == pytest.approx(located.sum() / (~labels).sum())  # every step is named
+
+
+def test_one_standard_error_is_what_f1_spreads_by() -> None:
+    rng = np.random.default_rng(4)
+    right_kept, wrong_named = 0.85, 0.55
+    labels = np.r_[np.ones(400, bool), np.zeros(500, bool)]
+
+    def drawn() -> tuple[Floats, Mask]:
+        """Solutions of which a threshold keeps or names these shares on average; what is not named is not located either."""
+        unnamed = np.where(labels, rng.random(900) < right_kept, rng.random(900) >= wrong_named)
+        return unnamed.astype(float), ~labels & ~unnamed
+
+    points = [
+        naming_points(*pair[:1], labels, pair[1], np.ones(900, bool), (0.0, None))
+        for pair in (drawn() for _ in range(400))
+    ]
+    spread = np.std([highest.f1 for highest, _ in points])
+    errors = [within.given_up for _, within in points]
+    assert np.mean(errors) == pytest.approx(spread, rel=0.15)
+    assert all(within.standard_error and not highest.standard_error for highest, within in points)
+    assert all(highest.f1 - within.f1 <= within.given_up for highest, within in points)
+
+
+def test_the_standard_error_of_solutions_that_are_all_in_order_is_0() -> None:
+    labels = np.r_[np.ones(5, bool), np.zeros(5, bool)]
+    highest, within = naming_points(labels.astype(float), labels, ~labels, np.ones(10, bool), (0.0, None))
+    assert within.given_up == 0
+    assert within.value == highest.value
