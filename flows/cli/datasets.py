@@ -89,7 +89,7 @@ def why(
     row: Annotated[str, typer.Argument(metavar="ROW_ID", help="A row id, or at least its first 6 digits.")],
     json: AsJson = False,
 ) -> None:
-    """Show the history of a row: parents, prompt, raw completion, verdicts, scores, why it was kept or dropped."""
+    """Show the history of a row: parents, prompt, raw completion, correctness, verdicts, scores, why it was kept or dropped."""
     from flows.cli.why import history_of, print_history
 
     history = history_of(row)

@@ -54,6 +54,8 @@ def print_history(record: dict[str, Any]) -> None:
     _block(console, "answer", row["answer"])
     if row["reference_answer"]:
         _block(console, "trusted answer", row["reference_answer"])
+    if row["solution"]:
+        _block(console, "correctness", _correctness(row["correctness"]))
     for name in ("verdicts", "scores"):
         values = ", ".join(
             f"{key} {value:.2f}" if isinstance(value, float) else f"{key} {value}"
@@ -68,6 +70,13 @@ def print_history(record: dict[str, Any]) -> None:
         _block(console, "raw completion", completion["raw"])
     for parent in record["ancestors"]:
         _block(console, f"ancestor {parent['id']}", parent["question"] or "(not stored)")
+
+
+def _correctness(value: float | None) -> str:
+    """Return the column `correctness` with what it means."""
+    if value is None:
+        return "unknown: the votes on this row were not combined into a probability"
+    return f"{value:.2f}, the probability that the row is right, from all votes on it"
 
 
 def _block(console: Console, title: str, text: str | None) -> None:

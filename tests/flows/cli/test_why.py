@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
 from flows.cli import terminal
-from flows.cli.why import _block
+from flows.cli.why import _block, print_history
+from storage.rows import Row
 
 
 @pytest.mark.parametrize(
@@ -14,3 +17,20 @@ from flows.cli.why import _block
 def test_a_text_is_printed_as_it_is(capsys: pytest.CaptureFixture[str], text: str) -> None:
     _block(terminal.console(soft_wrap=True), "prompt, user", text)
     assert capsys.readouterr().out == f"\nprompt, user\n{text}\n"
+
+
+@pytest.mark.parametrize(("correctness", "words"), [(0.974, "0.97, the probability"), (None, "unknown: ")])
+def test_the_correctness_of_a_solution_is_shown_beside_its_answer(
+    capsys: pytest.CaptureFixture[str], correctness: float | None, words: str
+) -> None:
+    row = Row("1 + 1?", "en", solution="2", solution_format="cot", answer="2", correctness=correctness)
+    history = {"row": asdict(row) | {"also": []}, "completion": None, "ancestors": [], "published": []}
+    history["row"]["run"] = history["row"]["stage"] = "solve"
+    print_history(history)
+    assert f"\ncorrectness\n{words}" in capsys.readouterr().out
+
+
+def test_a_question_has_no_correctness(capsys: pytest.CaptureFixture[str]) -> None:
+    row = asdict(Row("1 + 1?", "en")) | {"also": [], "run": "night", "stage": "generate"}
+    print_history({"row": row, "completion": None, "ancestors": [], "published": []})
+    assert "correctness" not in capsys.readouterr().out
