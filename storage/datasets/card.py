@@ -1,12 +1,17 @@
-"""Writes the dataset card: the README.md of an export, with the front matter that the Hugging Face Hub reads."""
+"""Writes the dataset card: the README.md of an export, with the front matter that the Hugging Face Hub reads.
+
+The card describes the records in the folder first, and then the version that they were exported from.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
@@ -21,65 +26,148 @@ MOST_SETS = 8  # benchmarks that are named
 MOST_VALUES = 10  # values of a column that are listed
 _COUNTED = ("license", "language", "source", "subdomain", "solution_format")
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+_KINDS = {"jsonl": "JSON lines", "parquet": "Parquet", "csv": "CSV"}
+_REASONING = {
+    "inline": "The thinking of reasoning models is written before the solution, between `<think>` and `</think>`",
+    "none": "The thinking of reasoning models is left out",
+}
 # Licences of the Hub's own list, by the SPDX name that rows carry; the others are "other" there.
 _HUB_LICENSES = {
     "apache-2.0", "mit", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc0-1.0", "bsd-3-clause", "odc-by",
 }  # fmt: skip
 
 
-def card(store: Store, version: Version, *, shape: str, rows: int, files: Mapping[str, str]) -> str:
-    """Return the text of the card.
+@dataclass(frozen=True, slots=True)
+class ExportedRecords:
+    """The records of an export.
 
-    Args:
-        rows: how many records were exported.
-        files: the glob of their files, by split. Its end names their kind.
+    `files` is the glob of the files by split; its end names their kind. `rows` is the number of records by split, `fields` the names of their
+    fields. `ids` are the rows that the records were made of, one per record; None where a record is made of several rows. `where` is the SQL
+    condition that chose rows, `columns` are the further columns that were asked for, `reasoning` is how thinking was written, empty where nothing was asked for.
     """
-    counts = _counts(store, version)
-    front = yaml.safe_dump(_front(version, counts, rows, files), sort_keys=False, allow_unicode=True)
-    tables = [
-        _table((name, "rows"), _most(counts[name])) for name in _COUNTED if set(counts[name]) != {"unknown"}
-    ]
+
+    shape: str
+    files: Mapping[str, str]
+    rows: Mapping[str, int]
+    fields: Sequence[str]
+    ids: pa.ChunkedArray | None = None
+    where: str | None = None
+    columns: Sequence[str] = ()
+    reasoning: str = ""
+
+    @property
+    def total(self) -> int:
+        """Return the number of records of all splits."""
+        return sum(self.rows.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """The records by the values of the columns _COUNTED; how many rows of the version they were made of, and how many records are of rows
+    that are not in it, such as rejected solutions."""
+
+    values: Mapping[str, Counter[str]]
+    rows: int
+    elsewhere: int
+
+
+def card(store: Store, version: Version, records: ExportedRecords) -> str:
+    """Return the text of the card."""
+    counts = _counts(store, version, records.ids)
+    front = yaml.safe_dump(_front(version, counts, records), sort_keys=False, allow_unicode=True)
     parts = [
-        f"---\n{front}---\n\n# {inline(version)}\n",
-        f"{counted(rows, 'record')} in the shape {code(shape)}, made by mathmill from version {code(version)} "
-        f"({counted(version.rows, 'row')}, published {version.created}).\n",
-        _usage(files),
-        "## What is in it\n",
-        *tables,
+        f"---\n{front}---\n\n# {inline(version)}, exported as {inline(records.shape)}\n",
+        f"{counted(records.total, 'record')} in the shape {code(records.shape)}, made by mathmill from {code(version)}.\n",
+        _contents(version, counts, records),
+        _usage(records.files),
         _making(version),
     ]
     return "\n".join(parts)
 
 
-def _front(
-    version: Version, counts: Mapping[str, Counter[str]], rows: int, files: Mapping[str, str]
-) -> dict[str, Any]:
-    licenses = [name.lower() for name in counts["license"]]
+def _contents(version: Version, counts: _Counts, records: ExportedRecords) -> str:
+    """Describe the records in the folder: their number, form and filter, and how many have each value of some columns."""
+    kind = _kind(records.files)
+    splits = ", ".join(
+        f"{count:,} in the split {code(split)} ({code(records.files[split])})"
+        for split, count in records.rows.items()
+    )
+    fields = ", ".join(map(code, records.fields))
+    items = [f"Records: {splits}, as {_KINDS.get(kind, kind)}", f"Fields of a record: {fields}"]
+    if records.where is None:
+        items.append("Filter: none")
+    else:
+        items.append(f"Filter: rows of the version that meet the SQL condition {code(records.where)}")
+    if records.columns:
+        items.append(
+            f"Columns of the version that were added to the records: {', '.join(map(code, records.columns))}"
+        )
+    if records.reasoning in _REASONING:
+        items.append(_REASONING[records.reasoning])
+    if records.ids is None:
+        items.append(
+            "A record is made of several rows of the version; the tables below count the rows of the version"
+        )
+    else:
+        items.append(
+            f"Rows: each record has the {code('id')} of one row; {counts.rows:,} of the {counted(version.rows, 'row')} of the version occur"
+        )
+    if counts.elsewhere:
+        items.append(
+            f"{counted(counts.elsewhere, 'record')} {'has' if counts.elsewhere == 1 else 'have'} a solution that is not in the version, "
+            "such as a rejected one; the tables below leave such records out"
+        )
+    heading = "rows" if records.ids is None else "records"
+    tables = [
+        _table((name, heading), _most(values))
+        for name, values in counts.values.items()
+        if set(values) - {"unknown"}
+    ]
+    return "\n".join(["## What is in this folder\n", "".join(f"- {item}\n" for item in items), *tables])
+
+
+def _front(version: Version, counts: _Counts, records: ExportedRecords) -> dict[str, Any]:
+    licenses = [name.lower() for name in counts.values["license"]]
     known = [name if name in _HUB_LICENSES else "other" for name in licenses]
     front: dict[str, Any] = {
         "pretty_name": str(version),
         "license": sorted(set(known)) if len(set(known)) != 1 else known[0],
-        "language": sorted(map(visible, counts["language"])),
+        "language": sorted(map(visible, counts.values["language"])),
         "task_categories": ["text-generation"],
-        "size_categories": [next((name for limit, name in _SIZES if rows < limit), "n>1M")],
+        "size_categories": [next((name for limit, name in _SIZES if records.total < limit), "n>1M")],
         "tags": ["mathematics", "synthetic"],
         "configs": [
             {
                 "config_name": "default",
-                "data_files": [{"split": split, "path": path} for split, path in files.items()],
+                "data_files": [{"split": split, "path": path} for split, path in records.files.items()],
             }
         ],
     }
     return front
 
 
-def _counts(store: Store, version: Version) -> dict[str, Counter[str]]:
-    counts: dict[str, Counter[str]] = {name: Counter() for name in _COUNTED}
-    for batch in store.batches(version, _COUNTED, size=65_536):
+def _counts(store: Store, version: Version, ids: pa.ChunkedArray | None) -> _Counts:
+    """Count the records by the values of their rows; the rows of the version if `ids` is None."""
+    values: dict[str, Counter[str]] = {name: Counter() for name in _COUNTED}
+    if ids is None:
+        for batch in store.batches(version, _COUNTED, size=65_536):
+            for name in _COUNTED:
+                for item in pc.value_counts(batch.column(name)).to_pylist():
+                    values[name][item["values"] or "unknown"] += item["counts"]
+        return _Counts(values, version.rows, 0)
+    exported = pc.value_counts(ids)
+    distinct, times = exported.field("values"), exported.field("counts")
+    rows = there = 0
+    for batch in store.batches(version, ["id", *_COUNTED], size=65_536):
+        places = pc.index_in(batch.column("id"), value_set=distinct)
+        table = pa.Table.from_batches([batch]).append_column("records", times.take(places))
+        table = table.filter(table.column("records").is_valid())
+        rows += table.num_rows
+        there += pc.sum(table.column("records")).as_py() or 0
         for name in _COUNTED:
-            for item in pc.value_counts(batch.column(name)).to_pylist():
-                counts[name][item["values"] or "unknown"] += item["counts"]
-    return counts
+            for item in table.group_by(name).aggregate([("records", "sum")]).to_pylist():
+                values[name][item[name] or "unknown"] += item["records_sum"]
+    return _Counts(values, rows, len(ids) - there)
 
 
 def _most(counts: Counter[str]) -> list[tuple[str, int]]:
@@ -91,7 +179,7 @@ def _most(counts: Counter[str]) -> list[tuple[str, int]]:
 
 
 def _usage(files: Mapping[str, str]) -> str:
-    kind = files["train"].rpartition(".")[2]
+    kind = _kind(files)
     reader = f"read_{'json' if kind == 'jsonl' else kind}"
     return (
         "## How to load it\n\n"
@@ -101,6 +189,11 @@ def _usage(files: Mapping[str, str]) -> str:
         "```\n\n"
         f"```sql\nSELECT * FROM {reader}('path/to/this/folder/{files['train']}') LIMIT 5;\n```\n"
     )
+
+
+def _kind(files: Mapping[str, str]) -> str:
+    """Return how the names of the files end."""
+    return files["train"].rpartition(".")[2]
 
 
 def lineage_text(version: Version) -> str:
@@ -114,7 +207,10 @@ def _making(version: Version) -> str:
     """List what the version was made from and with. Facts that the lineage lacks are left out."""
     lineage = version.lineage
     costs, models = lineage.get("costs") or [], lineage.get("models") or {}
-    items = [f"Content digest: {code(version.digest)}"]
+    items = [
+        f"Version: {code(version)}, {counted(version.rows, 'row')}, published {inline(version.created)}",
+        f"Content digest of all rows of the version: {code(version.digest)}",
+    ]
     if lineage.get("flow"):
         after = f", after {code(lineage['base'])}" if lineage.get("base") else ""
         items.append(f"Made by: {code(lineage['flow'])}{after}")
@@ -135,7 +231,7 @@ def _making(version: Version) -> str:
         named = [f"{model} as {', '.join(roles)}" for model, roles in by_model.items()]
         items.append(f"Models: {'; '.join(named)}")
     return (
-        "## How it was made\n\n"
+        "## The whole version that it was exported from\n\n"
         + "".join(f"- {item}\n" for item in items)
         + f"\nThe whole lineage, with the funnel, the prompts by their hash and every parameter, is in [{LINEAGE}]({LINEAGE}).\n"
     )

@@ -13,6 +13,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from storage.counting import counted
 from storage.datasets.versions import Version
 from storage.visible import visible
 
@@ -31,10 +32,13 @@ _CONTEXT: dict[str, Any] = {
 }  # fmt: skip
 
 
-def croissant(version: Version, folder: Path, files: Mapping[str, str], address: str = "") -> str:
+def croissant(
+    version: Version, folder: Path, files: Mapping[str, str], address: str = "", *, shape: str, count: int
+) -> str:
     """Return the metadata of an export, as JSON-LD. One record set per split describes the fields of its records.
 
     files: the glob of the files in `folder`, by split. address: the URL at which the export will be published, if it will be.
+    shape, count: of the records.
     """
     paths = {split: sorted(folder.glob(pattern)) for split, pattern in files.items()}
     objects = [
@@ -55,7 +59,7 @@ def croissant(version: Version, folder: Path, files: Mapping[str, str], address:
         "@type": "sc:Dataset",
         "name": version.dataset,
         "version": version.name,
-        "description": f"Rows of {version}, content digest {version.digest}.",
+        "description": f"{counted(count, 'record')} in the shape {shape}, exported from {version} ({counted(version.rows, 'row')}, content digest {version.digest}).",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "datePublished": str(version.created)[:10],
         "license": licenses or ["unknown"],

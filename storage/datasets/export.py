@@ -2,7 +2,7 @@
 
     data/train-00000-of-00002.jsonl ...   README.md   croissant.json   lineage.json   provenance.json
 
-Rows are streamed in bounded memory. The folder is written under a temporary name and renamed, so that it is complete or
+Rows are streamed in bounded memory, beside the ids of the records, which the card is made of. The folder is written under a temporary name and renamed, so that it is complete or
 absent.
 """
 
@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.atomic import rename, replacing
+from storage.datasets.card import ExportedRecords
 from storage.datasets.metadata import metadata
 from storage.datasets.shapes import COMPARING, SHAPES, ComparePairs, shape_of
 from storage.datasets.statements import FILE as PROVENANCE
@@ -99,6 +100,9 @@ def export(
         test_ids=tested_ids(store, resolved, ids, tested),
         address=address,
         by=by,
+        where=where,
+        columns=columns,
+        reasoning=reasoning,
     )
 
 
@@ -130,12 +134,15 @@ def write_folder(
     test_ids: pa.Array | None = None,
     address: str = "",
     by: Signer | None = None,
+    where: str | None = None,
+    columns: Sequence[str] = (),
+    reasoning: str = "",
 ) -> int:
     """Write the records of a version, which have the shape `shape`, into a new folder with its card, and return their number.
 
     beside_them: returns the texts of further files by name; it is called when all records are written. test_ids: the ids of the records of the
     split `test`, None without one. address: the URL at which the folder will be published, if it will be. by: signs
-    the statement of the files. Raises StorageError as
+    the statement of the files. where, columns, reasoning: how the records were chosen and written, for the card. Raises StorageError as
     `export`.
     """
     target = empty_folder(directory)
@@ -143,7 +150,8 @@ def write_folder(
         target.parent.mkdir(parents=True, exist_ok=True)
         with replacing(target) as beside:
             (beside / "data").mkdir(parents=True)
-            splits = _write(batches, beside / "data", files, rows_per_shard, test_ids)
+            written = _Written()
+            splits = _write(written.noted(batches), beside / "data", files, rows_per_shard, test_ids)
             rows = sum(splits.values())
             if not rows:
                 raise StorageError(
@@ -154,7 +162,10 @@ def write_folder(
                     f"no record is left for the split {empty[0]!r}. Fix: another share of --test, or more rows"
                 )
             globs = {split: f"data/{split}-*.{files}" for split in splits}
-            texts = metadata(store, version, beside, shape=shape, rows=rows, files=globs, address=address)
+            records = ExportedRecords(
+                shape, globs, splits, written.fields, written.every_id(), where, columns, reasoning
+            )
+            texts = metadata(store, version, beside, records, address=address)
             for name, content in {**texts, **beside_them()}.items():
                 (beside / name).write_text(content, encoding="utf-8")
             seal_export(version, beside, by)
@@ -279,6 +290,26 @@ class _Shards:
         for number, path in enumerate(self._paths):
             of = f"{number:05d}-of-{len(self._paths):05d}"
             rename(path, self._folder / f"{self._split}-{of}.{self._suffix}")
+
+
+class _Written:
+    """The fields of the records that pass, and the ids of their rows."""
+
+    def __init__(self) -> None:
+        self.fields: list[str] = []
+        self._ids: list[pa.Array] = []
+
+    def noted(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield the batches unchanged."""
+        for batch in batches:
+            self.fields = batch.schema.names
+            if "id" in self.fields:
+                self._ids.append(batch.column("id").cast(pa.string()))
+            yield batch
+
+    def every_id(self) -> pa.ChunkedArray | None:
+        """Return the ids of all records, None if they have none."""
+        return pa.chunked_array(self._ids, pa.string()) if self._ids else None
 
 
 def _write(

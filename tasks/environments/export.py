@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 import prompts
 from storage.atomic import replacing
+from storage.datasets.card import ExportedRecords
 from storage.datasets.export import chosen_ids, empty_folder, further_columns, seal_export, tested_ids
 from storage.datasets.metadata import CARD, metadata
 from storage.datasets.shapes import prompt_only
@@ -90,7 +91,17 @@ def export_environment(
                 data.parent.mkdir(parents=True, exist_ok=True)
                 _write([of_format.record(task, str(version)) for task in tasks], data)
             count = sum(map(len, splits.values()))
-            about = metadata(store, version, beside, shape=format, rows=count, files=places, address=address)
+            every = [task for tasks in splits.values() for task in tasks]
+            records = ExportedRecords(
+                format,
+                places,
+                {split: len(tasks) for split, tasks in splits.items()},
+                list(of_format.record(every[0], str(version))),
+                pa.chunked_array([pa.array([task.id for task in every], pa.string())]),
+                where,
+                columns,
+            )
+            about = metadata(store, version, beside, records, address=address)
             how = f"\n## The reward\n\n{of_format.usage.strip()}\n\nThe verifier is pinned: `{digest}`.\n"
             texts = {**package, **of_format.files(digest, tuple(splits)), **about, CARD: about[CARD] + how}
             for name, content in texts.items():

@@ -196,6 +196,46 @@ def test_card(store: Store, version: Version, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "e" / "lineage.json").read_text()) == version.lineage
 
 
+def test_the_card_describes_the_records_of_the_export_before_the_version(
+    store: Store, version: Version, tmp_path: Path
+) -> None:
+    chosen = "license = 'CC-BY-4.0'"
+    assert export(store, version, tmp_path / "e", where=chosen, columns=["license"], files="parquet") == 3
+    _, front, body = (tmp_path / "e" / "README.md").read_text().split("---\n", 2)
+    assert yaml.safe_load(front)["license"] == "cc-by-4.0"
+    folder, _, source = body.partition("## The whole version that it was exported from")
+    for words in (
+        "3 records in the shape `messages`",
+        "Records: 3 in the split `train` (`data/train-*.parquet`), as Parquet",
+        "Fields of a record: `id`, `messages`, `license`",
+        f"meet the SQL condition `{chosen}`",
+        "3 of the 23 rows of the version occur",
+        "| CC-BY-4.0 | 3 |",
+    ):
+        assert words in folder
+    assert "Apache-2.0" not in body
+    assert "23 rows, published" in source
+    metadata = json.loads((tmp_path / "e" / "croissant.json").read_text())
+    assert metadata["description"].startswith(
+        f"3 records in the shape messages, exported from {version} (23 rows"
+    )
+
+
+def test_the_card_counts_each_split_and_records_of_rows_that_are_not_in_the_version(
+    store: Store, version: Version, tmp_path: Path
+) -> None:
+    def tested(rows: pa.Table) -> pa.Array:
+        return rows.column("problem_id").combine_chunks()[:5]
+
+    export(store, version, tmp_path / "e", "unpaired-preference", compare=by_text, tested=tested)
+    text = (tmp_path / "e" / "README.md").read_text()
+    assert "35 records in the shape `unpaired-preference`" in text
+    assert "30 in the split `train` (`data/train-*.jsonl`), 5 in the split `test`" in text
+    assert "Filter: none" in text
+    assert "12 records have a solution that is not in the version" in text
+    assert "| Apache-2.0 | 20 |" in text
+
+
 def test_the_card_says_in_short_how_a_version_was_made(store: Store, rows, day, tmp_path: Path) -> None:
     recall = [
         {"kind": kind, "planted": 50, "found": n, "named": n, "by_rule": {}}
