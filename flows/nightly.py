@@ -43,7 +43,7 @@ from tasks.stages.generate import GenerateSettings, generate
 from tasks.stages.ingest import SeedSettings
 from tasks.stages.mix import MixSettings, mix
 from tasks.stages.probe import budget, probe, rates
-from tasks.stages.retrieve import WeaknessSettings, near_ids, retrieve
+from tasks.stages.retrieve import AIMED, WeaknessSettings, near_ids, retrieve
 from tasks.stages.score import ScoreSettings, has_canaries, score
 from tasks.stages.select import SelectSettings, select
 from tasks.stages.semantic import semantic
@@ -281,7 +281,7 @@ def aim_at_weaknesses(night: Night, seeds: list[Ref], rows: int) -> None:
         return
     needed = night.planner.demand.questions(rows, night.usable())
     quota = budget(failures, rates(line.rows(probed)), needed, night.inputs.gains)
-    plan = night.planner.plan("similar", around, quota)
+    plan = night.planner.plan(AIMED, around, quota)
     written = line.run(
         writing(plan.method), generating(plan), plan.asks, title="Write for weaknesses", owes=plan.owes
     )

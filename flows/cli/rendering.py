@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -222,15 +222,42 @@ def print_forecast(forecast: Forecast, config: Nightly) -> None:
         stages.add_column(heading, overflow="fold", no_wrap=heading != "model")
     for heading in ("calls", "tokens in", "tokens out", "USD"):
         stages.add_column(heading, justify="right", no_wrap=True)
-    for line in forecast.stages:
+    calls, tokens, usd = whole_shares(forecast.stages)
+    for number, line in enumerate(forecast.stages):
         prefix = "~" if line["guessed"] else ""
-        counts = (f"{prefix}{line[name]:,.0f}" for name in ("calls", "prompt_tokens", "completion_tokens"))
+        counts = (f"{prefix}{value:,}" for value in (calls[number], *tokens[2 * number : 2 * number + 2]))
         names = (escape(line[name]) for name in ("role", "model", "stage"))
-        stages.add_row(*names, *counts, f"{line['usd']:,.4f}")
+        stages.add_row(*names, *counts, f"{usd[number] / PARTS_OF_USD:,.4f}")
+    stages.add_section()
+    sums = (sum(calls), sum(tokens[::2]), sum(tokens[1::2]))
+    stages.add_row("total", "", "", *(f"{value:,}" for value in sums), f"{sum(usd) / PARTS_OF_USD:,.4f}")
     console.print()
     console.print(stages)
     if forecast.guessed:
         console.print(f"\n~ guessed, since nothing was measured yet: {', '.join(forecast.guessed)}")
+
+
+PARTS_OF_USD = 10_000  # of a dollar, which tables show
+
+
+def whole_shares(stages: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[int], list[int]]:
+    """Return the calls of each line of a forecast, its tokens (sent, received, sent, ...) and its ten-thousandths of a dollar as whole numbers
+    that sum to the rounded sum of the exact ones."""
+    tokens = [line[name] for line in stages for name in ("prompt_tokens", "completion_tokens")]
+    return (
+        rounded([line["calls"] for line in stages]),
+        rounded(tokens),
+        rounded([line["usd"] * PARTS_OF_USD for line in stages]),
+    )
+
+
+def rounded(values: Sequence[float]) -> list[int]:
+    """Return whole numbers that sum to the rounded sum of the values: those with the largest remainders are rounded up."""
+    whole = [int(value) for value in values]
+    by_remainder = sorted(range(len(values)), key=lambda place: whole[place] - values[place])
+    for place in by_remainder[: round(sum(values)) - sum(whole)]:
+        whole[place] += 1
+    return whole
 
 
 FORECAST_LINES = (

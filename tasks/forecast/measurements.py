@@ -27,7 +27,7 @@ from tasks.splitting import shares_of_formats
 from tasks.stages.decontaminate import DecontaminateSettings
 from tasks.stages.generate import GenerateSettings
 from tasks.stages.mix import MixSettings
-from tasks.stages.retrieve import WeaknessSettings
+from tasks.stages.retrieve import AIMED, WeaknessSettings
 from tasks.stages.select import STAGE as SELECT
 from tasks.stages.select import SelectSettings
 from tasks.stages.solve import SolveSettings
@@ -120,6 +120,7 @@ def plan_of(inputs: ForecastInputs) -> NightPlan:
         samples=inputs.solve.samples,
         best=min(mix.per_problem, inputs.solve.samples),
         reserved=inputs.weakness.share,
+        aimed=AIMED if inputs.weakness.share else "",
         known=math.ceil(inputs.known * inputs.target),
         probes=PROBES if inputs.weakness.share else 0,
         shares={
@@ -139,6 +140,7 @@ def plan_of(inputs: ForecastInputs) -> NightPlan:
             tag: _prices(tag, inputs)
             for tag in (
                 *(name for name in asking if name not in by_role),
+                *([AIMED] if inputs.weakness.share else []),
                 "solve",
                 "critique",
                 "decontaminate",

@@ -35,6 +35,10 @@ MEASURED = {"calls": 0.12, "tokens": 0.12, "seconds": 0.35}
 GUESSED_SPREAD = {"calls": 0.30, "tokens": 0.70, "seconds": 0.90}
 PRIOR_NIGHTS = 4
 
+# figure -> the columns of the stages that sum to it
+SUMMED = {"calls": ("calls",), "tokens": ("prompt_tokens", "completion_tokens"), "usd": ("usd",)}
+ADDED = [name for names in SUMMED.values() for name in names]
+
 
 @dataclass(frozen=True, slots=True)
 class KeptShare:
@@ -132,7 +136,7 @@ class NightPlan:
     per_missing: questions of a wave for each missing row at most.
     usable: rows that the mixture can take per novel question, as a share of `best`.
     known: questions with known answers on which the votes are calibrated.
-    writers: method -> weight; those without `prices` call no model.
+    writers: method -> weight; those without `prices` call no model. aimed: the method that writes the part `reserved` of the target.
     solvers: writers whose rows are solutions of questions that exist, so that `solve` requests no others for them.
     per_row: the calls of methods per row that they are asked for, instead of one per `per_call` rows; and of `solve` per sample.
     texts: those whose concepts the teacher is asked for, one call each.
@@ -160,6 +164,7 @@ class NightPlan:
     usable: KeptShare
     writers: Mapping[str, float]
     prices: Mapping[str, Sequence[Price]]
+    aimed: str = ""
     per_missing: float = 5.0
     judged: bool = True
     in_flight: int = 64
@@ -188,8 +193,9 @@ class NightPlan:
 class Forecast:
     """The forecast of a night.
 
-    figures: (low, likely, high) by figure. stages: the likely figures of each tag. ends: the share of simulated nights
-    that each limit ended. history: calls that the figures are measured on. guessed: what was not measured.
+    figures: (low, likely, high) by figure. stages: by role, model and tag what each adds to the likely figures, which are their
+    sums. ends: the share of simulated nights that each limit ended. history: calls that the figures are measured on. guessed: what
+    was not measured.
     """
 
     figures: dict[str, tuple[float, float, float]]
@@ -218,25 +224,26 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
             thinned = thinned * share_kept
         else:
             per_question = per_question * share_kept
-    questions, orders, batches, short = _waves(plan, per_question, novel, thinned)
+    questions, orders, aimed, batches, short = _waves(plan, per_question, novel, thinned)
     weights = sum(plan.writers.values())
-    open_ = (
-        1 - sum(plan.writers[name] for name in plan.solvers) / weights
-    )  # share of the rows that are questions to solve
-    solutions = (questions * novel * open_ + plan.known) * plan.samples
+    of_writers = questions - aimed.questions
+    # rows that are solutions already, and those that are questions to solve
+    solved = of_writers * sum(plan.writers[name] for name in plan.solvers) / weights
+    posed = questions - solved
+    solutions = (posed * novel + plan.known) * plan.samples
     if plan.sampled is not None:
         solutions = solutions * np.maximum(plan.sampled.draw(rng), min(2 / plan.samples, 1.0))
-    judged = solutions + questions * (1 - open_) * share["written"]
+    judged = solutions + solved * share["written"]
     calls = {
-        tag: (questions * plan.per_row[tag].mean if tag in plan.per_row else orders) * weight / weights
+        tag: (of_writers * plan.per_row[tag].mean if tag in plan.per_row else orders) * weight / weights
         for tag, weight in plan.writers.items()
         if tag in plan.prices
     }
+    if plan.aimed in plan.prices:
+        calls[plan.aimed] = calls.get(plan.aimed, 0.0) + aimed.orders
     hidden = {
-        "solve": np.minimum(
-            batches * plan.known_questions, np.ceil(questions * novel * open_ / EVERY) + plan.waves
-        )
-        * (solutions / np.maximum(questions * novel * open_ + plan.known, 1))
+        "solve": np.minimum(batches * plan.known_questions, np.ceil(posed * novel / EVERY) + plan.waves)
+        * (solutions / np.maximum(posed * novel + plan.known, 1))
     }
     hidden["solve"] = hidden["solve"] * plan.per_row.get("solve", CallsPerRow()).mean
     calls["solve"] = solutions * plan.per_row.get("solve", CallsPerRow()).mean + hidden["solve"]
@@ -269,10 +276,12 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
         }
         for kind in (False, True)
     }
-    tokens_sent, tokens_received, online, batch, called = (np.zeros(DRAWS) for _ in range(5))
+    batch = np.zeros(DRAWS)
     own_time = plan.start + solutions * plan.overhead * _around(rng, 0.25)
     wall = own_time * factors[guessed["solve"]]["seconds"]
-    stages = []
+    stages: list[dict[str, Any]] = []
+    hidden_shares = []
+    added: dict[str, list[Floats]] = {name: [] for name in ADDED}  # what each line adds to the sums
     parts = [(tag, count, price) for tag, count in calls.items() for price in plan.prices[tag]]
     for tag, count, price in parts:
         factor = factors[guessed[tag]]
@@ -284,42 +293,49 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
         tokens_out = paid * price.completion_tokens * _around(rng, unsure)
         usd = (tokens_in * price.price_in + tokens_out * price.price_out) / 1e6
         per_night = factor["calls"] * factor["tokens"]
-        called = called + paid * factor["calls"]
-        tokens_sent, tokens_received = (
-            tokens_sent + tokens_in * per_night,
-            tokens_received + tokens_out * per_night,
-        )
-        online = online + usd * per_night
+        for name, values in (
+            ("calls", paid * factor["calls"]),
+            ("prompt_tokens", tokens_in * per_night),
+            ("completion_tokens", tokens_out * per_night),
+            ("usd", usd * per_night),
+        ):
+            added[name].append(values)
         batch = batch + usd * per_night * (price.batch if price.batched else 1.0)
         busy = paid * price.seconds / np.clip(paid, 1, plan.in_flight) * _around(rng, 0.1 + unsure / 2)
         wall = wall + busy * factor["seconds"]
+        expected = float(np.mean(count))
+        hidden_shares.append(float(np.mean(hidden[tag])) / expected if tag in hidden and expected else 0.0)
         stages.append(
             {
                 "role": price.role,
                 "model": price.model,
                 "stage": tag,
-                "calls": float(np.median(paid)),
-                "canaries": float(np.median(hidden[tag] * price.share)) if tag in hidden else 0.0,
-                "prompt_tokens": float(np.median(tokens_in)),
-                "completion_tokens": float(np.median(tokens_out)),
-                "usd": float(np.median(usd)),
                 "guessed": guessed[tag],
             }
         )
     accepted = np.minimum(plan.target, questions * per_question * thinned)
-    paid_usd = batch if plan.batch else online
-    cut, ends = _limits(plan, paid_usd, tokens_sent + tokens_received, wall, accepted, short)
+    called, online = (sum(added[name], np.zeros(DRAWS)) for name in ("calls", "usd"))
+    tokens = sum((*added["prompt_tokens"], *added["completion_tokens"]), np.zeros(DRAWS))
+    cut, ends = _limits(plan, batch if plan.batch else online, tokens, wall, accepted, short)
     figures = {
         "questions": questions * factors[guessed["solve"]]["calls"] * cut,
         "calls": called * cut,
-        "tokens": (tokens_sent + tokens_received) * cut,
+        "tokens": tokens * cut,
         "usd": online * cut,
         "usd_batch": batch * cut,
         "seconds": wall * cut,
         "accepted": np.floor(accepted * cut),
     }
+    triples = {name: _triple(values) for name, values in figures.items()}
+    for figure, names in SUMMED.items():
+        places = [(number, name) for number in range(len(stages)) for name in names]
+        divided = _divided(triples[figure][1], [added[name][number] * cut for number, name in places])
+        for (number, name), value in zip(places, divided, strict=True):
+            stages[number][name] = value
+    for line, share_hidden in zip(stages, hidden_shares, strict=True):
+        line["canaries"] = line["calls"] * share_hidden
     return Forecast(
-        {name: _triple(values) for name, values in figures.items()},
+        triples,
         stages,
         ends,
         sum(price.calls for prices in plan.prices.values() for price in prices),
@@ -332,33 +348,53 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
     )
 
 
+def _divided(likely: float, parts: Sequence[Floats]) -> list[float]:
+    """Return what each part of a sum adds to its likely value, so that the parts sum to it."""
+    weights = [float(np.median(part)) for part in parts]
+    if not sum(weights):  # parts that most nights have none of
+        weights = [float(np.mean(part)) for part in parts]
+    total = sum(weights)
+    return [likely * weight / total if total else 0.0 for weight in weights]
+
+
 def _measured(plan: NightPlan, name: str) -> Error:
     """Return the error of a figure that rests on measurements."""
     return plan.errors.get(name) or error_of(name, (), guessed=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _Aimed:
+    """The questions, and the calls for them, that the method for failures of the student writes."""
+
+    questions: Floats
+    orders: Floats
+
+
 def _waves(
     plan: NightPlan, per_question: Floats, novel: Floats, thinned: Floats
-) -> tuple[Floats, Floats, Floats, npt.NDArray[np.bool_]]:
-    """Return the questions that the flow would request in all, the calls for them, the batches of the critic, and whether the
-    waves were used up before the target, each (DRAWS,)."""
+) -> tuple[Floats, Floats, _Aimed, Floats, npt.NDArray[np.bool_]]:
+    """Return the questions that the flow would request in all, the calls of the writers, what is written for failures, the batches of the
+    critic, and whether the waves were used up before the target, each (DRAWS,)."""
     questions, orders, accepted = np.zeros(DRAWS), np.zeros(DRAWS), np.zeros(DRAWS)
+    aimed = _Aimed(np.zeros(DRAWS), np.zeros(DRAWS))
     batches = np.full(DRAWS, np.ceil(plan.known / plan.shard_rows))
     parts = [plan.target * (1 - plan.reserved)] + [float(plan.target)] * (
         plan.waves if plan.reserved else plan.waves - 1
     )
-    for part in parts[: plan.waves + bool(plan.reserved)]:
+    for number, part in enumerate(parts[: plan.waves + bool(plan.reserved)]):
         until = np.where(accepted < plan.target - 1, part, plan.target / np.maximum(thinned, 1e-9))
         missing = np.maximum(0.0, until - accepted)
         measured = np.where(questions > 0, accepted / np.maximum(questions, 1), 0.0)
         rate = np.where(measured > 0, measured, plan.best * FIRST_GUESS)
         more = np.where(missing >= 1, np.ceil(missing * np.minimum(MARGIN / rate, plan.per_missing)), 0.0)
-        orders = orders + np.minimum(more, plan.cells) * np.ceil(
-            np.maximum(more / plan.cells, 1) / plan.per_call
-        )
+        calls = np.minimum(more, plan.cells) * np.ceil(np.maximum(more / plan.cells, 1) / plan.per_call)
+        if plan.reserved and number == 1:  # what the first wave leaves of the target
+            aimed = _Aimed(more, calls)
+        else:
+            orders = orders + calls
         batches = batches + np.ceil(more * novel / plan.shard_rows)
         questions, accepted = questions + more, accepted + more * per_question
-    return questions, orders, batches, accepted * thinned < plan.target - 1
+    return questions, orders, aimed, batches, accepted * thinned < plan.target - 1
 
 
 def _limits(

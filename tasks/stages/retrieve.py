@@ -17,6 +17,8 @@ from tasks.retrieval.published import Published
 from tasks.settings import Section, Share
 from tasks.stages.outcome import Outcome, Tick
 
+AIMED = "similar"  # the method that writes questions like the student's failures
+
 
 class WeaknessSettings(Section, title="Weakness"):
     share: Share = Field(

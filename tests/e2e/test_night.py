@@ -221,6 +221,9 @@ def test_the_plan_is_near_what_like_nights_took(nights: Nights) -> None:
     ]
     assert 0.7 * min(paid) <= likely <= 1.3 * max(paid)
     assert [night["lineage"]["forecast"]["nights"] for night in (nights.first, nights.second)] == [0, 1]
+    for night in (nights.first, nights.second):  # whatever asked a model had a line in the forecast
+        planned = {(line["role"], line["stage"]) for line in night["lineage"]["forecast"]["stages"]}
+        assert {(line["role"], line["tag"]) for line in night["lineage"]["service"]} <= planned
     page = Path(nights.second["report"]).read_text()
     assert "Forecast and fact" in page
     assert "How the models served" in page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,25 @@ def test_set_up_prints_the_error_of_pip(run: Any, tmp_path: Path) -> None:
     assert f"MATHMILL_VLLM_PYTHON={python}" in output
 
 
+def sums_of(text: str) -> dict[str, int]:
+    """Return the sums of the lines of a printed forecast's stages; the last line states them too."""
+    table = text[text.index("role ") :].split("\n\n")[0].splitlines()
+    lines = [re.findall(r" ~?([\d,]+)(?= )", line) for line in table[1:] if line.strip(" ─")]
+    *rows, last = [[int(value.replace(",", "")) for value in line[-3:]] for line in lines]
+    assert [sum(values) for values in zip(*rows, strict=True)] == last
+    return {"calls": last[0], "tokens": last[1] + last[2]}
+
+
+def figures_of(text: str) -> dict[str, int]:
+    """Return the likely calls and tokens of a printed forecast."""
+    figures = {}
+    for name in ("calls", "tokens"):
+        figure = re.search(rf"^{name} +([\d,]+)", text, re.MULTILINE)
+        assert figure
+        figures[name] = int(figure[1].replace(",", ""))
+    return figures
+
+
 def test_a_plan_needs_no_model(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MATHMILL_TEACHER__MODEL", "m")
     monkeypatch.setenv("MATHMILL_TEACHER__BASE_URL", '["http://127.0.0.1:9/v1", "http://127.0.0.1:10/v1"]')
@@ -124,11 +144,12 @@ def test_a_plan_needs_no_model(run: Any, monkeypatch: pytest.MonkeyPatch) -> Non
     forecast = json.loads(run("plan", "nightly", "--target", "100", "--json"))
     assert forecast["figures"]["usd_batch"][1] == pytest.approx(forecast["figures"]["usd"][1] / 2)
     assert {line["stage"] for line in forecast["stages"]} == {
-        "self_instruct", "evolve", "rephrase", "fuse", "solve", "critique", "probe",
+        "self_instruct", "evolve", "rephrase", "fuse", "similar", "solve", "critique", "probe",
     }  # fmt: skip
     assert forecast["guessed"]
     text = run("plan", "nightly", "--target", "100", "--budget-usd", "0.01")
     assert "ends by  usd " in text
+    assert sums_of(text) == figures_of(text)
     assert "guessed, since nothing was measured yet" in text
 
 

@@ -11,8 +11,12 @@ import numpy as np
 import pytest
 
 import prompts
+from flows import nightly
 from flows.config.nightly import Nightly
+from flows.runner.decontamination import CERTIFY
 from flows.runner.forecast_inputs import canary_notice, inputs_of, notice
+from flows.runner.resources import is_model
+from flows.runner.stages import Stage
 from flows.settings import Settings
 from storage.ledger import UsageTotals
 from tasks.decontamination.benchmarks import Benchmarks
@@ -22,7 +26,14 @@ from tasks.forecast import Forecast, forecast
 from tasks.forecast.measurements import NEAR_PER_LEAK, plan_of
 from tasks.forecast.simulation import COVERAGE, CallsPerRow, KeptShare, NightPlan
 from tasks.llm.sampling import THINKING_TOKENS
+from tasks.methods import PLUGINS as METHODS
+from tasks.methods import calls_model
+from tasks.plugins import names
+from tasks.scorers import scorer
 from tasks.seeding import seed_of
+from tasks.selection import PLUGINS as SELECTORS
+from tasks.selection import calls_of
+from tasks.stages.retrieve import AIMED
 
 HOMES, NIGHTS = 50, 6
 SHOWN = ("accepted", "calls", "tokens", "usd", "seconds")  # the figures of the report
@@ -78,19 +89,19 @@ class SimulatedHome:
         share = {name: min(0.99, value * np.exp(rng.normal(0, 0.03))) for name, value in self.shares.items()}
         length, speed, overhead = (np.exp(rng.normal(0, spread)) for spread in (0.08, 0.3, 0.3))
         best = min(config.mix.per_problem, config.solve.samples)
-        questions = orders = novel = accepted = 0
-        for _ in range(config.generate.waves + 1):
-            missing = config.target - accepted
+        questions = novel = accepted = 0
+        orders: Counter[str] = Counter()
+        parts = [round(config.target * (1 - config.weakness.share))] + [config.target] * config.generate.waves
+        for number, part in enumerate(parts):
+            missing = part - accepted
             if missing <= 0:
-                break
+                continue
             rate = accepted / questions if accepted else best * FIRST_GUESS
             more = math.ceil(missing / rate * MARGIN)
             fresh = rng.binomial(rng.binomial(more, share["written"]), share["novel"])
-            questions, orders, novel = (
-                questions + more,
-                orders + math.ceil(more / config.generate.per_call),
-                novel + fresh,
-            )
+            questions, novel = questions + more, novel + fresh
+            method = "similar" if number == 1 else "self_instruct"
+            orders[method] += math.ceil(more / config.generate.per_call)
             accepted += rng.binomial(fresh * best, share["usable"])
         known = math.ceil(config.verify.known * config.target)
         solutions = (novel + known) * config.solve.samples
@@ -98,7 +109,7 @@ class SimulatedHome:
         verified = rng.binomial(solved, share["verified"])
         scored = rng.binomial(verified, share["scored"])
         calls = {
-            "self_instruct": orders,
+            **orders,
             "solve": solutions,
             "critique": rng.binomial(scored, share["judged"]),
         }
@@ -308,6 +319,36 @@ def test_the_calls_of_selectors_are_forecast_by_model() -> None:
     }
     assert set(calls) == {("pass_rate", "student"), ("two_models", "student"), ("two_models", "checkpoint")}
     assert all(count > 10 for count in calls.values())
+
+
+def test_every_stage_of_the_night_that_asks_a_model_has_a_line(tmp_path: Path) -> None:
+    """A stage that is added to the night fails this test until a forecast counts its calls."""
+    file = tmp_path / "exam.jsonl"
+    file.write_text('{"question": "Ann has 3 pens and buys 5 more. How many has she?"}\n')
+    methods = {name: 1.0 for name in names(METHODS) if calls_model(name)}
+    given: dict[str, dict[str, Any]] = {name: {} for name in names(SELECTORS)} | {"subjects": {"by": "model"}}
+    selectors = {name: own for name, own in given.items() if calls_of(name, own, methods)}
+    config = Nightly.model_validate(
+        {
+            "generate": {"methods": methods},
+            "decontaminate": {"benchmarks": [str(file)]},
+            "select": {"by": selectors},
+        }
+    )
+    inputs = inputs_of(config, Settings(), nights=[], calls=[], texts=10)
+    lines = {line["stage"] for line in forecast(inputs, seed=0).stages}
+    # stages that stand for plug-ins or share the calls of another -> the lines that have their calls
+    of_others = {
+        "generate": [*methods, AIMED],
+        "select": selectors,
+        "certify": ["decontaminate"],
+        "score": [name for name in config.score.scorers if "critic" in scorer(name).needs],
+    }
+    stages = [one for one in (*vars(nightly).values(), CERTIFY) if isinstance(one, Stage)]
+    asking = {one.name for one in stages if any(is_model(tool) for tool in one.needs.values())}
+    assert {"generate", "solve", "probe", "decontaminate", "extract_concepts"} <= asking
+    for stage in sorted(asking | of_others.keys()):
+        assert set(of_others.get(stage, [stage])) <= lines, stage
 
 
 def test_only_questions_of_its_methods_and_their_parents_are_answered_for_harder_than_parent() -> None:
