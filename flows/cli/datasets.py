@@ -47,11 +47,22 @@ def datasets(json: AsJson = False) -> None:
     console().print(table)
 
 
-def show(name: Name, json: AsJson = False) -> None:
-    """Show a version: schema, counts, funnel, why rows were dropped, lineage and ten sample rows."""
+def show(
+    name: Name,
+    lineage: Annotated[
+        bool,
+        typer.Option(
+            "--lineage",
+            help="Print everything: the schema, every stage, all reasons, the whole lineage and ten sample rows.",
+        ),
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Show a version on one screen: rows, digest, parents, cost, stages, and the settings that differ from their defaults."""
     import pyarrow as pa
 
     from flows.cli.rendering import dropped_in, print_version
+    from flows.cli.version_screen import print_screen
     from storage.datasets.annotations import newest
     from tasks.seeding import seed_of
 
@@ -82,7 +93,10 @@ def show(name: Name, json: AsJson = False) -> None:
             }
         )
         return
-    print_version(version, rows.schema, counts, samples, dropped, verdict)
+    if lineage:
+        print_version(version, rows.schema, counts, samples, dropped, verdict)
+    else:
+        print_screen(version, counts, dropped, verdict)
 
 
 def why(

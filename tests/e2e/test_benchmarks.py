@@ -45,7 +45,7 @@ def test_items_are_kept_out_and_a_new_benchmark_cleans_what_stands(
     assert set(leaked) & {row["question"] for row in lost}
     (clean,) = one.sql("SELECT count(*) AS n FROM \"math-sft\" WHERE verdicts['decontaminated'] = 'clean'")
     assert clean["n"] == first["rows"]
-    assert "| verbatim | 30 | 30 | 1.000 |" in one.run("show", first["version"]).stdout
+    assert "| verbatim | 30 | 30 | 1.000 |" in one.run("show", first["version"], "--lineage").stdout
     assert "What the rules find of leaks that were planted" in Path(first["report"]).read_text()
 
     (taken,) = one.sql('SELECT min(question) AS question FROM "math-sft"')

@@ -24,9 +24,8 @@ def test_the_correctness_of_a_solution_is_shown_beside_its_answer(
     capsys: pytest.CaptureFixture[str], correctness: float | None, words: str
 ) -> None:
     row = Row("1 + 1?", "en", solution="2", solution_format="cot", answer="2", correctness=correctness)
-    history = {"row": asdict(row) | {"also": []}, "completion": None, "ancestors": [], "published": []}
-    history["row"]["run"] = history["row"]["stage"] = "solve"
-    print_history(history)
+    stored = asdict(row) | {"also": [], "run": "night", "stage": "solve"}
+    print_history({"row": stored, "completion": None, "ancestors": [], "published": []})
     assert f"\ncorrectness\n{words}" in capsys.readouterr().out
 
 
