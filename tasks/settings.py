@@ -7,6 +7,7 @@ with all its fields.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, ValidationError
@@ -56,6 +57,16 @@ class Section(BaseModel):
     def part(self, kind: type[P], **changed: Any) -> P:
         """Return the settings of one stage out of a group that several stages share, some of them `changed`."""
         return kind(**{name: getattr(self, name) for name in kind.model_fields} | changed)
+
+
+def one_of(known: Callable[[], Iterable[str]]) -> Callable[[dict[str, Any]], None]:
+    """Return a `json_schema_extra` of a text that is one of the known names: forms offer these, and Prefect refuses a run with another.
+    `known` is called when the schema is made, so that it may read what is in a folder."""
+
+    def offer(schema: dict[str, Any]) -> None:
+        schema["enum"] = list(known())
+
+    return offer
 
 
 def unfit_settings(error: ValidationError, *groups: str) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, field_validator
 from flows.config.nightly import Nightly
 from tasks.methods import PLUGINS
 from tasks.plugins import checked, names
-from tasks.settings import Folded, Share
+from tasks.settings import Folded, Share, one_of
 from tasks.stages.mix import MixSettings
 
 
@@ -35,7 +35,9 @@ class Make(Nightly):
     flow: ClassVar[str] = "make"
     needed: ClassVar[tuple[str | tuple[str, ...], ...]] = ("method", "dataset")
 
-    method: str = Field("", description="file of tasks/methods/")
+    method: str = Field(
+        "", description="file of tasks/methods/", json_schema_extra=one_of(lambda: names(PLUGINS))
+    )
     dataset: str = Field(
         "", pattern=r"^([a-z0-9][a-z0-9._-]*)?$", description="dataset that gets a new version"
     )

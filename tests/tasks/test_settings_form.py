@@ -18,6 +18,8 @@ from flows.config.nightly import Nightly, load_config
 from flows.config.rebuild import Rebuild
 from flows.config.rft import Rft
 from storage.stage_cache.shards import digest_of
+from tasks.methods import PLUGINS
+from tasks.plugins import names
 from tasks.settings import UNCHANGED, Section
 from tasks.training.config import Train
 
@@ -104,7 +106,11 @@ def test_a_form_marks_what_has_to_be_given_and_suggests_no_empty_value(
         assert "default" not in drawn
         assert drawn.get("minItems", drawn.get("minLength")) == 1
     assert form() == form.model_validate({})  # the commands check it themselves, in words
-    given = {name: ["a"] if schema["properties"][name]["type"] == "array" else "a" for name in needed}
+    drawn = schema["properties"]
+    given = {
+        name: ["a"] if drawn[name]["type"] == "array" else drawn[name].get("enum", ["a"])[0]
+        for name in needed
+    }
     assert Draft202012Validator(schema).is_valid(given)
     for name, value in given.items():
         blank = [" "] if isinstance(value, list) else " "
@@ -124,6 +130,14 @@ def test_of_several_inputs_one_has_to_be_given(form: type[Section], names: tuple
         assert valid({name: ["a"]})
         assert valid({other: [] for other in names} | {name: ["a"]})
         assert not valid({name: [" "]})
+
+
+def test_the_form_of_make_offers_the_methods_that_are_there_and_takes_no_other() -> None:
+    schema = Make.model_json_schema()
+    assert schema["properties"]["method"]["enum"] == list(names(PLUGINS))
+    given = {"method": "textbook_qa", "dataset": "textbook-qa"}
+    assert Draft202012Validator(schema).is_valid(given)
+    assert not Draft202012Validator(schema).is_valid(given | {"method": "textbook_qs"})
 
 
 @pytest.mark.parametrize("form", [Nightly, Rebuild, Evaluate, Train])
