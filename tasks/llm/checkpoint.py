@@ -62,6 +62,7 @@ class CheckpointTransport:
         self._batch = endpoint.batch
         self._waiting: queue.SimpleQueue[_PendingRequest | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._checked = False  # whether it was looked at before the first call
         self._steps = 0  # a sign of life: it grows while the model decodes
 
     async def post(self, path: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Response:
@@ -85,7 +86,16 @@ class CheckpointTransport:
             pending.future.cancel()  # where it was given up: the sequence leaves the batch
 
     async def get(self, path: str, headers: Mapping[str, str], seconds: float) -> Response:
-        """Answer /models, the only path. Whether the checkpoint can be loaded shows at the first call."""
+        """Answer /models, the only path, after a look at the checkpoint that does not load its weights. Raises EndpointError for one that
+        cannot be loaded."""
+        if not self._checked:
+            try:
+                await asyncio.to_thread(
+                    lambda: importlib.import_module(COMPLETION).check_loadable(self._folder)
+                )
+            except Exception as error:
+                raise self._failure(error) from error
+            self._checked = True
         return Response(200, {}, orjson.dumps({"data": [{"id": self._path}]}))
 
     async def close(self) -> None:
@@ -100,14 +110,18 @@ class CheckpointTransport:
             completion.use_threads(self._threads)
             model = completion.Completer.load(self._folder)
         except Exception as error:  # noqa: BLE001 - every request fails with it
-            fix = "name the folder of a checkpoint with safetensors and a tokenizer"
-            failure = EndpointError(
-                f"hf:{self._path} cannot be loaded ({' '.join(str(error).split())}). Fix: {fix}"
-            )
+            failure = self._failure(error)
             while (pending := self._waiting.get()) is not None:
                 pending.fail(failure)
             return
         _Service(model, self._path, self._batch, self._waiting, self._advance).run()
+
+    def _failure(self, error: Exception) -> EndpointError:
+        why, fix = (
+            " ".join(str(error).split()),
+            "name the folder of a checkpoint with safetensors and a tokenizer",
+        )
+        return EndpointError(f"hf:{self._path} cannot be loaded ({why}). Fix: {fix}")
 
     def _advance(self) -> None:
         self._steps += 1

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from storage.counting import counted
 from storage.errors import ForPeople
 from tasks.llm.model_files import no_progress_bar
@@ -38,6 +40,44 @@ class Continuation:
 
 class PromptTooLong(ForPeople, ValueError):
     """A prompt that does not fit the model's context together with its completion."""
+
+
+class NotLoadable(ForPeople, ValueError):
+    """A checkpoint of which something is missing or broken."""
+
+
+def check_loadable(checkpoint: Path | str) -> None:
+    """Read what describes a checkpoint: its configuration, its tokenizer and the headers of its weights, where it is a folder. The weights
+    themselves are not read. Raises NotLoadable, OSError or ValueError for one that cannot be loaded."""
+    from safetensors import SafetensorError, safe_open
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoTokenizer
+
+    config = AutoConfig.from_pretrained(str(checkpoint), trust_remote_code=False)
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        raise NotLoadable(f"a model of the type {config.model_type} does not write texts")
+    AutoTokenizer.from_pretrained(str(checkpoint), trust_remote_code=False)
+    folder = Path(checkpoint)
+    if not folder.is_dir():
+        return
+    for file in weights_of(folder):
+        try:
+            with safe_open(file, "numpy"):
+                pass
+        except (OSError, SafetensorError) as error:
+            raise NotLoadable(f"{file.name}: {error}") from error
+
+
+def weights_of(folder: Path) -> list[Path]:
+    """Return the files with the weights of a checkpoint, those that its index names if it has one. Raises NotLoadable if it has none."""
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        return [
+            folder / name for name in sorted(set(orjson.loads(index.read_bytes())["weight_map"].values()))
+        ]
+    one = folder / "model.safetensors"
+    if not one.is_file():
+        raise NotLoadable(f"there is no {one.name}")
+    return [one]
 
 
 class Completer:

@@ -174,6 +174,34 @@ def test_a_folder_that_is_no_checkpoint_stops_the_run(tmp_path: Path, ledger: Le
         list(engine.run(requests(tmp_path, ["x"])))
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "why"),
+    [
+        ("config.json", b"{}", "model_type"),
+        ("config.json", b'{"model_type": "vit"}', "does not write texts"),
+        ("tokenizer.json", None, ""),
+        ("model.safetensors", None, "there is no model.safetensors"),
+        ("model.safetensors", b"\0" * 8, "model.safetensors: "),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_loaded_fails_before_the_first_call(
+    folder: Path, tmp_path: Path, ledger: Ledger, file: str, content: bytes | None, why: str
+) -> None:
+    other = tmp_path / "broken"
+    shutil.copytree(folder, other)
+    with Engine(Endpoint(role="student", model=f"hf:{folder}"), ledger) as engine:
+        assert engine.check() == [str(folder)]
+    (other / file).unlink()
+    if content is not None:
+        (other / file).write_bytes(content)
+    with (
+        Engine(Endpoint(role="student", model=f"hf:{other}"), ledger) as engine,
+        pytest.raises(EndpointError, match=f"cannot be loaded .*{why}.* Fix: name the folder") as refused,
+    ):
+        engine.check()
+    assert "\n" not in str(refused.value)
+
+
 def test_pickled_weights_are_never_loaded(folder: Path, tmp_path: Path, ledger: Ledger) -> None:
     import torch
 
