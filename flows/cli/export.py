@@ -159,9 +159,11 @@ class ExportOptions:
                 by=settings.signer(),
             )
             return f"{counted(count, 'question')} as an environment of {self.format.value}"
+        from storage.datasets.export import RecordCounts
         from storage.datasets.export import export as write
         from tasks.answers import Judge
 
+        counts = RecordCounts()
         with Judge(workers=settings.answer_workers) as judge:
             rows = write(
                 store,
@@ -176,7 +178,10 @@ class ExportOptions:
                 tested=tested,
                 address=address,
                 by=settings.signer(),
+                counts=counts,
             )
+        if why := str(counts):
+            return f"{counted(rows, 'record')} as {self.format.value} ({why})"
         return f"{counted(rows, 'row')} as {self.format.value}"
 
 

@@ -12,6 +12,7 @@ import contextlib
 import csv
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,11 +23,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.atomic import rename, replacing
+from storage.counting import counted
 from storage.datasets.card import ExportedRecords
 from storage.datasets.metadata import metadata
-from storage.datasets.shapes import COMPARING, SHAPES, ComparePairs, shape_of
+from storage.datasets.shapes import COMPARING, SHAPES, ComparePairs, of_rows, shape_of
 from storage.datasets.statements import FILE as PROVENANCE
 from storage.datasets.statements import statement_of_export
+from storage.datasets.steps import BELONGS_TO
 from storage.datasets.store import Store
 from storage.datasets.turns import Reasoning, without_absent
 from storage.datasets.versions import Version
@@ -55,6 +58,7 @@ def export(
     tested: Callable[[pa.Table], pa.Array] | None = None,
     address: str = "",
     by: Signer | None = None,
+    counts: RecordCounts | None = None,
 ) -> int:
     """Write the version's rows in the shape `format`, a key of storage.datasets.shapes.SHAPES or COMPARING, and with their places
     in a curriculum (ORDER) if the version has some.
@@ -68,6 +72,7 @@ def export(
         tested: returns the problem ids whose records are written as the split `test`, of a table with problem_id and question.
         address: the URL at which the folder will be published, if it will be.
         by: signs the statement of the files.
+        counts: is told whose the records are.
 
     Returns:
         How many records were written.
@@ -89,12 +94,14 @@ def export(
     )
     if columns:
         batches = _with_columns(batches, store, resolved, columns)
+    counts = RecordCounts() if counts is None else counts
+    counts.rows = resolved.rows if ids is None else len(ids)
     return write_folder(
         store,
         resolved,
         directory,
         format,
-        batches,
+        counts.counted(batches),
         suffix,
         rows_per_shard,
         test_ids=tested_ids(store, resolved, ids, tested),
@@ -104,6 +111,34 @@ def export(
         columns=columns,
         reasoning=reasoning,
     )
+
+
+@dataclass(slots=True)
+class RecordCounts:
+    """How many records of an export are rows of the version, of `rows` that were chosen, and how many only belong to such a row, such as
+    the wrong solutions beside right ones."""
+
+    rows: int = 0
+    own: int = 0
+    beside: int = 0
+
+    def counted(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield the batches as they are, and count their records."""
+        for batch in batches:
+            own = batch.num_rows
+            if BELONGS_TO in batch.schema.names:
+                first = pc.list_element(batch.column(BELONGS_TO), 0)
+                own = pc.sum(pc.equal(first, batch.column("id"))).as_py() or 0
+            self.own += own
+            self.beside += batch.num_rows - own
+            yield batch
+
+    def __str__(self) -> str:
+        """Return what explains a number of records that is not the number of rows; "" if there is nothing to explain."""
+        if self.own == self.rows and not self.beside:
+            return ""
+        further = f", {self.beside:,} are of solutions beside them, such as wrong ones" if self.beside else ""
+        return f"{self.own:,} are of the {counted(self.rows, 'row')}{further}"
 
 
 def tested_ids(
@@ -302,7 +337,7 @@ class _Written:
     def noted(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield the batches unchanged."""
         for batch in batches:
-            self.fields = batch.schema.names
+            self.fields = [name for name in batch.schema.names if name != BELONGS_TO]
             if "id" in self.fields:
                 self._ids.append(batch.column("id").cast(pa.string()))
             yield batch
@@ -324,10 +359,12 @@ def _write(
         for one in shards.values():
             stack.callback(one.close)
         for batch in batches:
-            if test_ids is None:
+            tested = None if test_ids is None else of_rows(batch, test_ids)
+            if BELONGS_TO in batch.schema.names:
+                batch = batch.drop_columns([BELONGS_TO])
+            if tested is None:
                 shards["train"].add(batch)
                 continue
-            tested = pc.is_in(batch.column("id"), value_set=test_ids)
             shards["test"].add(batch.filter(tested))
             shards["train"].add(batch.filter(pc.invert(tested)))
     for one in shards.values():

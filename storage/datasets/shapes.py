@@ -33,7 +33,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.datasets.chat_pairs import chat_pairs
-from storage.datasets.steps import FLAWED_ROWS, PAIRED_ROWS, WRONG, labelled_steps, step_pairs
+from storage.datasets.steps import BELONGS_TO, FLAWED_ROWS, PAIRED_ROWS, WRONG, labelled_steps, step_pairs
 from storage.datasets.store import Store
 from storage.datasets.turns import CLOSE, FIELD, OF_TOOLS, OPEN, Reasoning, conversation, message_of, one_turn
 from storage.datasets.versions import Version
@@ -353,12 +353,12 @@ _PAIRS = """
 _LABELLED = """
     SELECT * FROM (
         SELECT id, question AS prompt, {chosen_text} AS completion, {chosen_field} true AS label,
-               NULL::VARCHAR AS rejected_reason, correctness
+               NULL::VARCHAR AS rejected_reason, correctness, [id] AS {belongs_to}
         FROM {version} AS chosen WHERE solution IS NOT NULL
         UNION ALL BY NAME
         SELECT id, question AS prompt, {worse_text} AS completion, {worse_field} false AS label,
-               code AS rejected_reason, correctness
-        FROM wrong AS worse
+               code AS rejected_reason, correctness, CASE WHEN right_id IS NULL THEN ids ELSE [right_id] END AS {belongs_to}
+        FROM wrong AS worse JOIN (SELECT problem_id, list(id ORDER BY id) AS ids FROM {version} GROUP BY problem_id) USING (problem_id)
     ) ORDER BY id
 """
 
@@ -403,7 +403,7 @@ def unpaired_preference(
     """Yield every published solution (label true) and every wrong one (see `with_wrong`) to the same questions (false), then both
     sides of the pairs of chats.
 
-    The columns are id, prompt, completion, label, rejected_reason and correctness; if there is thinking and it is written
+    The columns are id, prompt, completion, label, rejected_reason, correctness and BELONGS_TO; if there is thinking and it is written
     as a field, also FIELD, which is a field of the messages where there are chats.
     """
     kind = _conversation_of_pairs(store, version, reasoning)
@@ -417,7 +417,7 @@ def unpaired_preference(
             yield _record(
                 kind,
                 {"id": row, "prompt": prompt, "completion": completion, "label": code is None}
-                | {"rejected_reason": code, "correctness": None},
+                | {"rejected_reason": code, "correctness": None, BELONGS_TO: [pair.id]},
             )
 
 
@@ -451,6 +451,7 @@ def _record(kind: pa.DataType, values: dict[str, Any]) -> pa.RecordBatch:
     """Return a record of a pair of chats, with the types that the others have."""
     types = {"prompt": kind, "chosen": kind, "rejected": kind, "completion": kind}
     types |= {"id": pa.string(), "rejected_reason": pa.string(), "label": pa.bool_()}
+    types[BELONGS_TO] = pa.list_(pa.string())
     return pa.RecordBatch.from_arrays(
         [pa.array([value], types.get(name, pa.float32())) for name, value in values.items()], list(values)
     )
@@ -508,7 +509,7 @@ def _query(
         parts[f"{row}_text"] = f"{_THINKING.format(row=row)} || {shown}" if reasoning == "inline" else shown
         parts[f"{row}_field"] = f"{row}.reasoning AS {name}," if field else ""
     with with_wrong(store, version, compare) as connection:
-        relation = connection.sql(text.format(version=f'"{version}"', **parts))
+        relation = connection.sql(text.format(version=f'"{version}"', belongs_to=BELONGS_TO, **parts))
         yield from relation.to_arrow_reader(_BATCH)
 
 
@@ -534,7 +535,8 @@ def shape_of(
     reasoning: Reasoning = "field",
     ids: pa.Array | None = None,
 ) -> RecordBatches:
-    """Return the version's rows in the shape `name`, a key of SHAPES or COMPARING; of the rows `ids` only, if they are given."""
+    """Return the version's rows in the shape `name`, a key of SHAPES or COMPARING; of the rows `ids` only, if they are given. Batches of
+    shapes whose records need not have the ids of rows have the column BELONGS_TO."""
     if name == PROMPT_ONLY:
         # a record is a question, whose rows may be chosen in part: the choice comes before the grouping
         return prompt_only(store, version, reasoning, ids)
@@ -548,4 +550,14 @@ def shape_of(
 
 def _only(batches: RecordBatches, ids: pa.Array) -> RecordBatches:
     for batch in batches:
-        yield batch.filter(pc.is_in(batch.column("id"), value_set=ids))
+        yield batch.filter(of_rows(batch, ids))
+
+
+def of_rows(batch: pa.RecordBatch, ids: pa.Array) -> pa.Array:
+    """Return which records are of the rows `ids`, or belong to one of them."""
+    if BELONGS_TO not in batch.schema.names:
+        return pc.is_in(batch.column("id"), value_set=ids)
+    lists = batch.column(BELONGS_TO)
+    inside = pc.is_in(pc.list_flatten(lists), value_set=ids)
+    places = pc.list_parent_indices(lists).filter(inside)
+    return pc.is_in(pa.array(range(batch.num_rows), pa.int64()), value_set=places.cast(pa.int64()))

@@ -24,6 +24,9 @@ FLAW: Final = "flaw"
 VALUES: Final = "steps"
 WRONG: Final = "wrong"
 RIGHT_STEPS: Final = "right_steps"
+# column of records whose ids need not be those of rows: the ids of the rows of the version, to one of which the record belongs. It decides
+# whether the record is chosen and in which split it is, and is not written.
+BELONGS_TO: Final = "belongs_to"
 FLAWED_REASON: Final = "flawed"  # as `rejected_reason` of pairs whose worse side has a flaw
 GOOD: Final = 0.5  # value from which on a step counts as right
 APART: Final = 0.25  # least difference of the values of a pair
@@ -60,6 +63,7 @@ _LABELLED: Final = pa.schema(
         ("completions", pa.list_(pa.string())),
         ("labels", pa.list_(pa.bool_())),
         ("values", pa.list_(pa.float32())),
+        (BELONGS_TO, pa.list_(pa.string())),
     ]
 )
 
@@ -102,7 +106,8 @@ def step_pairs(store: Store, version: Version, reasoning: object = None) -> Iter
 
 
 def labelled_steps(store: Store, version: Version, reasoning: object = None) -> Iterator[pa.RecordBatch]:
-    """Yield labelled steps in TRL's shape for stepwise supervision: id, prompt, completions, labels, and `values` where they are known.
+    """Yield labelled steps in TRL's shape for stepwise supervision: id, prompt, completions, labels, and `values` where they are known;
+    and BELONGS_TO, since a wrong solution that a row keeps has an id of its own.
 
     Of a solution with a flaw the steps before it are right, and it and those after it wrong; the solution that corrects it is right in
     all steps. A step that was searched for is right if its value is GOOD or more; the steps that were tried in its place are labelled too, each
@@ -116,6 +121,7 @@ def labelled_steps(store: Store, version: Version, reasoning: object = None) -> 
                 "completions": steps,
                 "labels": labels,
                 "values": values,
+                BELONGS_TO: [row["id"]],
             }
             for row_id, steps, labels, values in _labels(row, params)
         ]

@@ -14,6 +14,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 from storage.datasets.export import export
+from storage.datasets.steps import BELONGS_TO
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.errors import StorageError, VersionNotFound
@@ -79,8 +80,9 @@ def by_text(pairs: Sequence[tuple[str, str]]) -> list[str]:
     return ["equal" if one == other else "different" for one, other in pairs]
 
 
-def lines(folder: Path) -> list[dict]:
-    return [json.loads(line) for path in sorted((folder / "data").glob("*.jsonl")) for line in path.open()]
+def lines(folder: Path, split: str = "") -> list[dict]:
+    files = sorted((folder / "data").glob(f"{split}*.jsonl"))
+    return [json.loads(line) for path in files for line in path.open()]
 
 
 FENCED = "```python\nwrong\n```"
@@ -228,9 +230,14 @@ def test_the_card_counts_each_split_and_records_of_rows_that_are_not_in_the_vers
         return rows.column("problem_id").combine_chunks()[:5]
 
     export(store, version, tmp_path / "e", "unpaired-preference", compare=by_text, tested=tested)
+    own = set(store.read(version, ["id"]).column("id").to_pylist())
     text = (tmp_path / "e" / "README.md").read_text()
+    assert BELONGS_TO not in text
     assert "35 records in the shape `unpaired-preference`" in text
-    assert "30 in the split `train` (`data/train-*.jsonl`), 5 in the split `test`" in text
+    moved = sum(record["id"] not in own for record in lines(tmp_path / "e", "test"))
+    assert moved  # wrong solutions of the test problems
+    train, test = 30 - moved, 5 + moved
+    assert f"{train} in the split `train` (`data/train-*.jsonl`), {test} in the split `test`" in text
     assert "Filter: none" in text
     assert "12 records have a solution that is not in the version" in text
     assert "| Apache-2.0 | 20 |" in text

@@ -6,13 +6,15 @@ import csv
 import hashlib
 import importlib.util
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from storage.datasets.export import export
+from storage.datasets.export import RecordCounts, export
+from storage.datasets.steps import BELONGS_TO, RIGHT_STEPS, WRONG
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.errors import StorageError
@@ -98,6 +100,53 @@ def test_a_split_is_by_problem_and_clean(tmp_path: Path, version: Version) -> No
     again = tmp_path / "again"
     export(store, version, again, tested=split_by_problem(0.3))
     assert {row["id"] for row in read(again, "test")} == {row["id"] for row in test}
+
+
+WITH_WRONG_ONES = ("stepwise-supervision", "unpaired-preference")
+
+
+@pytest.fixture
+def steps(tmp_path: Path) -> Version:
+    """Solutions whose steps are right, each with a wrong one that it keeps."""
+    rows = [
+        Row(
+            question(number, 10), "zh" if number % 5 == 0 else "en", solution="First 1.\nSo 1.", solution_format="cot", answer="1",
+            params=json.dumps({
+                RIGHT_STEPS: ["steps"],
+                WRONG: [{"id": f"wrong{number}", "solution": "First 1.\nSo 2.", "answer": "2", "solution_format": "cot", "code": "different",
+                         "step": 2}],
+            }, separators=(",", ":")),
+        )
+        for number in range(40)
+    ]  # fmt: skip
+    return Store(tmp_path / "home").publish("steps", [to_table(rows)], lineage={})
+
+
+def by_text(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    return ["equal" if one == other else "different" for one, other in pairs]
+
+
+@pytest.mark.parametrize("shape", WITH_WRONG_ONES)
+def test_a_wrong_solution_is_in_the_split_of_its_question(tmp_path: Path, steps: Version, shape: str) -> None:
+    store, out, counts = Store(tmp_path / "home"), tmp_path / "out", RecordCounts()
+    tested = split_by_problem(0.5)
+    assert export(store, steps, out, shape, compare=by_text, tested=tested, counts=counts) == 80
+    train, test = read(out, "train"), read(out, "test")
+    assert test
+    assert not {row["prompt"] for row in train} & {row["prompt"] for row in test}
+    assert {len([row for row in part if row["id"].startswith("wrong")]) * 2 for part in (train, test)} == {
+        len(train),
+        len(test),
+    }
+    assert BELONGS_TO not in train[0]
+    assert str(counts) == "40 are of the 40 rows, 40 are of solutions beside them, such as wrong ones"
+
+
+@pytest.mark.parametrize("shape", WITH_WRONG_ONES)
+def test_a_wrong_solution_is_chosen_with_its_question(tmp_path: Path, steps: Version, shape: str) -> None:
+    store, out = Store(tmp_path / "home"), tmp_path / "out"
+    assert export(store, steps, out, shape, compare=by_text, where="language = 'zh'") == 16
+    assert sum(row["id"].startswith("wrong") for row in read(out, "train")) == 8
 
 
 def test_a_test_problem_that_is_in_a_training_problem_moves_there() -> None:
