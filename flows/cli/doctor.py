@@ -15,9 +15,9 @@ import typer
 from rich.table import Table
 
 from flows.cli import terminal
-from flows.cli.terminal import in_lines
 from flows.runner.environment import running_server
 from flows.runner.learnt_limits import expected
+from flows.runner.plain_errors import in_lines
 from flows.runner.resources import Tools
 from flows.settings import ROLES, env_file, load_settings
 from prompts import names

@@ -6,7 +6,6 @@ another.
 
 from __future__ import annotations
 
-import errno
 from typing import Any
 
 import orjson
@@ -14,6 +13,7 @@ import typer
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.segment import Segment
 
+from flows.runner.plain_errors import in_lines as in_lines
 from storage.visible import visible
 
 
@@ -60,28 +60,3 @@ def echo_json(text: str) -> None:
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, (tuple, set)) else str(value)
-
-
-def in_lines(error: BaseException) -> list[str]:
-    """Return the messages for the user, each in one line; none if the error is a defect, whose traceback should be shown."""
-    from prompts import PromptError
-    from storage.errors import ForPeople
-
-    if isinstance(error, ForPeople):
-        return [" ".join(str(message).split()) for message in error.args or ("",)]
-    if isinstance(error, PromptError):
-        return [" ".join(str(error).split())]
-    if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else ""
-        return [f"{where}{error.strerror}. Fix: {_fix(error)}"]
-    return []
-
-
-def _fix(error: OSError) -> str:
-    fixes = {
-        "ENOSPC": "free disk space, then run again (finished work is kept)",
-        "EACCES": "make it readable and writable, or set MATHMILL_HOME to a folder that is",
-        "EROFS": "set MATHMILL_HOME to a writable folder",
-        "ENOENT": "check the path",
-    }
-    return fixes.get(errno.errorcode.get(error.errno or 0, ""), "check the path and the disk, then run again")

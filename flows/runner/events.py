@@ -6,6 +6,7 @@ from typing import Any
 
 from prefect.events import emit_event
 
+from flows.runner import run_logs
 from flows.runner.limits import Stopped
 from storage.errors import GateFailed
 from tasks.llm.budget import BudgetExceeded
@@ -17,6 +18,8 @@ PUBLISHED, PROMOTED, ROLLED_BACK = (
 )
 GATE, BUDGET, DRIFT = "mathmill.gate.failed", "mathmill.budget.exceeded", "mathmill.drift.alarm"
 CRITIC = "mathmill.critic.alarm"
+
+run_logs.install()  # every flow has the hook of this module, in whatever process it runs
 
 
 def alarm(event: str, about: str, words: str, **payload: Any) -> None:

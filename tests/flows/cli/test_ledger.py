@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from flows.cli.app import app
-from flows.cli.terminal import in_lines
+from flows.runner.plain_errors import in_lines
 
 ROOT = Path(__file__).resolve().parents[3]
 
