@@ -3,6 +3,7 @@ methods."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -34,9 +35,21 @@ def train_with_trl(
     """
     steps = job.steps(rows)
     settings = arguments(job, steps)
-    # TRL uses transformers' older name, and its default is true
-    settings["gradient_checkpointing"] = settings.pop("activation_checkpointing")
-    trainer = make(steps, **settings)
+    with warnings.catch_warnings():
+        _ignore_old_names()
+        return _train(job, rows, tokenizer, make(steps, **settings), more, steps)
+
+
+def _ignore_old_names() -> None:
+    """Ignore that TRL reads transformers' properties and methods about activation checkpointing by their older names, which work alike."""
+    names = "is_gradient_checkpointing|gradient_checkpointing_enable|gradient_checkpointing_disable"
+    message, module = f"`({names})` is deprecated", r"transformers\.modeling_utils"
+    warnings.filterwarnings("ignore", message, FutureWarning, module)
+
+
+def _train(
+    job: Job, rows: int, tokenizer: Any, trainer: Any, more: Callable[[], dict[str, float]], steps: int
+) -> dict[str, Any]:
     trainer.args._n_gpu = min(trainer.args.n_gpu, 1)
     curve = Curve(job)
     curve.more = more

@@ -126,6 +126,15 @@ def test_preferences_part_right_from_wrong(judged: Store, tmp_path: Path, tiny: 
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("error::FutureWarning")
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_preferences_are_learned_without_warnings_about_old_names(
+    judged: Store, tmp_path: Path, tiny: Callable[..., Train], checkpointing: bool
+) -> None:
+    assert run("dpo", judged, tmp_path, tiny, steps=2, checkpointing=checkpointing).metrics["steps"] == 2
+
+
+@pytest.mark.slow
 def test_a_reward_model_scores_and_rewards(judged: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
     trained = run("reward", judged, tmp_path, tiny, steps=8)
     model = RewardModel(str(trained.checkpoint))
