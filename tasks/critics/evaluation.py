@@ -388,8 +388,8 @@ def naming_points(
             at = int(allowed[np.argmax(named[allowed])])
         else:
             at = best
-        measured = (float(each[at]) for each in (cuts, named, kept, means))
-        points.append(NamingPoint(limit, *measured, standard_error=asked is None))
+        value, found, unblamed_there, f1 = (float(each[at]) for each in (cuts, named, kept, means))
+        points.append(NamingPoint(limit, value, found, unblamed_there, f1, asked is None))
     return points
 
 

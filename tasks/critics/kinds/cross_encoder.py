@@ -44,6 +44,7 @@ class CrossEncoderSettings(Section, title="Cross-encoder"):
 
 
 own_settings = CrossEncoderSettings
+cheap = False
 
 
 class PairScorer:

@@ -35,6 +35,7 @@ class GenerativeSettings(Section, title="Generative critic"):
 
 
 own_settings = GenerativeSettings
+cheap = False
 
 
 class GenerativeReader:

@@ -67,6 +67,7 @@ class ProcessSettings(Section, title="Process critic"):
 
 
 own_settings = ProcessSettings
+cheap = False
 
 
 @dataclass(frozen=True, slots=True)

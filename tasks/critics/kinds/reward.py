@@ -31,6 +31,7 @@ class RewardSettings(Section, title="Reward model"):
 
 
 own_settings = RewardSettings
+cheap = False
 
 
 class RewardReader:

@@ -69,6 +69,7 @@ class TreesSettings(Section, title="Boosted trees"):
 
 
 own_settings = TreesSettings
+cheap = True
 
 
 class TreesReader:

@@ -47,7 +47,7 @@ STEPS = (
 
 @pytest.fixture(scope="module")
 def critics() -> list[SolutionCritic]:
-    training = CriticTraining(own={"components": 8, "rounds": 30})
+    training = CriticTraining(own={"components": 8, "rounds": 30}, refit=False)
     return [StepCritic(), train(labelled(), training, "words", TOOLS)]
 
 
