@@ -3,7 +3,8 @@
 Models of the role samplers answer every question several times, in rounds; hard questions get more (tasks/rft/allocation.py). The samples
 are verified against the known answers. Of the right ones, one per reasoning path stays, those that pass the quality scorers; NAME-rft has
 the rarest paths of each question, more of hard ones. NAME-dpo has right solutions with a plausible wrong one beside each, NAME-steps
-solutions with labelled steps, NAME-prompts the questions with their answers and pass rates, for reinforcement learning.
+solutions with labelled steps, NAME-prompts the questions that some samples solve and some do not, with their answers and pass rates, for reinforcement
+learning.
 
 Every call goes through the ledger and every finished shard is in the stage cache, so that a run that was killed pays for nothing twice. A
 version of these data sets is the result of one run, and holds no row of the version before it.
@@ -75,7 +76,7 @@ REWARD = Stage(rewarding.STAGE, "Score by the reward model")
 ALLOCATE = Stage(allocating.STAGE, "Keep rare paths, more of hard questions", SampleSettings)
 PAIR = Stage(pairing.STAGE, "Pair right and wrong solutions", PairSettings, needs={"judge": "judge"})
 STEPS = Stage(labelling.STAGE, "Label steps", StepSettings)
-BAND = Stage(prompt_band.STAGE, "Choose prompts")
+BAND = Stage(prompt_band.STAGE, "Choose prompts", prompt_band.PromptSettings)
 
 
 class NoRightSolution(ConfigError):
@@ -346,15 +347,11 @@ class RftRun:
         return line.shards("known steps", table, max(1, table.num_rows)) if table.num_rows else []
 
     def prompts(self, questions: list[Ref]) -> list[Ref]:
-        """Return the questions with their pass rates."""
+        """Return the questions with their pass rates; those that are always solved or never are rejected, unless the settings keep them."""
         line = self.line
         rated: list[Ref] = []
         for one in questions:
             table = with_pass_rates(line.kept([one]), self.tallies)
             rated += line.shards("rated", table, max(1, table.num_rows), of=[one])
-        settings = self.config.prompts
-        return line.run(
-            BAND,
-            partial(prompt_band.prompt_band, least=settings.least_pass_rate, most=settings.most_pass_rate),
-            rated,
-        )
+        call = partial(prompt_band.prompt_band, settings=self.config.prompts, tries=self.config.sample.tries)
+        return line.run(BAND, call, rated)

@@ -151,6 +151,9 @@ class Code(StrEnum):
     SAME_PATH = "same_path"  # it goes the way of the solution `other`
     NOT_CHOSEN = "not_chosen"  # the `most` solutions of its question that are taken by `name` are others
     OUTSIDE_BAND = "outside_band"  # the `score` of `name` is not between `least` and `most`
+    UNSOLVED = "unsolved"  # none of its samples is right, `most` at most
+    ALWAYS_SOLVED = "always_solved"  # every sample of it that could be judged is right
+    NOT_JUDGED = "not_judged"  # none of its samples could be judged
     OVER_LEVEL = "over_level"  # `most` questions whose `name` is `value` were taken before
     MODEL_RIGHT = "model_right"  # the model `name` answers it right
     UNNEEDED_NUMBERS = "unneeded_numbers"  # of the question; `numbers` are in no question that it was made from, and no solution uses them
@@ -196,8 +199,12 @@ FAILURES: Final = frozenset(
 # codes of rows that were never to be kept: they were solved for the calibration, or to find weaknesses of the student
 SET_ASIDE: Final = frozenset({Code.CALIBRATED, Code.STUDENT_RIGHT})
 # codes of rows that no stage judged bad: those that were set aside, those for which there was no place beside others, those
-# that make no pair or are part of another row's, and those that the run was asked to leave out
+# that make no pair or are part of another row's, questions that give reinforcement learning no signal, and those that the run was asked to
+# leave out
 NOT_TAKEN: Final = SET_ASIDE | {
+    Code.UNSOLVED,
+    Code.ALWAYS_SOLVED,
+    Code.NOT_JUDGED,
     Code.OVER_LEVEL,
     Code.NOT_CHOSEN,
     Code.NOT_DRAWN,
@@ -292,6 +299,9 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.SAME_PATH: "the same path as {other}",
     Code.NOT_CHOSEN: "not among the {most} of its question by {name}",
     Code.OUTSIDE_BAND: "{name} {score} is not from {least} to {most}",
+    Code.UNSOLVED: "unsolved: none of its samples is right, at most {most}",
+    Code.ALWAYS_SOLVED: "always solved: every sample that could be judged is right",
+    Code.NOT_JUDGED: "none of its samples could be judged",
     Code.OVER_LEVEL: "other questions of {name} {value} are enough ({most})",
     Code.MODEL_RIGHT: "the {name} is right",
     Code.UNNEEDED_NUMBERS: "no solution uses {numbers}, which the question adds to that it was made from",

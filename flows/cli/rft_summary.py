@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import orjson
 from rich.table import Table
@@ -14,6 +15,7 @@ from flows.settings import load_settings
 from storage.counting import counted
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
+from tasks.rft.allocation import SampleSettings, Solved
 from tasks.rft.summary import COUNTS, FAIL_RATE
 
 TRAIN = {
@@ -44,6 +46,9 @@ def print_sampled(names: Sequence[str], *, json: bool) -> None:
         f"{counts['unknown or failed']:,} unknown or failed",
         soft_wrap=True,
     )
+    if "questions" in lineage:
+        for text in _questions(lineage):
+            console.print(text, soft_wrap=True)
     paid = lineage["service"]
     tokens = sum(line["prompt_tokens"] + line["completion_tokens"] for line in paid)
     console.print(
@@ -54,9 +59,32 @@ def print_sampled(names: Sequence[str], *, json: bool) -> None:
             f"Published  [bold green]{version}[/]: {counted(version.rows, 'row')}{_about(version)}",
             soft_wrap=True,
         )
+        if "chosen" in version.lineage:
+            console.print(f"           {_chosen(version.lineage['chosen'])}", soft_wrap=True, markup=False)
     console.print("\nNext")
     for kind, version in versions.items():
         console.print(f"  {kind:10}{TRAIN[kind].format(version)}", soft_wrap=True)
+
+
+def _questions(lineage: Mapping[str, Any]) -> list[str]:
+    """Return how many questions are solved, and what those cost that are not."""
+    questions = lineage["questions"]
+    parts = ", ".join(f"{one['questions']:,} {name}" for name, one in questions.items())
+    lines = [f"Questions  {sum(one['questions'] for one in questions.values()):,}: {parts}"]
+    unsolved, samples = questions[Solved.NEVER], lineage["samples"]["sampled"]
+    if unsolved["questions"]:
+        tries = SampleSettings.model_validate(lineage["parameters"]["sample"]).tries
+        lines.append(
+            f"Unsolved   {counted(unsolved['questions'], 'question')} had no right sample (at most {tries:,} each), which took {unsolved['samples']:,} "
+            f"of {counted(samples, 'sample')}: too hard for the samplers, or a wrong known answer; a lower sample.unsolved_after gives up earlier"
+        )
+    return lines
+
+
+def _chosen(chosen: Mapping[str, Any]) -> str:
+    """Return what a data set was chosen from, and why the rest was left out."""
+    left = "; ".join(f"{one['rows']:,} {one['reason']}" for one in chosen["left_out"])
+    return f"{chosen['kept']:,} of {chosen['of']:,}" + (f", left out: {left}" if left else "")
 
 
 def _about(version: Version) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from flows.config.sections import BudgetSettings, GateSettings
 from tasks.rft.allocation import SampleSettings
@@ -13,6 +13,7 @@ from tasks.rft.questions import QuestionSettings
 from tasks.settings import Folded, Section, Share
 from tasks.solution_paths import SamePathSettings
 from tasks.stages.decontaminate import DecontaminateSettings
+from tasks.stages.prompt_band import PromptSettings
 from tasks.stages.score import checked_scorers, checked_thresholds
 
 
@@ -68,21 +69,6 @@ class StepSettings(Section, title="Steps"):
     @classmethod
     def _scorers(cls, given: list[str]) -> list[str]:
         return checked_scorers(given)
-
-
-class PromptSettings(Section, title="Prompts"):
-    least_pass_rate: Share = Field(
-        0.0, description="least pass rate of a question that is published as a prompt"
-    )
-    most_pass_rate: Share = Field(
-        1.0, description="largest pass rate of one; below 1: without those always right"
-    )
-
-    @model_validator(mode="after")
-    def _band(self) -> Self:
-        if self.least_pass_rate > self.most_pass_rate:
-            raise ValueError("least_pass_rate is over most_pass_rate")
-        return self
 
 
 class Rft(Section):

@@ -24,14 +24,23 @@ from flows.runner.verifier import lineage_of as verifier_lineage
 from flows.settings import NIGHT_ROLES
 from storage.datasets.digest import digest_of_rows
 from storage.datasets.versions import Version, today
-from storage.rows import column
+from storage.rows import column, reasons_of
 from storage.stage_cache.shards import Ref
 from tasks.canaries.batch import totals as canary_totals
 from tasks.decontamination.certificate import Certificate
 from tasks.llm.costs import total
 from tasks.replies.solutions import removed_in_all
 from tasks.rft.allocation import Tally
-from tasks.rft.summary import PATHS, RIGHT, STAY, by_fail_rate, pair_lengths, samples_by_worth, worse_of
+from tasks.rft.summary import (
+    PATHS,
+    RIGHT,
+    STAY,
+    by_fail_rate,
+    pair_lengths,
+    questions_by_solved,
+    samples_by_worth,
+    worse_of,
+)
 from tasks.scorers.trained_critic import judged_by
 from tasks.stages import allocate, distinct, label_steps, pair, prompt_band, sample
 
@@ -117,7 +126,7 @@ def _none(name: str) -> str:
     return {
         "dpo": "no right solution has a wrong one that fits it",
         "steps": "nothing is known of steps (steps.scorers says who looks at them)",
-        "prompts": "no question is in the band of pass rates",
+        "prompts": "no question is solved by some samples and not by others, in the band of pass rates (prompts.keep keeps others)",
     }[name]
 
 
@@ -176,6 +185,8 @@ def lineage(done: Sampled, name: str, shards: Sequence[Ref]) -> dict[str, Any]:
         "decontamination": done.certificate.to_dict(),
         "funnel": [funnel_line(entry) for entry in line.funnel if _concerns(entry, name)],
         "samples": samples_by_worth(done.tallies.values()),
+        "questions": questions_by_solved(done.tallies.values()),
+        "chosen": chosen_of(line, shards),
         "paths": done.paths(),
         "canaries": canary_totals(line.facts()),
         **lengths,
@@ -187,6 +198,23 @@ def lineage(done: Sampled, name: str, shards: Sequence[Ref]) -> dict[str, Any]:
         "rounds": sum(entry.stage == sample.STAGE for entry in line.funnel),
         **judged_by(line.facts()),
         **made_with(line.tools, [*NIGHT_ROLES, *(role for role in done.roles if role not in NIGHT_ROLES)]),
+    }
+
+
+def chosen_of(line: Line, shards: Sequence[Ref]) -> dict[str, Any]:
+    """Return how many rows a data set was chosen from, how many it has, and how many were left out, by the code and the kind of the reason."""
+    left: Counter[tuple[str, str]] = Counter()
+    for ref in shards:
+        if ref.rows > ref.kept:
+            whys = reasons_of(line.rows([ref]))
+            left.update((str(why.code), why.kind) for why in whys if why is not None)
+    return {
+        "of": sum(ref.rows for ref in shards),
+        "kept": sum(ref.kept for ref in shards),
+        "left_out": [
+            {"code": code, "reason": kind, "rows": count}
+            for (code, kind), count in sorted(left.items(), key=lambda entry: (-entry[1], entry[0]))
+        ],
     }
 
 

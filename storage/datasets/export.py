@@ -72,7 +72,7 @@ def export(
         tested: returns the problem ids whose records are written as the split `test`, of a table with problem_id and question.
         address: the URL at which the folder will be published, if it will be.
         by: signs the statement of the files.
-        counts: is told whose the records are.
+        counts: counts which records are rows of the version.
 
     Returns:
         How many records were written.

@@ -6,14 +6,15 @@ The paper's two rules, both by the fail rate, which is the share of wrong ones a
 - Prop2Diff: the number of right solutions is proportional to the fail rate, `most` for a question that always fails, and at least one.
 
 The paper divides by the fail rate of the most challenging question; here that is 1, so that the number of a question depends on no other one.
-Both stop at `most_samples`, since some questions are too hard for the models or have a wrong reference answer. The first round, which
-measures the fail rate, counts like the others.
+Both stop at `most_samples`, since some questions are too hard for the models or have a wrong reference answer. A question that has no right
+sample by then, or by `unsolved_after`, counts as unsolved. The first round, which measures the fail rate, counts like the others.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -31,6 +32,13 @@ class SampleSettings(Section, title="Sample"):
         ge=1,
         le=4096,
         description="solutions of a question in all rounds together, at most; not read if allocate is fixed",
+    )
+    unsolved_after: int = Field(
+        0,
+        ge=0,
+        le=4096,
+        description="solutions of a question, none of them right, after which it counts as unsolved and is sampled no more, so that less is "
+        "spent on questions that are too hard or whose known answer is wrong; 0: most_samples. Not read if allocate is fixed",
     )
     allocate: AllocationRule = Field(
         "prop2diff",
@@ -62,6 +70,15 @@ class SampleSettings(Section, title="Sample"):
             raise ValueError(
                 f"most_samples {self.most_samples} is less than samples {self.samples}, those of the first round"
             )
+        if self.allocate != "fixed" and self.unsolved_after:
+            if self.unsolved_after < self.samples:
+                raise ValueError(
+                    f"unsolved_after {self.unsolved_after} is less than samples {self.samples}, those of the first round"
+                )
+            if self.unsolved_after > self.most_samples:
+                raise ValueError(
+                    f"unsolved_after {self.unsolved_after} is over most_samples {self.most_samples}, those of all rounds"
+                )
         if any(not 0 <= value <= 5 for value in self.temperatures):
             raise ValueError("temperatures: each must be from 0 to 5")
         if self.prompt == "question" and self.pot_share:
@@ -73,9 +90,25 @@ class SampleSettings(Section, title="Sample"):
         return self
 
     @property
+    def tries(self) -> int:
+        """The samples of a question after which it counts as unsolved if none of them is right."""
+        if self.allocate == "fixed":
+            return self.samples
+        return self.unsolved_after or self.most_samples
+
+    @property
     def runs_programs(self) -> bool:
         """Whether a sample may be a program."""
         return self.pot_share > 0 or self.form == "words_or_program"
+
+
+class Solved(StrEnum):
+    """How many of the judged samples of a question are right."""
+
+    ALWAYS = "always solved"
+    SOMETIMES = "solved sometimes"
+    NEVER = "unsolved"
+    UNKNOWN = "not judged"  # no sample could be judged
 
 
 @dataclass(slots=True)
@@ -97,6 +130,13 @@ class Tally:
         judged = self.right + self.wrong
         return self.wrong / judged if judged else None
 
+    @property
+    def solved(self) -> Solved:
+        """Whether all, some or none of the judged samples are right."""
+        if not self.right:
+            return Solved.NEVER if self.wrong else Solved.UNKNOWN
+        return Solved.SOMETIMES if self.wrong else Solved.ALWAYS
+
 
 def staying(fail_rate: float | None, rule: AllocationRule, most: int) -> int:
     """Return how many right solutions of a question stay at most, 1 or more. One whose fail rate is not known counts as hard."""
@@ -116,7 +156,7 @@ def next_samples(tally: Tally, settings: SampleSettings) -> int:
     if not tally.sampled:
         return settings.samples
     missing = staying(tally.fail_rate, settings.allocate, settings.most) - tally.right
-    left = settings.most_samples - tally.sampled
+    left = (settings.most_samples if tally.right else settings.tries) - tally.sampled
     if missing <= 0 or left <= 0:
         return 0
     rate = (tally.right + 1) / (tally.right + tally.wrong + 2)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from storage.datasets.steps import WRONG
-from tasks.rft.allocation import Tally
+from tasks.rft.allocation import Solved, Tally
 
 FAIL_RATE: Final = "fail rate"
 RIGHT: Final = "right solutions"
@@ -22,7 +22,8 @@ COUNTS: Final = (
     PATHS,
     STAY,
 )  # the columns of `by_fail_rate` in a run of the flow
-BINS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)  # upper ends of the ranges of fail rates, each included
+BINS: Final = (0.0, 0.25, 0.5, 0.75)  # upper ends of the ranges of fail rates, each included
+UNSOLVED: Final = "1, unsolved"
 
 
 def samples_by_worth(tallies: Iterable[Tally]) -> dict[str, int]:
@@ -32,6 +33,16 @@ def samples_by_worth(tallies: Iterable[Tally]) -> dict[str, int]:
         sum(getattr(one, name) for one in every) for name in ("sampled", "right", "wrong")
     )
     return {"sampled": sampled, "right": right, "wrong": wrong, "unknown or failed": sampled - right - wrong}
+
+
+def questions_by_solved(tallies: Iterable[Tally]) -> dict[str, dict[str, int]]:
+    """Return, by the values of Solved, how many questions there are and how many samples they were given."""
+    counts: dict[str, dict[str, int]] = {str(one): {"questions": 0, "samples": 0} for one in Solved}
+    for tally in tallies:
+        own = counts[str(tally.solved)]
+        own["questions"] += 1
+        own["samples"] += tally.sampled
+    return counts
 
 
 def by_fail_rate(tallies: Mapping[str, Tally], stages: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
@@ -45,7 +56,7 @@ def by_fail_rate(tallies: Mapping[str, Tally], stages: Mapping[str, Sequence[str
         for problem in problems:
             for name in (range_of(tallies[problem].fail_rate), "all"):
                 counts[name][stage] += 1
-    order = [range_of(end) for end in BINS] + [range_of(None), "all"]
+    order = [*(range_of(end) for end in (*BINS, 0.99, 1.0, None)), "all"]
     names = ("questions", "samples", *stages)
     return [{FAIL_RATE: name} | {one: counts[name][one] for one in names} for name in order if name in counts]
 
@@ -54,8 +65,12 @@ def range_of(fail_rate: float | None) -> str:
     """Return the name of the range of a fail rate."""
     if fail_rate is None:
         return "not known"
-    place = next(number for number, end in enumerate(BINS) if fail_rate <= end + 1e-9)
-    return "0" if place == 0 else f"over {BINS[place - 1]:g} to {BINS[place]:g}"
+    if fail_rate >= 1:
+        return UNSOLVED
+    place = next((number for number, end in enumerate(BINS) if fail_rate <= end + 1e-9), len(BINS))
+    if place == 0:
+        return "0"
+    return f"over {BINS[place - 1]:g} " + (f"to {BINS[place]:g}" if place < len(BINS) else "to under 1")
 
 
 def pair_lengths(pairs: Iterable[tuple[int, int]]) -> dict[str, Any]:

@@ -62,7 +62,8 @@ class Reweighing(LossWeights, title="Loss weights"):
         "",
         pattern=r"^([^@\s]+@[^@\s]+)?$",
         description="version whose pass rates stand in place of those of the rows, by question: NAME-prompts@VERSION of a run of rft whose "
-        "samplers were the student as it is now; empty: those of the rows",
+        "samplers were the student as it is now and which kept all questions (prompts.keep), since a question without a rate there has that of "
+        "the rows; empty: those of the rows",
     )
 
 

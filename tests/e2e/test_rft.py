@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from storage.datasets.steps import WRONG
+from storage.datasets.steps import BELONGS_TO, WRONG, labelled_steps
 from storage.datasets.store import Store
 from storage.reasons import FAILURES, Code
 from storage.rows import Row, column, to_table
@@ -83,7 +83,7 @@ def cut(asked: Body, good: Body, times: int) -> Answer:
 def test_faults_reach_neither_the_pairs_nor_the_pass_rates(home: Callable[..., Home]) -> None:
     with serving(Habits(refused, cut)) as url:
         one = with_questions(home(MATHMILL_SAMPLERS__MODEL="embedded", MATHMILL_SAMPLERS__BASE_URL=url))
-        done = one.json(*RUN)
+        done = one.json(*RUN, "--set", "prompts.keep=[unsolved,always_solved,not_judged]")
     assert {name.partition("@")[0] for name in done} == {f"sums-{name}" for name in SETS}
     store = Store(one.path)
     lineage = store.resolve("sums-rft").lineage
@@ -155,6 +155,7 @@ def test_the_same_run_again_asks_nothing_and_a_limit_is_continued(home: Callable
     assert versions(one) == {}
     one.run(*RUN)
     before, calls = versions(one), one.json("ledger", "stats")["calls"]
+    explained(Store(one.path))
     again = one.run(*RUN)
     assert "this run has published them" in again.stderr
     assert versions(one) == before
@@ -170,6 +171,29 @@ def test_the_same_run_again_asks_nothing_and_a_limit_is_continued(home: Callable
     problems = column(Store(one.path).read("sums-dpo", ["problem_id"]), "problem_id")
     assert 0 < len(problems) == len(set(problems)) <= before["sums-dpo"][0]
     assert one.json("ledger", "stats")["calls"] == calls
+
+
+def explained(store: Store) -> None:
+    """Each data set says what it was chosen from and why the rest was left out; no prompt is always solved, or never."""
+    for name in SETS:
+        version = store.resolve(f"sums-{name}")
+        chosen = version.lineage["chosen"]
+        assert chosen["kept"] == version.rows
+        assert chosen["of"] == chosen["kept"] + sum(left["rows"] for left in chosen["left_out"])
+    prompts = store.resolve("sums-prompts")
+    rates = [dict(pairs)["pass_rate"] for pairs in column(store.read(prompts, ["scores"]), "scores")]
+    assert rates
+    assert all(0 < rate < 1 for rate in rates)
+    questions = prompts.lineage["questions"]
+    assert questions["solved sometimes"]["questions"] == len(rates)
+    left = {one["code"]: one["rows"] for one in prompts.lineage["chosen"]["left_out"]}
+    assert left.get(Code.UNSOLVED, 0) == questions["unsolved"]["questions"]
+    assert left.get(Code.ALWAYS_SOLVED, 0) == questions["always solved"]["questions"] > 0
+    steps = store.resolve("sums-steps")
+    labelled = [one for batch in labelled_steps(store, steps) for one in batch.to_pylist()]
+    beside = sum(one["id"] not in one[BELONGS_TO] for one in labelled)
+    left = {one["code"]: one["rows"] for one in steps.lineage["chosen"]["left_out"]}
+    assert beside == left.get(Code.WORSE_SIDE, 0)
 
 
 @pytest.mark.soak  # a run more; tests/tasks/llm has checkpoints

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tasks.rft.allocation import SampleSettings, Tally, next_samples, staying
+from tasks.rft.allocation import SampleSettings, Solved, Tally, next_samples, staying
 from tasks.worth import Worth
 
 
@@ -42,6 +42,31 @@ def test_an_easy_question_gets_one_round_and_a_hard_one_all() -> None:
     assert next_samples(tally(0, 8), settings) == 8  # no more than it had
     assert next_samples(tally(0, 28), settings) == 4  # what is left
     assert next_samples(tally(0, 32), settings) == 0
+
+
+def test_a_question_without_a_right_sample_is_given_up_at_its_bound() -> None:
+    settings = SampleSettings(samples=8, most_samples=64, unsolved_after=20, most=4, allocate="prop2diff")
+    assert settings.tries == 20
+    assert next_samples(tally(0, 16), settings) == 4  # no more than the bound
+    assert next_samples(tally(0, 20), settings) == 0
+    assert next_samples(tally(0, 12, lost=8), settings) == 0  # tries, whether they could be judged or not
+    assert next_samples(tally(1, 19), settings) == 20  # one that was solved once may have all samples
+    assert SampleSettings(samples=8, most_samples=64).tries == 64
+    assert SampleSettings(samples=8, allocate="fixed").tries == 8
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "lost", "solved"),
+    [
+        (3, 0, 2, Solved.ALWAYS),
+        (3, 1, 0, Solved.SOMETIMES),
+        (0, 1, 9, Solved.NEVER),
+        (0, 0, 9, Solved.UNKNOWN),
+        (0, 0, 0, Solved.UNKNOWN),
+    ],
+)
+def test_whether_a_question_is_solved(right: int, wrong: int, lost: int, solved: Solved) -> None:
+    assert tally(right, wrong, lost).solved is solved
 
 
 def test_uniform_samples_until_every_question_has_as_many() -> None:
@@ -81,7 +106,13 @@ def test_rounds_end_within_the_most_samples(
 
 @pytest.mark.parametrize(
     "given",
-    [{"samples": 9, "most_samples": 8}, {"temperatures": [9.0]}, {"prompt": "question", "pot_share": 0.5}],
+    [
+        {"samples": 9, "most_samples": 8},
+        {"samples": 9, "unsolved_after": 8},
+        {"most_samples": 16, "unsolved_after": 17},
+        {"temperatures": [9.0]},
+        {"prompt": "question", "pot_share": 0.5},
+    ],
 )
 def test_settings_that_contradict_each_other_are_refused(given: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
