@@ -12,12 +12,11 @@ import numpy as np
 import orjson
 
 from storage.atomic import write_bytes, write_text
-from storage.counting import counted
+from storage.counting import be, counted
 from storage.errors import ForPeople
 from storage.markdown import code, inline
-from tasks.evaluation.statistics import Paired
 from tasks.proof import plots
-from tasks.proof.claims import EXPLORATORY, NOTE, Tested, base_of, compared, table, verdicts_of
+from tasks.proof.claims import CLAIMS, DESCRIBED, EXPLORATORY, Tested, base_of, compared, table, verdicts_of
 from tasks.proof.power import components, power
 from tasks.proof.sizes import PILOT, QUICK, WHOLE
 
@@ -87,6 +86,8 @@ def text_of(stored: StoredScores, results: Sequence[Tested], page: Path) -> str:
     scores = arms(stored)
     parts = [
         _verdicts(stored, results),
+        _reading(),
+        _less_than_base(stored),
         _table(results, page.with_suffix(".svg").name),
         _design(stored, scores),
         *(
@@ -96,6 +97,7 @@ def text_of(stored: StoredScores, results: Sequence[Tested], page: Path) -> str:
         ),
         _again(stored, results),
         _exploratory(scores),
+        _described(stored, scores),
         _arms(stored, scores),
         _versions(stored),
         _counts(stored),
@@ -112,34 +114,74 @@ def _verdicts(stored: StoredScores, results: Sequence[Tested]) -> Iterator[str]:
         )
     verdicts = Counter(one.verdict for one in results)
     counts = [
-        f"{verdicts['shown']} {'is' if verdicts['shown'] == 1 else 'are'} shown",
-        f"{verdicts['failed']} failed",
+        f"{verdicts[name]} {('was' if verdicts[name] == 1 else 'were') if name == 'not run' else be(verdicts[name])} {name}"
+        for name in ("shown", "not shown", "refuted", "not run")
+        if verdicts[name] or name == "shown"
     ]
-    if verdicts["not run"]:
-        counts.append(f"{verdicts['not run']} {'was' if verdicts['not run'] == 1 else 'were'} not run")
-    yield f"Of {len(results)} primary claims, {', '.join(counts[:-1])} and {counts[-1]} on the product's path:"
+    listed = " and ".join([", ".join(counts[:-1]), counts[-1]]) if len(counts) > 1 else counts[0]
+    yield f"Of {len(results)} primary claims about what the factory does to training data, {listed}:"
     yield ""
     for one in results:
-        figures = (
-            "" if one.paired is None else f" {_difference(one.paired)}, Holm's p {p_value(one.corrected)}."
-        )
-        yield f"- **{one.claim.number}, {one.verdict}.** {one.claim.text}.{figures}"
-    yield from ("", NOTE)
-    above: dict[str, list[str]] = {}
+        yield f"- **{one.claim.number}, {one.verdict}.** {one.claim.text}.{_finding(one)}"
+
+
+def _finding(one: Tested) -> str:
+    """Return in sentences how the two arms of a claim differ, and what the interval excludes; "" if the claim was not run."""
+    pair, margin = one.paired, one.claim.margin
+    if pair is None:
+        return ""
+    candidate, baseline = code(one.claim.candidate), code(one.claim.baseline)
+    text = (
+        f" {candidate} answers {abs(100 * pair.delta):.1f} percentage points {'more' if pair.delta >= 0 else 'less'} of the items rightly than {baseline} "
+        f"(95 % interval {points(pair.low)} to {points(pair.high)}; corrected p {p_value(one.corrected)})."
+    )
+    if one.verdict == "refuted" and margin is not None:
+        return f"{text} That is significantly more than {100 * margin:.0f} points, so {candidate} is better by more than the claim allows."
+    if one.verdict == "refuted":
+        return f"{text} So {candidate} is significantly worse."
+    if one.verdict == "not shown" and margin is None and pair.low <= 0 <= pair.high:
+        return f"{text} The interval contains 0, so that neither is shown to be better."
+    if one.verdict == "not shown":
+        return f"{text} This is not significant."
+    return text
+
+
+def _reading() -> Iterator[str]:
+    """Explain the terms of the page at their first use."""
+    yield from ("## How to read this page", "")
+    yield (
+        "A claim compares two *arms*: two training sets, of which the *candidate* should give a better model than the *baseline*. The model, called the student, continues "
+        "a *base*, a checkpoint that was trained before, on the rows of one arm. All arms of a claim continue the same base for the same number of steps and then answer the same "
+        "*held-out items*: questions that are in no training set. Each comparison is repeated with several random seeds and is paired by seed and item. "
+        "[The arms](#the-arms) are described below, and [the glossary](glossary.md) has the terms of the project."
+    )
+    yield ""
+    yield (
+        "A claim is *shown* if the difference has the sign that the claim predicts and p is below 0.05 after Holm's correction (Holm-Bonferroni), which keeps the "
+        "probability that any of the claims is shown by chance at 5 %. It is *refuted* if its opposite is significant after the same kind of correction, and *not shown* if neither is so: then the "
+        "difference may be too small for this run to see. In [the plan](proof-plan.md), which was fixed before the run, a claim that is refuted or not shown has *failed*; the plan also states the power of the test, and "
+        "a default of the factory changes only where the power for the published difference was 0.8 or more."
+    )
+
+
+def _less_than_base(stored: StoredScores) -> Iterator[str]:
+    """Name the arms that answer less than the base that they continue; nothing if there is none."""
     below: dict[str, list[str]] = {}
     for arm, own in arms(stored).items():
         name = base_of(arm)
-        if name in stored["base"]["scores"]:
-            less = _right(list(own.values())) < _right([stored["base"]["scores"][name]])
-            (below if less else above).setdefault(name, []).append(arm)
-    for name, which in below.items():
-        share = percent(_right([stored["base"]["scores"][name]]))
-        alone = len(which) == 1 and name in above
-        who = f"{', '.join(which)} {'answers' if alone else 'answer'}" if name in above else "All arms answer"
-        yield ""
+        if name in stored["base"]["scores"] and _right(list(own.values())) < _right(
+            [stored["base"]["scores"][name]]
+        ):
+            below.setdefault(name, []).append(arm)
+    if below:
         yield (
-            f"**{who} less than the {name} that {'it continues' if alone else 'they continue'} ({share}):** the claims are about differences between arms, "
-            f"and {'this arm is' if alone else 'these arms are'} not better than no further training."
+            "The claims are about differences between arms. They do not say that an arm is better than no further training: "
+            + "; ".join(
+                f"of the arms that continue the model {code(name)} ({percent(_right([stored['base']['scores'][name]]))} of the items right), these answer less than it does: "
+                f"{', '.join(map(code, which))}"
+                for name, which in below.items()
+            )
+            + "."
         )
 
 
@@ -155,50 +197,63 @@ def _table(results: Sequence[Tested], plot: str) -> Iterator[str]:
         f"![Differences of the primary claims with their intervals]({plot})",
         "",
     )
-    yield "| | candidate | baseline | difference, points | 95 % | p | p (Holm) | verdict | seeds, items | published |"
+    yield "| | candidate | baseline | difference, points | 95 % interval | p | corrected p | verdict | seeds, items | in the literature |"
     yield "|---|---|---|--:|---|--:|--:|---|---|---|"
     for one in results:
         pair, claim = one.paired, one.claim
         if pair is None:
-            yield f"| {claim.number} | {claim.candidate} | {claim.baseline} | | | | | {one.verdict} | | {claim.published} |"
+            yield f"| {claim.number} | {code(claim.candidate)} | {code(claim.baseline)} | | | | | {one.verdict} | | {claim.published} |"
             continue
         yield (
-            f"| {claim.number} | {claim.candidate}, {percent(pair.candidate)} | {claim.baseline}, {percent(pair.baseline)} | {points(pair.delta)} "
+            f"| {claim.number} | {code(claim.candidate)}, {percent(pair.candidate)} | {code(claim.baseline)}, {percent(pair.baseline)} | {points(pair.delta)} "
             f"| {points(pair.low)} to {points(pair.high)} | {p_value(one.p)} | {p_value(one.corrected)} | {one.verdict} "
-            f"| {pair.seeds}, {pair.items} | {claim.published} |"
+            f"| {pair.seeds}, {pair.items:,} | {claim.published} |"
         )
     yield ""
     yield (
-        "The tests, their sizes and what follows from them were fixed first, in [the plan](proof-plan.md). Claim 2 is an equivalence: its p is one-sided, of "
-        "a difference of 3 points or more. Holm's correction is over all five; a claim that was not run counts with p = 1. "
-        "Intervals cover seeds and items and are not corrected."
+        "Beside each arm is the share of the items that it answers rightly. A difference is candidate minus baseline, in percentage points. The last column has the difference that the "
+        "literature reports for such a comparison, with other models and other problems; it is empty where the plan names none. Claim 2 says that a difference is small, so its p is that of a "
+        "one-sided test against a difference of 3 points or more, and a p near 1 means that the difference is larger. Corrected p are by Holm over all claims; one that was not run counts with "
+        "p = 1. Intervals are over seeds and items and are not corrected."
     )
 
 
 def _design(stored: StoredScores, scores: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
     design, base = stored["design"], stored["base"]
-    right = ", ".join(f"{percent(_right([one]))} by the {name}" for name, one in base["scores"].items())
+    right = " and ".join(
+        f"{code(name)} answers {percent(_right([one]))}" for name, one in base["scores"].items()
+    )
     cpu = [record["cpu_s"] for record in stored["records"].values()]
-    yield from ("## How", "")
+    yield from ("## How it was run", "")
     yield (
         f"Written by {code(stored['command'])} on {stored['date']} at commit {code(stored['commit'])}; do not edit. {inline(stored['machine'])}. "
-        f"{base['cpu_s']:.0f} CPU seconds for what arms start from, {sum(cpu):.0f} for the arms. `./mathmill proof --verify` computes this page again from its stored scores."
+        f"The bases took {base['cpu_s']:,.0f} CPU seconds, the arms {sum(cpu):,.0f}. `./mathmill proof --verify` computes this page again from its stored scores."
     )
     yield ""
     yield (
-        f"The model is a small student ({counted(base['parameters'], 'parameter')}). One base ({counted(design['base'], 'step')} of {design['training']['batch']} blocks of "
-        f"{design['training']['length']} tokens) has learned {counted(design['corpus'], 'row')} of two common subdomains and {design['scarce']} of three rare ones, one family each, imported in the layouts of the embedded teacher. "
-        f"Of {counted(len(stored['items']), 'held-out item')}, as many of each subdomain, are answered rightly {right}. Every arm continues it for "
-        f"{counted(design['steps'], 'step')}, half of whose tokens are the arm's rows and half the base's. The rows of the arms are written and solved by the embedded "
-        "teacher through the flow `make` or `weakness`, with the prompts' difficulty set to easy, or taken from an imported pool that is like the base's rows, so that arms differ by their problems and not by their wording. "
-        "Arms are versions, trained by the flow `train` and scored by `evaluate`. The arm `nothing new` is trained on the base's rows alone for as many steps. "
-        f"Claim 4 has a base of its own, which has learned {counted(design['programs'] + design['programs_scarce'], 'program')} besides, and whose arms are asked in the form `words_or_program`: "
-        "a program is executed in the sandbox, otherwise the answer of the words is read. Seeds differ in what the teacher writes, in what is drawn and in the order of the rows; "
-        "the bases, their corpora, the pool and the items are the same for all seeds, so the intervals do not cover another base."
+        f"**Bases.** The student is a small transformer ({counted(base['parameters'], 'parameter')}). The base is trained from scratch for {counted(design['base'], 'step')} of {design['training']['batch']} blocks of "
+        f"{design['training']['length']} tokens, on {counted(design['corpus'], 'row')} of two common subdomains and {counted(design['scarce'], 'row')} of three rare ones. Each subdomain has one family of problems, which a "
+        f"program draws, with solutions in the wording of the embedded teacher. Claim 4 has a base of its own, which has learned {counted(design['programs'] + design['programs_scarce'], 'program')} besides."
     )
     yield ""
     yield (
-        "A model of this size on problems of this size says what the loop can do, not what a large model would gain."
+        f"**Arms.** Every arm continues its base for {counted(design['steps'], 'step')}; half of the tokens are of the arm's rows and half of the base's. The arm `nothing new` has the base's rows alone. The rows of the arms "
+        "are written and solved by the embedded teacher in the flows `make` and `weakness`, with the difficulty set to easy in the prompts, or they are from an imported pool that is like the base's rows. So arms differ "
+        "by their problems and not by their wording. Each arm is a published version, trained by the flow `train` and scored by the flow `evaluate`."
+    )
+    yield ""
+    yield (
+        f"**Items.** {counted(len(stored['items']), 'held-out item')}, as many of each subdomain. Of these, {right} rightly. The arms of claim 4 are asked to answer in words or by a program (the form `words_or_program`): a program is executed "
+        "in the sandbox, and otherwise the answer in the words is read."
+    )
+    yield ""
+    yield (
+        "**Seeds.** Seeds differ in what the teacher writes, in what is drawn and in the order of the rows. The bases, the rows that they have learned, the pool and the items are the same for all seeds, so the intervals do not "
+        "say how much another base would change."
+    )
+    yield ""
+    yield (
+        "A model of this size on problems of this kind says what the factory can do, and not what a large model would gain."
     )
 
 
@@ -235,9 +290,12 @@ def _power(results: Sequence[Tested], scores: Mapping[str, Mapping[int, str]]) -
 
 
 def _consequences(results: Sequence[Tested]) -> Iterator[str]:
-    yield from ("## What follows for the factory", "", "| claim | verdict | if it fails |", "|---|---|---|")
+    yield from ("## What follows for the factory", "")
+    yield "The plan fixed what becomes of a default of the factory if a claim is refuted or not shown."
+    yield from ("", "| claim | verdict | consequence | applies |", "|---|---|---|---|")
     for one in results:
-        yield f"| {one.claim.number} | {one.verdict} | {one.claim.then} |"
+        applies = "no" if one.verdict in ("shown", "not run") else "yes"
+        yield f"| {one.claim.number} | {one.verdict} | {one.claim.then} | {applies} |"
 
 
 def _deviations(stored: StoredScores) -> Iterator[str]:
@@ -254,39 +312,63 @@ def _again(stored: StoredScores, results: Sequence[Tested]) -> Iterator[str]:
     second = verdicts_of(arms(stored, "again"))
     both = [(one, other) for one, other in zip(results, second, strict=True) if one.paired and other.paired]
     agreeing = sum(one.verdict == other.verdict for one, other in both)
+    same = sum(
+        (one.paired.delta > 0) == (other.paired.delta > 0)
+        for one, other in both
+        if one.paired and other.paired
+    )
     yield from ("## With other seeds", "")
     yield (
-        "A second run, with other seeds and the same bases, items and tests, tested alone. It decides nothing; fewer seeds have less power. "
-        f"{agreeing} of {len(both)} verdicts are those of the first run, and {sum((one.paired.delta > 0) == (other.paired.delta > 0) for one, other in both if one.paired and other.paired)} differences have its sign."
+        "The claims were run a second time with other seeds, on the same bases and items, and tested alone in the same way. This run decides nothing; it shows how far the verdicts depend on the seeds. "
+        f"{agreeing} of {counted(len(both), 'claim')} {'has' if agreeing == 1 else 'have'} the same verdict as in the first run, and {same} of {counted(len(both), 'difference')} {'has' if same == 1 else 'have'} the same sign."
     )
-    yield from ("", "| | first run | verdict | second run | 95 % | p (Holm) | verdict | seeds |")
+    yield from (
+        "",
+        "| | first run, points | verdict | second run, points | 95 % interval | corrected p | verdict | seeds |",
+    )
     yield "|---|--:|---|--:|---|--:|---|---|"
     for one, other in both:
         if one.paired is None or other.paired is None:
             continue
         pair = other.paired
         yield (
-            f"| {one.claim.number}. {one.claim.candidate} against {one.claim.baseline} | {points(one.paired.delta)} | {one.verdict} | {points(pair.delta)} "
+            f"| {one.claim.number}. {code(one.claim.candidate)} against {code(one.claim.baseline)} | {points(one.paired.delta)} | {one.verdict} | {points(pair.delta)} "
             f"| {points(pair.low)} to {points(pair.high)} | {p_value(other.corrected)} | {other.verdict} | {pair.seeds} |"
         )
 
 
 def _exploratory(scores: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
-    yield from ("## Exploratory", "")
-    yield "Not planned as claims and not corrected: these differences suggest what to test next, and show nothing."
-    yield from ("", "| candidate | baseline | difference, points | 95 % | p |", "|---|---|--:|---|--:|")
+    yield from ("## Exploratory comparisons", "")
+    yield (
+        "These comparisons are not claims of the plan, and their p are not corrected. They suggest what to test next, and show nothing. A positive difference means that the candidate answers more items rightly."
+    )
+    yield from (
+        "",
+        "| candidate | baseline | difference, points | 95 % interval | p |",
+        "|---|---|--:|---|--:|",
+    )
     for candidate, baseline in EXPLORATORY:
         if (pair := compared(scores, candidate, baseline)) is not None:
             yield (
-                f"| {candidate} | {baseline} | {points(pair.delta)} | {points(pair.low)} to {points(pair.high)} | {p_value(pair.p)} |"
+                f"| {code(candidate)} | {code(baseline)} | {points(pair.delta)} | {points(pair.low)} to {points(pair.high)} | {p_value(pair.p)} |"
             )
+
+
+def _described(stored: StoredScores, scores: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
+    yield from ("## The arms", "", "| arm | what it is trained on |", "|---|---|")
+    for arm in (*stored["base"]["scores"], *scores):
+        yield f"| {code(arm)} | {DESCRIBED.get(arm, '')} |"
 
 
 def _arms(stored: StoredScores, scores: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
     subdomains = list(dict.fromkeys(stored["items"]))
     seeds = sorted({seed for own in scores.values() for seed in own})
-    yield from ("## All arms", "")
-    yield f"| arm | right | {' | '.join(subdomains)} | {' | '.join(f'seed {seed}' for seed in seeds)} |"
+    yield from ("## Scores of all arms", "")
+    yield (
+        "The share of the items that are answered rightly, as the mean over the seeds: of all items, by subdomain, and of all items for each seed. A base has no seed of its own."
+    )
+    yield ""
+    yield f"| arm | all items | {' | '.join(subdomains)} | {' | '.join(f'seed {seed}' for seed in seeds)} |"
     yield "|---|--:|" + "--:|" * (len(subdomains) + len(seeds))
     every = {name: {-1: one} for name, one in stored["base"]["scores"].items()} | dict(scores)
     for arm, own in every.items():
@@ -298,21 +380,23 @@ def _arms(stored: StoredScores, scores: Mapping[str, Mapping[int, str]]) -> Iter
             percent(float(np.mean([float(one) for one in own[seed]]))) if seed in own else ""
             for seed in seeds
         ]
-        yield f"| {arm} | {percent(float(right.mean()))} | {' | '.join(each)} | {' | '.join(by_seed)} |"
+        yield f"| {code(arm)} | {percent(float(right.mean()))} | {' | '.join(each)} | {' | '.join(by_seed)} |"
 
 
 def _versions(stored: StoredScores) -> Iterator[str]:
     yield from ("## Versions", "")
     yield (
-        "What each arm was trained on, beside the versions of its base. All are in the home of the run: "
-        "`./mathmill show VERSION` shows one, and `./mathmill train` trains on it again."
+        "The dataset versions that each arm was trained on, without those of its base, and the beginnings of their digests. They are in the home of the run, where "
+        "`./mathmill show VERSION` shows one and `./mathmill train` trains on it again."
     )
     yield from ("", "| arm | version | digest |", "|---|---|---|")
     bases = stored["base"]["versions"]
     own = {name for versions in bases.values() for name in versions}
     for arm, versions in [*bases.items(), *_by_arm(stored)]:
         left = {name: digest for name, digest in versions.items() if arm in bases or name not in own}
-        yield f"| {arm} | {', '.join(map(code, left)) or 'none'} | {', '.join(code(one[:16]) for one in left.values())} |"
+        name, _, seed = arm.partition(", seed ")
+        shown = f"{code(name)}, seed {inline(seed)}" if seed else code(name)
+        yield f"| {shown} | {', '.join(map(code, left)) or 'none'} | {', '.join(code(one[:16]) for one in left.values())} |"
 
 
 def _by_arm(stored: StoredScores) -> Iterator[tuple[str, Mapping[str, str]]]:
@@ -321,10 +405,26 @@ def _by_arm(stored: StoredScores) -> Iterator[tuple[str, Mapping[str, str]]]:
 
 
 def _counts(stored: StoredScores) -> Iterator[str]:
-    yield from ("## Counts", "", "| experiment, seed | | CPU s |", "|---|---|--:|")
+    yield from ("## Counts", "")
+    made = "; ".join(
+        f"{code(name)} the arms of {'claim' if len(numbers) == 1 else 'the claims'} {' and '.join(map(str, numbers))}"
+        for name in dict.fromkeys(one.experiment for one in CLAIMS)
+        for numbers in [[one.number for one in CLAIMS if one.experiment == name]]
+    )
+    yield (
+        f"One experiment makes, trains and scores several arms for one seed: {made}; `control` the arm `nothing new`; `explored` the other exploratory arms. "
+        "`asked` is the number of questions that the base was asked for its failures, `failed` the number that it answered wrongly."
+    )
+    yield from ("", "| experiment and seed | counts | CPU seconds |", "|---|---|--:|")
     for name, record in (stored["records"] | stored.get("again", {})).items():
-        facts = ", ".join(f"{about} {count:g}" for about, count in record["facts"].items())
-        yield f"| {name} | {inline(facts)} | {record['cpu_s']:.0f} |"
+        facts = "; ".join(f"{_counted_of(about)}: {count:g}" for about, count in record["facts"].items())
+        yield f"| {name} | {facts} | {record['cpu_s']:.0f} |"
+
+
+def _counted_of(about: str) -> str:
+    """Return what was counted, such as "rows of `random`"."""
+    what, of, arm = about.partition(" of ")
+    return f"{inline(what)} of {code(arm)}" if of else inline(what)
 
 
 def points(share: float) -> str:
@@ -340,7 +440,3 @@ def percent(share: float) -> str:
 def p_value(p: float) -> str:
     """Return a p value with three decimals."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _difference(pair: Paired) -> str:
-    return f"{points(pair.delta)} points [{points(pair.low)}, {points(pair.high)}]"

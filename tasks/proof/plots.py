@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tasks.proof.claims import Tested
 
-_COLOURS = {"shown": "#2a7f3f", "failed": "#b03030"}
+_COLOURS = {"shown": "#2a7f3f", "not shown": "#707070", "refuted": "#b03030"}
 
 
 def deltas(results: Sequence[Tested], file: Path) -> None:
@@ -30,7 +30,7 @@ def deltas(results: Sequence[Tested], file: Path) -> None:
     names = [f"{one.claim.number}. {one.claim.candidate} - {one.claim.baseline}" for one in reversed(drawn)]
     axes.set_yticks(range(len(drawn)), names)
     axes.set_xlabel(
-        "points of exact answers, 95 % interval over seeds and items; green: shown; black mark: margin"
+        "percentage points of items answered rightly, 95 % interval; green: shown, grey: not shown, red: refuted; black mark: the margin"
     )
     with rc_context({"svg.hashsalt": "mathmill"}):  # equal figures have equal bytes
         figure.savefig(file, metadata={"Date": None})

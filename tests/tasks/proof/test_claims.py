@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 import pytest
 
-from tasks.proof.claims import CLAIMS, compared, verdicts_of
+from tasks.proof.claims import CLAIMS, DESCRIBED, EXPLORATORY, compared, verdicts_of
 from tasks.proof.page import PageDiffers, scores_of, verified, written
 from tasks.proof.sizes import SUBDOMAINS, WHOLE
 
@@ -71,9 +71,9 @@ def stored(gains: dict[str, float]) -> dict[str, Any]:
 def test_a_planted_difference_is_shown_and_noise_is_not() -> None:
     results = {one.claim.number: one for one in verdicts_of(scores({"weakness-augmented": 0.6, "RFT": -0.6}))}
     assert results[1].verdict == "shown"
-    assert results[3].verdict == "failed"  # it is significant, with the wrong sign
+    assert results[3].verdict == "refuted"  # it is significant, with the wrong sign
     assert results[3].corrected < 0.05
-    assert results[4].verdict == results[5].verdict == "failed"
+    assert results[4].verdict == results[5].verdict == "not shown"
     assert results[1].corrected >= results[1].p
 
 
@@ -84,7 +84,8 @@ def test_the_equivalence_is_shown_for_no_difference_and_not_for_one_beyond_the_m
         )
 
     assert verdict(-0.4) == "shown"
-    assert verdict(0.4) == "failed"
+    assert verdict(0.0) == "not shown"  # the interval reaches over the margin
+    assert verdict(0.4) == "refuted"
 
 
 def test_a_claim_that_was_not_run_counts_in_the_correction() -> None:
@@ -100,13 +101,17 @@ def test_the_page_states_the_verdicts_first_and_is_recomputed_from_its_scores(tm
     page = tmp_path / "proof.md"
     result = written(stored({"weakness-augmented": 0.6, "math-retrieval": -0.4}), page)
     lines = page.read_text(encoding="utf-8").splitlines()
-    assert lines[2].startswith("Of 5 primary claims, 2 are shown, 2 failed and 1 was not run")
+    assert lines[2].startswith(
+        "Of 5 primary claims about what the factory does to training data, 2 are shown, 2 are not shown and 1 was not run"
+    )
     assert lines[4].startswith("- **1, shown.**")
     assert lines[7].startswith("- **4, not run.**")
     assert any("`proof-weak10-random@2026.11.29` | `12bbb" in line for line in lines)
     assert (tmp_path / "proof.svg").exists()
     assert verified(page).tested == result.tested
-    assert next(line for line in lines if line.startswith("| base |")).count("50.0 %") == 1 + len(SUBDOMAINS)
+    assert next(line for line in lines if line.startswith("| `base` | 50")).count("50.0 %") == 1 + len(
+        SUBDOMAINS
+    )
 
 
 def test_a_page_or_a_score_that_was_changed_is_noticed(tmp_path: Path) -> None:
@@ -115,7 +120,7 @@ def test_a_page_or_a_score_that_was_changed_is_noticed(tmp_path: Path) -> None:
         verified(page)
     written(stored({"RFT": 0.6}), page)
     text = page.read_text(encoding="utf-8")
-    page.write_text(text.replace("**3, shown.**", "**3, failed.**"), encoding="utf-8")
+    page.write_text(text.replace("**3, shown.**", "**3, refuted.**"), encoding="utf-8")
     with pytest.raises(PageDiffers, match="line 7"):
         verified(page)
     page.write_text(text + "A line more\n", encoding="utf-8")
@@ -132,7 +137,7 @@ def test_a_page_or_a_score_that_was_changed_is_noticed(tmp_path: Path) -> None:
 def test_arms_that_answer_alike_show_no_equivalence() -> None:
     floor = {arm: dict.fromkeys(SEEDS, "0" * ITEMS) for arm in ("math-retrieval", "random")}
     (retrieval,) = [one for one in verdicts_of(floor) if one.claim.margin is not None]
-    assert (retrieval.verdict, retrieval.p) == ("failed", 1.0)
+    assert (retrieval.verdict, retrieval.p) == ("not shown", 1.0)
 
 
 def test_the_page_of_a_quick_run_says_that_it_proves_nothing(tmp_path: Path) -> None:
@@ -141,17 +146,14 @@ def test_the_page_of_a_quick_run_says_that_it_proves_nothing(tmp_path: Path) -> 
         assert ("prove nothing" in page.read_text()) == warned
 
 
-@pytest.mark.parametrize(
-    ("base", "words"), [("1", "All arms answer less than the base that they continue"), ("0", "")]
-)
+@pytest.mark.parametrize(("base", "stated"), [("1", True), ("0", False)])
 def test_the_page_says_first_that_training_cost_what_the_base_knew(
-    tmp_path: Path, base: str, words: str
+    tmp_path: Path, base: str, stated: bool
 ) -> None:
     scored = stored({})
     scored["base"]["scores"]["base"] = base * ITEMS
-    text = written(scored, tmp_path / "proof.md").page.read_text()
-    assert words in text.partition("## Primary claims")[0]
-    assert ("less than the base that" in text) == bool(words)
+    text = written(scored, tmp_path / "proof.md").page.read_text().partition("## Primary claims")[0]
+    assert ("of the arms that continue the model `base` (100.0 %" in text) == stated
 
 
 def test_an_arm_is_compared_with_the_base_that_it_continues(tmp_path: Path) -> None:
@@ -160,8 +162,40 @@ def test_an_arm_is_compared_with_the_base_that_it_continues(tmp_path: Path) -> N
     record = scored["records"]["weaknesses 10"]["scores"]
     record |= {"routed": "1" * ITEMS, "words": "10" * (ITEMS // 2)}
     head = written(scored, tmp_path / "proof.md").page.read_text().partition("## Primary claims")[0]
-    assert "**words answers less than the base with programs that it continues (100.0 %):**" in head
-    assert "less than the base that" not in head
+    assert (
+        "`base with programs` (100.0 % of the items right), these answer less than it does: `words`." in head
+    )
+    assert "the model `base` (" not in head
+
+
+def test_a_refuted_claim_is_explained_and_its_consequence_applies(tmp_path: Path) -> None:
+    text = written(stored({"math-retrieval": 0.4, "RFT": -0.6}), tmp_path / "proof.md").page.read_text()
+    (second,) = [line for line in text.splitlines() if line.startswith("- **2, refuted.**")]
+    assert (
+        "That is significantly more than 3 points, so `math-retrieval` is better by more than the claim allows."
+        in second
+    )
+    (third,) = [line for line in text.splitlines() if line.startswith("- **3, refuted.**")]
+    assert "points less of the items rightly than `SFT`" in third
+    assert "`RFT` is significantly worse." in third
+    consequences = text.partition("## What follows")[2]
+    assert [line.rpartition("| ")[2] for line in consequences.splitlines() if line.startswith("| 2 |")] == [
+        "yes |"
+    ]
+
+
+def test_every_arm_is_described_and_named_in_code_marks(tmp_path: Path) -> None:
+    compared_arms = {arm for pair in EXPLORATORY for arm in pair}
+    compared_arms |= {arm for claim in CLAIMS for arm in (claim.candidate, claim.baseline, claim.base)}
+    assert compared_arms == set(DESCRIBED)
+    record = stored({})
+    arm = "filtered, no critic"
+    record["records"]["weaknesses 10"]["scores"][arm] = "0" * ITEMS
+    record["records"]["weaknesses 10"]["facts"][f"rows of {arm}"] = 3
+    record["records"]["weaknesses 10"]["versions"][f"{arm}, seed 10"] = {"v@1": "d" * 64}
+    text = written(record, tmp_path / "proof.md").page.read_text()
+    assert text.count(f"`{arm}`") >= 4
+    assert text.count(arm) == text.count(f"`{arm}`")
 
 
 def test_a_second_run_stands_beside_the_first_and_decides_nothing(tmp_path: Path) -> None:
@@ -172,8 +206,8 @@ def test_a_second_run_stands_beside_the_first_and_decides_nothing(tmp_path: Path
     both = written(first | {"again": again}, tmp_path / "both.md")
     assert both.tested == alone.tested
     text = both.page.read_text().partition("## With other seeds")[2].partition("\n## ")[0]
-    assert "3 of 4 verdicts are those of the first run" in text
-    (line,) = [one for one in text.splitlines() if one.startswith("| 1. weakness-augmented")]
+    assert "3 of 4 claims have the same verdict as in the first run" in text
+    (line,) = [one for one in text.splitlines() if one.startswith("| 1. `weakness-augmented`")]
     assert "| shown | -" in line
-    assert line.endswith("| failed | 5 |")
+    assert line.endswith("| refuted | 5 |")
     assert verified(both.page).tested == both.tested
