@@ -82,7 +82,8 @@ class Weakness(Section):
     )
     pool: list[str] = Field(
         [],
-        description="datasets or versions whose questions may be neighbours; empty: the newest version of every dataset but the arms",
+        description="datasets or versions whose questions may be neighbours; empty: the newest version of every dataset but those that "
+        "rft and weakness have made of others, as their lineage says",
     )
     arms: list[str] = Field(list(ARMS), description=f"arms to publish: {', '.join(ARMS)}")
     rows: int = Field(200, ge=1, le=1_000_000, description="rows of each arm")

@@ -15,6 +15,7 @@ from flows.runner.after_publication import finish, latest
 from flows.runner.artifacts import refusals_shown
 from flows.runner.critic_gate import trusted_critics
 from flows.runner.decontamination import enough_recall
+from flows.runner.derived import HOLDS
 from flows.runner.gates import gates_of
 from flows.runner.publication import funnel_line, made_with, prompts_of, service
 from flows.runner.stages import FunnelEntry, Line
@@ -173,6 +174,7 @@ def lineage(done: Sampled, name: str, shards: Sequence[Ref]) -> dict[str, Any]:
     lengths = {"pairs": lengths_of(line, shards)} if name == "dpo" else {}
     return {
         "flow": "rft",
+        HOLDS: name,
         "run": f"{done.run}-{name}",
         "base": None,
         "inputs": [],

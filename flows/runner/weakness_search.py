@@ -14,6 +14,7 @@ import pyarrow as pa
 from flows.config.evaluate import Evaluate
 from flows.config.loading import ConfigError
 from flows.config.weakness import ARMS, RANDOM, Weakness
+from flows.runner.derived import NO_PROBLEMS, holds, holds_in_words
 from flows.runner.evaluation import Evaluation
 from flows.runner.evaluation import check as check_evaluation
 from flows.runner.limits import limits_for
@@ -64,7 +65,7 @@ class FailureGroup:
 
 @dataclass(slots=True)
 class WeaknessSearch:
-    """`rows` are the neighbours (storage.rows.SCHEMA), one per question; `random_rows` questions of the pool in a random order that the seed
+    """`not_in_pool`: versions that were left out of the pool, with what they hold. `rows` are the neighbours (storage.rows.SCHEMA), one per question; `random_rows` questions of the pool in a random order that the seed
     decides. `figures` are those of the report. `quota`: rows by cluster and arm."""
 
     config: Weakness
@@ -81,6 +82,7 @@ class WeaknessSearch:
     rows: pa.Table
     random_rows: pa.Table
     quota: dict[Pair, int]
+    not_in_pool: dict[str, str]
     figures: dict[str, Any] = field(default_factory=dict)
 
     def cluster_of(self) -> dict[str, str]:
@@ -200,6 +202,7 @@ class WeaknessSearch:
             "run": self.run,
             "model": self.config.model,
             "pool": [str(one) for one in self.pool],
+            "not_in_pool": self.not_in_pool,
             "held_out": self.held_out,
             "clusters": [
                 {
@@ -227,18 +230,38 @@ def check(config: Weakness, store: Store) -> list[Version]:
     if not config.arms:
         raise ConfigError(f"setting arms: none is named. Fix: name one of {', '.join(ARMS)}")
     own = {config.name_of(arm) for arm in ARMS}
-    names = config.pool or [name for name in store.datasets() if name not in own]
-    if not names:
+    if config.pool:
+        pool = [store.resolve(name) for name in config.pool]
+    else:
+        newest = [store.resolve(name) for name in store.datasets() if name not in own]
+        pool = [one for one in newest if holds(one) is None]
+    if not pool:
         raise ConfigError(
             "setting pool: no dataset is published in which neighbours could be. Fix: import one, such as "
             "`./mathmill import FILE --dataset NAME --license MIT`"
         )
-    pool = [store.resolve(name) for name in names]
+    for one in pool:
+        if (what := holds(one)) in NO_PROBLEMS:
+            source = one.lineage["material"][0]["version"]
+            raise ConfigError(
+                f"setting pool: {one} holds {holds_in_words(what)}. Fix: name {source}, from which it was made"
+            )
     if mine := sorted(str(one) for one in pool if one.dataset in own):
         raise ConfigError(
             f"setting pool: {mine[0]} is an arm of {config.dataset}. Fix: name datasets that were not written for its failures"
         )
     return pool
+
+
+def left_out(config: Weakness, store: Store) -> dict[str, str]:
+    """Return the newest versions of datasets that are not in the pool because of what they hold, beside the arms of the run itself; none if
+    the settings name the pool."""
+    if config.pool:
+        return {}
+    own = {config.name_of(arm) for arm in ARMS}
+    versions = [store.resolve(name) for name in store.datasets() if name not in own]
+    kinds = {str(one): holds(one) for one in versions}
+    return {name: holds_in_words(what) for name, what in kinds.items() if what is not None}
 
 
 def first_wrong_step(text: str, question: str, answer: str) -> int | None:
@@ -334,6 +357,7 @@ def search(config: Weakness, tools: Tools, bars: Bars, state: WeaknessState) -> 
         rows,
         random_rows_of(config, tools, pool, items, len(failures), labeller),
         quota,
+        left_out(config, tools.store),
         figures,
     )
 

@@ -36,8 +36,11 @@ def neighbours_in_words(record: Mapping[str, Any]) -> str:
         if before != UNKNOWN
         else "Whether the nearest questions have the failure's skill is not known: no question states one."
     )
+    without = record.get("not_in_pool") or {}
+    kinds = ", ".join(f"{name} ({what})" for name, what in sorted(without.items()))
+    pool = f"The pool is {', '.join(record['pool']) or 'empty'}" + (f", without {kinds}" if kinds else "")
     return (
-        f"{skills} The nearest of all failures are {counted(touched['before'], 'question')}; floor and profile leave {touched['after']:,}, and "
+        f"{pool}. {skills} The nearest of all failures are {counted(touched['before'], 'question')}; floor and profile leave {touched['after']:,}, and "
         f"{counted(record['without_neighbour'], 'failure')} without any. Recall of the indexes: {recall or 'none'}."
     )
 
