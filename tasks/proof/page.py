@@ -132,7 +132,7 @@ def _finding(one: Tested) -> str:
         return ""
     candidate, baseline = code(one.claim.candidate), code(one.claim.baseline)
     text = (
-        f" {candidate} answers {abs(100 * pair.delta):.1f} percentage points {'more' if pair.delta >= 0 else 'less'} of the items rightly than {baseline} "
+        f" The share of right answers is {percent(pair.candidate)} with {candidate} and {percent(pair.baseline)} with {baseline}, a difference of {points(pair.delta)} percentage points "
         f"(95 % interval {points(pair.low)} to {points(pair.high)}; corrected p {p_value(one.corrected)})."
     )
     if one.verdict == "refuted" and margin is not None:
@@ -221,7 +221,7 @@ def _table(results: Sequence[Tested], plot: str) -> Iterator[str]:
 def _design(stored: StoredScores, scores: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
     design, base = stored["design"], stored["base"]
     right = " and ".join(
-        f"{code(name)} answers {percent(_right([one]))}" for name, one in base["scores"].items()
+        f"{percent(_right([one]))} by the model {code(name)}" for name, one in base["scores"].items()
     )
     cpu = [record["cpu_s"] for record in stored["records"].values()]
     yield from ("## How it was run", "")
@@ -243,7 +243,7 @@ def _design(stored: StoredScores, scores: Mapping[str, Mapping[int, str]]) -> It
     )
     yield ""
     yield (
-        f"**Items.** {counted(len(stored['items']), 'held-out item')}, as many of each subdomain. Of these, {right} rightly. The arms of claim 4 are asked to answer in words or by a program (the form `words_or_program`): a program is executed "
+        f"**Items.** {counted(len(stored['items']), 'held-out item')}, as many of each subdomain. The share of right answers is {right}. The arms of claim 4 are asked to answer in words or by a program (the form `words_or_program`): a program is executed "
         "in the sandbox, and otherwise the answer in the words is read."
     )
     yield ""
@@ -406,13 +406,13 @@ def _by_arm(stored: StoredScores) -> Iterator[tuple[str, Mapping[str, str]]]:
 
 def _counts(stored: StoredScores) -> Iterator[str]:
     yield from ("## Counts", "")
-    made = "; ".join(
+    experiments = "; ".join(
         f"{code(name)} the arms of {'claim' if len(numbers) == 1 else 'the claims'} {' and '.join(map(str, numbers))}"
         for name in dict.fromkeys(one.experiment for one in CLAIMS)
         for numbers in [[one.number for one in CLAIMS if one.experiment == name]]
     )
     yield (
-        f"One experiment makes, trains and scores several arms for one seed: {made}; `control` the arm `nothing new`; `explored` the other exploratory arms. "
+        f"One experiment makes, trains and scores several arms for one seed: {experiments}; `control` the arm `nothing new`; `explored` the other exploratory arms. "
         "`asked` is the number of questions that the base was asked for its failures, `failed` the number that it answered wrongly."
     )
     yield from ("", "| experiment and seed | counts | CPU seconds |", "|---|---|--:|")

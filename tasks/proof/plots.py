@@ -16,7 +16,7 @@ def deltas(results: Sequence[Tested], file: Path) -> None:
     from matplotlib.figure import Figure
 
     drawn = [one for one in results if one.paired is not None]
-    figure = Figure(figsize=(9, 0.5 * len(drawn) + 1.2), layout="constrained")
+    figure = Figure(figsize=(9, 0.5 * len(drawn) + 1.4), layout="constrained")
     axes = figure.subplots()
     for place, one in enumerate(reversed(drawn)):
         pair = one.paired
@@ -30,7 +30,7 @@ def deltas(results: Sequence[Tested], file: Path) -> None:
     names = [f"{one.claim.number}. {one.claim.candidate} - {one.claim.baseline}" for one in reversed(drawn)]
     axes.set_yticks(range(len(drawn)), names)
     axes.set_xlabel(
-        "percentage points of items answered rightly, 95 % interval; green: shown, grey: not shown, red: refuted; black mark: the margin"
+        "percentage points of items answered rightly, 95 % interval\ngreen: shown, grey: not shown, red: refuted; black mark: the margin of the claim"
     )
     with rc_context({"svg.hashsalt": "mathmill"}):  # equal figures have equal bytes
         figure.savefig(file, metadata={"Date": None})

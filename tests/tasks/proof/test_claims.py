@@ -176,7 +176,7 @@ def test_a_refuted_claim_is_explained_and_its_consequence_applies(tmp_path: Path
         in second
     )
     (third,) = [line for line in text.splitlines() if line.startswith("- **3, refuted.**")]
-    assert "points less of the items rightly than `SFT`" in third
+    assert "a difference of -" in third
     assert "`RFT` is significantly worse." in third
     consequences = text.partition("## What follows")[2]
     assert [line.rpartition("| ")[2] for line in consequences.splitlines() if line.startswith("| 2 |")] == [
