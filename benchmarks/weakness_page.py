@@ -80,7 +80,7 @@ def section(folder: Path, sizes: Sizes, seeds: Sequence[int]) -> str:
         _of_clusters(_kept(folder / "planted.json", lambda: planted(DRAWS, encode))),
         _of_neighbours(_kept(folder / "types.json", lambda: by_type(FAILURES, POOL, encode)))
         if (folder / "types.json").exists() or (DATA / "math").is_dir()
-        else f"**Neighbours by skill.** Not measured: the problems of MATH are not on this machine ({DATA.name}/math).",
+        else f"**Neighbours by skill, on real text.** Not measured: the problems of MATH are not on this machine ({DATA.name}/math).",
         _of_allocator(_kept(folder / "allocator.json", _allocator)),
     ]
     records, skill_of = records_of(folder, sizes, seeds)
@@ -103,20 +103,19 @@ def _allocator() -> dict[str, Any]:
 
 def _of_clusters(indexes: Mapping[str, Sequence[float]]) -> str:
     named = {
-        "hidden": "subdomains hidden, guessed from the questions",
-        "stated": "subdomains stated",
-        "k-means": "k-means over the sentence vectors, with the number of skills known",
+        "hidden": "by `weakness`, with the subdomains hidden, so that they are guessed from the questions",
+        "stated": "by `weakness`, with the subdomains stated",
+        "k-means": "by k-means over the sentence vectors, with the number of families given",
     }
     return "\n".join(
         [
-            f"**Clusters of planted skills.** Five families of different subdomains at random, 12 failures each, {DRAWS} draws; adjusted Rand index of clusters and families:",
+            f"**Clusters of planted skills.** Failures are drawn from five problem families of different subdomains, 12 of each, and clustered; this is done {DRAWS} times. The adjusted Rand index says how far the clusters are the families: 1 is exactly, 0 is as by chance.",
             "",
-            "| | index [95 %] |",
+            "| what is clustered | adjusted Rand index [95 % interval] |",
             "|---|--:|",
             *(f"| {text} | {_index(indexes[name])} |" for name, text in named.items()),
             "",
-            "k-means, which the number of skills is given to, separates them "
-            f"{'better' if indexes['k-means'][1] > indexes['hidden'][2] else 'no better'}; a run does not know that number.",
+            f"k-means separates the families {'better' if indexes['k-means'][1] > indexes['hidden'][2] else 'no better'}, but it is given their number, which a run does not know.",
         ]
     )
 
@@ -133,15 +132,17 @@ def _of_neighbours(figures: Mapping[str, Any]) -> str:
     recall = ", ".join(f"{name} {value:.3f}" for name, value in sorted(figures["recall"].items()))
     return "\n".join(
         [
-            f"**Neighbours by skill, real text.** {figures['failures']} problems of MATH (test) as failures, {figures['pool']:,} of MATH (train) as the pool, types hidden from the search. Share of "
-            f"the neighbours with the failure's type, [95 %] over failures:",
+            f"**Neighbours by skill, on real text.** {figures['failures']} problems of MATH (test) stand for failures, and {figures['pool']:,} problems of MATH (train) are the pool. MATH labels each problem with a type, which the search does not see. "
+            "The table has the share of the neighbours that have the type of their failure, with its 95 % interval over failures. `floor` is the least cosine similarity of a neighbour; the last column leaves out neighbours whose "
+            "guessed profile (subdomain and concepts) shows that they need another skill.",
             "",
-            f"| type | failures | at random | nearest {NEIGHBOURS} | above the floor | floor and guessed profile |",
+            f"| type | failures | drawn at random | nearest {NEIGHBOURS} | above `floor` | above `floor`, by guessed profile |",
             "|---|--:|--:|--:|--:|--:|",
             *lines,
             "",
-            f"The nearest are {touched['nearest']:,} questions, the floor leaves {touched['floor']:,} and no neighbour to {without['floor']} failures, the profile {touched['floor and profile']:,} and "
-            f"{without['floor and profile']}. A pool of this size is searched exactly (recall 1); approximate indexes over it, with the default target of 0.95, find of the exact {NEIGHBOURS}: {recall}.",
+            f"All neighbours together are {touched['nearest']:,} different questions. `floor` leaves {touched['floor']:,} of them, and {counted(without['floor'], 'failure')} without a neighbour; the guessed profile leaves "
+            f"{touched['floor and profile']:,}, and {counted(without['floor and profile'], 'failure')} without one. A pool of this size is searched exactly. Approximate indexes over the same pool, with the default target "
+            f"of 0.95, have these shares of the exact {NEIGHBOURS} neighbours: {recall}.",
         ]
     )
 
@@ -154,14 +155,14 @@ def _of_allocator(figures: Mapping[str, Any]) -> str:
     ]
     return "\n".join(
         [
-            f"**Allocator.** {STUDENTS} simulated students with known curves, {CLUSTERS} clusters, {METHODS} methods, {NIGHTS} nights; final regret in points beside a greedy allocation that knows the "
-            f"curves (the allocator was not tuned on these students):",
+            f"**Allocation by measured gain.** {STUDENTS} students are simulated, whose learning curves are known, with {CLUSTERS} clusters and {METHODS} methods over {NIGHTS} nights. The table has the regret at the end: how many points a "
+            "student is behind one whose rows were allocated by a greedy rule that knows the curves (lower is better). The settings of the allocation were not tuned on these students.",
             "",
-            "| verdicts, standard error | measured gain | quotas by failures | at random | gain minus quotas [95 %] | gain minus random [95 %] |",
+            "| standard error of a verdict | `quotas=gain` | `quotas=failures` | at random | gain minus failures [95 % interval] | gain minus random [95 % interval] |",
             "|---|--:|--:|--:|---|---|",
             *lines,
             "",
-            f"A cluster with exactly the least gain was dropped in {100 * figures['wrongly dropped']:.0f} % of 100 courses of 100 nights (at most 5 % are promised).",
+            f"A cluster should be dropped only if its gain is below the least gain. One whose gain is exactly the least was dropped in {100 * figures['wrongly dropped']:.0f} % of 100 simulated runs of 100 nights each; the test promises at most 5 %.",
         ]
     )
 
@@ -182,11 +183,11 @@ def of_student(records: Sequence[Mapping[str, Any]], skill_of: Mapping[str, str 
     retrieved = ", ".join(f"{skill} {hits:,} of {of:,}" for skill, (hits, of) in sorted(counts.items()))
     pairs = compared(records)
     lines = [
-        f"**Student.** {sizes.corpus:,} rows and {sizes.base:,} steps for the base, {sizes.added} rows an arm, {sizes.continued} steps for each arm, half of the tokens from it; {len(records)} seeds, "
-        f"{len(items)} measuring items. Five skills, three of them rare (2 % of the rows each); labels of the probe hidden. The student fails {100 * failed:.0f} % of the driving items, {100 * weak:.0f} % of "
-        f"these of the rare skills. Adjusted Rand index of clusters and skills: {_index(index)}.",
+        f"**A student that learns.** A small transformer is trained from scratch on {sizes.corpus:,} rows for {sizes.base:,} steps. It has five skills, three of which are rare (2 % of the rows each). An arm of {sizes.added} requested rows continues it for {sizes.continued} steps, "
+        f"half of the tokens from the arm and half from the rows of before. This is done with {len(records)} seeds, {len(items)} measuring items, and without the labels of the probe. The student fails {100 * failed:.0f} % of the driving items; {100 * weak:.0f} % of "
+        f"these failures are of the rare skills. The adjusted Rand index of the clusters and the skills is {_index(index)}.",
         "",
-        "| arm | rows | calls | tokens | right [95 %] |",
+        "| arm | rows | calls of the teacher | tokens | right answers [95 % interval] |",
         "|---|--:|--:|--:|--:|",
     ]
     for arm in ("before", "nothing", *ARMS):
@@ -205,13 +206,13 @@ def of_student(records: Sequence[Mapping[str, Any]], skill_of: Mapping[str, str 
         )
     lines += [
         "",
-        f"Paired over seeds and items, p by Holm over {len(pairs)} comparisons:",
+        f"Differences between arms, paired by seed and item, with p after Holm's correction over these {len(pairs)} comparisons:",
         "",
-        "| arm | compared with | difference, points [95 %] | p |",
+        "| arm | compared with | difference, points [95 % interval] | corrected p |",
         "|---|---|---|--:|",
     ]
     for (arm, other), (pair, p) in pairs.items():
-        against = "nothing new" if other == "nothing" else f"`{other}`"
+        against = "`nothing new`" if other == "nothing" else f"`{other}`"
         lines.append(
             f"| `{arm}` | {against} | {100 * pair.delta:+.1f} [{100 * pair.low:+.1f}, {100 * pair.high:+.1f}] | "
             f"{'< 0.001' if p < 0.001 else f'{p:.2g}'}{'' if p < SHOWN else ', not shown'} |"
@@ -223,7 +224,7 @@ def of_student(records: Sequence[Mapping[str, Any]], skill_of: Mapping[str, str 
     ]
     lines += [
         "",
-        f"Worse than nothing new, shown: {', '.join(harm) or 'none'}. Rows that `math-retrieval` has for failures of a skill, and of these those that need it: {retrieved or 'not recorded'}.",
+        f"Arms that are shown to be worse than `nothing new`: {', '.join(harm) or 'none'}. Of the rows that `math-retrieval` has for the failures of a skill, so many need that skill: {retrieved or 'not recorded'}.",
         "",
         *_skill_table(skill_shares(records, skill_of)),
     ]
@@ -234,7 +235,7 @@ def _skill_table(shares: Mapping[str, Mapping[str, float]]) -> list[str]:
     """Return a table of the right answers by arm and skill."""
     skills = sorted({skill for own in shares.values() for skill in own})
     return [
-        f"| right, over all seeds | {' | '.join(skills)} |",
+        f"| right answers by skill, over all seeds | {' | '.join(skills)} |",
         f"|---|{'--:|' * len(skills)}",
         *(
             f"| {_named(arm)} | {' | '.join(f'{100 * own[skill]:.0f} %' for skill in skills)} |"
@@ -244,7 +245,10 @@ def _skill_table(shares: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 
 def _named(arm: str) -> str:
-    return {"before": "the student before", "nothing": "nothing new, as many steps"}.get(arm, f"`{arm}`")
+    return {
+        "before": "no further training",
+        "nothing": "`nothing new`: the rows of before, for as many steps",
+    }.get(arm, f"`{arm}`")
 
 
 def _index(value: Sequence[float]) -> str:

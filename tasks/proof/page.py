@@ -221,7 +221,7 @@ def _table(results: Sequence[Tested], plot: str) -> Iterator[str]:
 def _design(stored: StoredScores, scores: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
     design, base = stored["design"], stored["base"]
     right = " and ".join(
-        f"{percent(_right([one]))} by the model {code(name)}" for name, one in base["scores"].items()
+        f"{percent(_right([one]))} with the model {code(name)}" for name, one in base["scores"].items()
     )
     cpu = [record["cpu_s"] for record in stored["records"].values()]
     yield from ("## How it was run", "")

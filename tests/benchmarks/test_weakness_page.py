@@ -39,8 +39,8 @@ def test_the_page_has_a_section_with_figures() -> None:
     for part in (
         "Clusters of planted skills",
         "Neighbours by skill",
-        "Allocator",
-        "Student",
+        "Allocation by measured gain",
+        "A student that learns",
         "`random-cost`",
     ):
         assert part in written
@@ -53,11 +53,11 @@ def test_a_difference_is_called_shown_only_where_it_is() -> None:
     text = of_student(records, skill_of, SMALL)
     lines = {tuple(line.split(" | ")[:2]): line for line in text.splitlines() if line.startswith("| `")}
     assert "not shown" not in lines["| `math-retrieval`", "`random`"]
-    assert lines["| `random`", "nothing new"].endswith("not shown |")
+    assert lines["| `random`", "`nothing new`"].endswith("not shown |")
     assert "| `skills` | not measured |" in text
     assert "5 seeds, 40 measuring items" in text
     assert "counting 45 of 50" in text
-    assert "Worse than nothing new, shown: none" in text
+    assert "Arms that are shown to be worse than `nothing new`: none" in text
 
 
 def test_an_interval_contains_its_mean() -> None:
