@@ -26,7 +26,7 @@ from flows.config.nightly import Nightly
 from flows.config.rebuild import Rebuild
 from flows.nightly import DECONTAMINATE, DEDUP, MIX, SELECT, VERIFY, WEIGH, Judging
 from flows.runner.after_publication import Finished, finish, raise_if_published
-from flows.runner.decontamination import CERTIFY, Decontamination, examine
+from flows.runner.decontamination import CERTIFY, Decontamination, certificate_of
 from flows.runner.events import on_failure
 from flows.runner.judged_rows import judged_calibration
 from flows.runner.learnt_limits import TOKEN_LIMITS, from_record
@@ -285,9 +285,7 @@ def judge(state: RebuildState, step: Step) -> None:
             line.tools.engine(role).check()
     state.through(step, rows, reads=reads)
     if name == DECONTAMINATE.name and judges_all(state, name):
-        state.certificate = (
-            examine(line.tools, [], state.against(), line.bars.say)[0].over(line.facts()).to_dict()
-        )
+        state.certificate = certificate_of(line, state.against()).to_dict()
 
 
 def select_again(state: RebuildState) -> None:

@@ -26,9 +26,9 @@ from flows.config.loading import ConfigError
 from flows.config.rft import Rft, StepSettings
 from flows.nightly import DECONTAMINATE, SCORE, VERIFY
 from flows.runner.after_publication import finish
-from flows.runner.decontamination import Decontamination
+from flows.runner.decontamination import Decontamination, certificate_of
 from flows.runner.events import on_failure
-from flows.runner.imported_rows import certificate_of, published_by
+from flows.runner.imported_rows import published_by
 from flows.runner.limits import LIMITS, Stopped, limit_of, limits_for, refuse_elsewhere
 from flows.runner.progress import Bars
 from flows.runner.resources import Tools, opened

@@ -24,7 +24,7 @@ from flows.runner.progress import Bars
 from flows.runner.resources import Tools, opened
 from flows.runner.run_notes import ended
 from flows.runner.task_runners import task_runner
-from flows.runner.weakness_arms import mark_arm, publish_arm, target_of
+from flows.runner.weakness_arms import costs_of_line, mark_arm, publish_arm, target_of
 from flows.runner.weakness_search import WeaknessSearch, search
 from flows.runner.weakness_state import WeaknessState
 from flows.settings import load_settings
@@ -32,7 +32,7 @@ from storage.errors import GateFailed
 from storage.markdown import inline
 from storage.sealed_files import HomeFiles
 from tasks.ingestion.record import IngestError
-from tasks.weakness.report import arm_cells, cluster_cells, to_markdown
+from tasks.weakness.report import arm_cells, cluster_cells, cost_cells, to_markdown
 
 
 @flow(
@@ -52,9 +52,13 @@ def weakness(config: Weakness = Weakness()) -> dict[str, Any]:
     with opened(load_settings()) as tools, Bars() as bars:
         state = WeaknessState.of(config, tools.store)
         searched = search(config, tools, bars, state)
-        record = searched.record() | {"arms": _arms_of(tools, searched)}
+        earlier = _earlier(searched)
+        # what the search has paid is not paid again where the run is continued, and no part of the budget that is left changes
+        searched.spent = earlier.get("spent", searched.spent)
+        record = searched.record() | {"arms": _arms_of(searched, earlier), "spent": searched.spent}
         if config.dry_run:
             return record
+        _store(tools, searched, record)
     if not searched.failures:
         return _finish(searched, record)
     for arm in sorted(config.arms, key=lambda arm: (arm in RANDOM, list(ARMS).index(arm))):
@@ -67,27 +71,33 @@ def weakness(config: Weakness = Weakness()) -> dict[str, Any]:
 
 def _arm(searched: WeaknessSearch, arm: str, published: dict[str, Any]) -> dict[str, Any]:
     """Publish an arm, mark its version, and return what the record says of it."""
-    none = {"rows": 0, "usd": 0.0, "calls": 0, "tokens": 0, "contaminated": 0, "by_cluster": {}}
+    none: dict[str, Any] = {"rows": 0, "contaminated": 0, "by_cluster": {}}
     versions = {name: one["version"] for name, one in published.items() if one.get("version")}
     tokens = 0
     if arm == EQUAL_COST:
         tokens = max((one["tokens"] for name, one in published.items() if name not in RANDOM), default=0)
         if not tokens:
-            return none | {"note": "nothing was published: no other arm that asks the teacher has a version"}
+            why = "nothing was published: no other arm that asks the teacher has a version"
+            return none | costs_of_line(None) | {"note": why}
     with opened(load_settings()) as tools:
         target = target_of(tools.store, searched, arm, versions)
     try:
         version = publish_arm(searched, arm, target, tokens)
     except (GateFailed, IngestError) as error:
-        return none | {"note": f"nothing was published: {error}"}
+        return none | costs_of_line(searched.lines.get(arm)) | {"note": f"nothing was published: {error}"}
     with opened(load_settings()) as tools:
         return mark_arm(tools.store, searched, arm, version)
 
 
-def _arms_of(tools: Tools, searched: WeaknessSearch) -> dict[str, Any]:
-    """Return the arms that an earlier start of this run has finished."""
+def _earlier(searched: WeaknessSearch) -> dict[str, Any]:
+    """Return the record that an earlier start of this run has left; empty if there is none."""
     path = searched.folder / "record.json"
-    arms = orjson.loads(path.read_bytes())["arms"] if path.exists() else {}
+    return dict(orjson.loads(path.read_bytes())) if path.exists() else {}
+
+
+def _arms_of(searched: WeaknessSearch, earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arms that an earlier start of this run has finished."""
+    arms = earlier.get("arms", {})
     return {arm: one for arm, one in arms.items() if arm in searched.config.arms and one.get("version")}
 
 
@@ -114,6 +124,7 @@ def _finish(searched: WeaknessSearch, record: dict[str, Any]) -> dict[str, Any]:
     for name, cells, about in (
         ("clusters", cluster_cells(record), "What the student fails at, in clusters"),
         ("arms", arm_cells(record), "The published arms"),
+        ("costs", cost_cells(record), "What the run has cost"),
     ):
         create_table_artifact(
             key=f"{key}-{name}",

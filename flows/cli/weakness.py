@@ -74,11 +74,13 @@ def weakness(config: Weakness, state: State = False, json: AsJson = False) -> No
 
 
 def print_record(record: Mapping[str, Any]) -> None:
-    """Print the clusters, the neighbours and the arms of a run."""
+    """Print the clusters, the neighbours, the arms and the costs of a run."""
     from tasks.weakness.report import (
         allocator_in_words,
         arm_cells,
         cluster_cells,
+        cost_cells,
+        costs_in_words,
         neighbours_in_words,
         next_step,
         summary,
@@ -93,6 +95,10 @@ def print_record(record: Mapping[str, Any]) -> None:
     if record.get("arms"):
         terminal.echo("")
         print_cells(arm_cells(record))
+    terminal.echo("")
+    print_cells(cost_cells(record))
+    terminal.echo(f"\n{costs_in_words(record)}")
+    if record.get("arms"):
         terminal.echo(f"\n{next_step(record)}")
 
 

@@ -132,7 +132,7 @@ class Weakness(Section):
     )
     budget: Folded[BudgetSettings] = Field(
         BudgetSettings(),
-        description="most USD and tokens, in equal parts for the arms that ask the teacher, so that these cost the same; and the deadline",
+        description="most USD and tokens: of the student's answers and of measuring the rules of decontamination, and, in equal parts of what is left, of the arms that ask the teacher, so that these cost the same; and the deadline",
     )
     seed: int = Field(0, description="same seed, same student, same pool, same arms")
     shard_rows: int = Field(256, ge=1, le=100_000, description="questions per task run")
@@ -160,6 +160,17 @@ class Weakness(Section):
         """Return the arms that ask the teacher."""
         return [arm for arm in self.arms if ARMS[arm]]
 
+    def part_of_budget(self, usd: float = 0.0, tokens: int = 0) -> BudgetSettings:
+        """Return what each arm that asks the teacher may cost: equal parts of what is left of the budget after `usd` and `tokens` are
+        spent. A part of which nothing is left ends the arm before its first call."""
+        shared, parts = self.budget, max(len(self.writes()), 1)
+        return shared.model_copy(
+            update={
+                "usd": None if shared.usd is None else max(shared.usd - usd, 1e-9) / parts,
+                "tokens": None if shared.tokens is None else max((shared.tokens - tokens) // parts, 1),
+            }
+        )
+
     @property
     def shown_model(self) -> str:
         """The model as the name of the run shows it."""
@@ -177,18 +188,19 @@ class ArmNight(Nightly):
 
     @classmethod
     def of(
-        cls, config: Weakness, arm: str, target: int, held_out: str, drawn_from: str, *, tokens: int = 0
+        cls,
+        config: Weakness,
+        arm: str,
+        target: int,
+        held_out: str,
+        drawn_from: str,
+        *,
+        tokens: int = 0,
+        budget: BudgetSettings | None = None,
     ) -> ArmNight:
         """Return the night of an arm. held_out: file with the measuring part of the probe. tokens: what it uses, 0 for what its rows
-        need; then it has further waves, to come near that number."""
-        shared = config.budget
-        parts = max(len(config.writes()), 1)
-        budget = shared.model_copy(
-            update={
-                "usd": None if shared.usd is None else shared.usd / parts,
-                "tokens": None if shared.tokens is None else max(shared.tokens // parts, 1),
-            }
-        )
+        need; then it has further waves, to come near that number. budget: what it may cost; None: its part of the whole."""
+        budget = budget or config.part_of_budget()
         night = cls()
         return night.model_copy(
             update={

@@ -134,12 +134,35 @@ def examine(
                 out.select(["id", "question", "rejected"]).to_pylist(), reasons_of(out), strict=True
             )
         ]
-    call = against.measure()
-    measured = tools.shards.get(address_of(tools, CERTIFY, call, [], {}))
+    measured = measured_rules(tools, against, say)
+    return Certificate.from_dict(measured.facts["certificate"]).over(facts), lost
+
+
+def measured_rules(
+    tools: Tools, against: Decontamination, say: Callable[[str], None] = lambda text: None
+) -> Ref:
+    """Return the measurement of the rules without rows, with its costs: the stored one, or a new one. `say` is called before a new one is
+    made."""
+    measured = stored_measurement(tools, against)
     if measured is None:
         say(MEASURING)
-        measured = run_here(tools, CERTIFY, call, [], {}, lambda rows: None)
-    return Certificate.from_dict(measured.facts["certificate"]).over(facts), lost
+        measured = run_here(tools, CERTIFY, against.measure(), [], {}, lambda rows: None)
+    return measured
+
+
+def stored_measurement(tools: Tools, against: Decontamination) -> Ref | None:
+    """Return the measurement of the rules that an earlier run has made, None if there is none."""
+    return tools.shards.get(address_of(tools, CERTIFY, against.measure(), [], {}))
+
+
+def certificate_of(line: Line, against: Decontamination) -> Certificate:
+    """Return the certificate of rows that were compared with the benchmarks as they came, without a last comparison. What it costs to
+    measure the rules is part of the run's costs."""
+    if not against.benchmarks.files:  # nothing was looked for, so there is no recall to measure
+        return Certificate((), tuple(against.config.rules), (), (), 0, None, 0)
+    measured = measured_rules(line.tools, against, line.bars.say)
+    line.measure(measured)
+    return Certificate.from_dict(measured.facts["certificate"]).over(line.facts())
 
 
 def refuse_unknown_kinds(least: Mapping[str, float], pairs: Iterable[Leak] = ()) -> None:

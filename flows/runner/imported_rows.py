@@ -19,11 +19,11 @@ from flows.config.sections import PublishSettings
 from flows.nightly import DECONTAMINATE, DEDUP, VERIFY
 from flows.runner.after_publication import FROM_STORED, finish, latest
 from flows.runner.artifacts import refusals_shown
-from flows.runner.decontamination import Decontamination, enough_recall, examine, standing
+from flows.runner.decontamination import Decontamination, certificate_of, enough_recall, standing
 from flows.runner.gates import gates_of
 from flows.runner.import_duplicates import unique_rows
 from flows.runner.progress import Bars
-from flows.runner.publication import funnel_line, made_with
+from flows.runner.publication import MEASURING_COSTS, funnel_line, made_with
 from flows.runner.resources import Tools, opened
 from flows.runner.service_table import Live
 from flows.runner.stages import Line
@@ -151,14 +151,6 @@ def publish(
     return version
 
 
-def certificate_of(line: Line, against: Decontamination) -> Certificate:
-    """Return the certificate of rows that were compared with the benchmarks as they came, without a last comparison."""
-    if against.benchmarks.files:
-        return examine(line.tools, [], against, line.bars.say)[0].over(line.facts())
-    # nothing was looked for, so there is no recall to measure
-    return Certificate((), tuple(against.config.rules), (), (), 0, None, 0)
-
-
 def lineage(
     line: Line,
     config: PublishSettings,
@@ -189,6 +181,7 @@ def lineage(
         "funnel": [funnel_line(entry) for entry in line.funnel],
         "reasons": dict(sorted(reasons.items())),
         "costs": total(line.facts()),
+        MEASURING_COSTS: total(line.measured),
         **source.facts,
         **source.totals(line.kept([ref], ["params", "rejected"]) for ref in shards),
         **made_with(line.tools),

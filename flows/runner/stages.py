@@ -110,6 +110,8 @@ class Line:
     tools: Tools
     bars: Bars
     funnel: list[FunnelEntry] = field(default_factory=list)
+    # the facts of stages that measure something for the run and have no rows of it
+    measured: list[dict[str, Any]] = field(default_factory=list)
     # what withdrawn entries have cost, which is part of the run's costs
     _withdrawn: list[dict[str, Any]] = field(default_factory=list)
     # address -> the task runs it came from, so that Prefect's graph shows what became of what
@@ -150,8 +152,12 @@ class Line:
         return pa.concat_tables([self.tools.shards.read(ref) for ref in refs])
 
     def facts(self) -> list[dict[str, Any]]:
-        """Return the facts that each shard of each stage recorded beside its rows."""
-        return [ref.facts for entry in self.funnel for ref in entry.refs] + self._withdrawn
+        """Return the facts that each shard of each stage recorded beside its rows, and of what was measured the costs."""
+        return [ref.facts for entry in self.funnel for ref in entry.refs] + self._withdrawn + self.measured
+
+    def measure(self, ref: Ref) -> None:
+        """Count what a stage cost that has measured something for the run, and is no part of its funnel."""
+        self.measured.append({name: ref.facts[name] for name in COSTS if name in ref.facts})
 
     def facts_of(self, stage: str) -> list[dict[str, Any]]:
         """Return the facts that each shard of one stage recorded."""

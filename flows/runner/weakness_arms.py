@@ -13,7 +13,7 @@ from prefect.runtime import flow_run
 from flows.config.sections import GateSettings, PublishSettings
 from flows.config.weakness import ARMS, EQUAL_COST, RANDOM, ArmNight, Weakness, measured_by
 from flows.nightly import generating, run_night, solve_and_judge, writing
-from flows.runner.decontamination import Decontamination
+from flows.runner.decontamination import CERTIFY, Decontamination
 from flows.runner.imported_rows import ImportedRows, published
 from flows.runner.night import Night
 from flows.runner.planning import Plan, apportion
@@ -44,7 +44,8 @@ def publish_arm(search: WeaknessSearch, arm: str, target: int, tokens: int = 0) 
     config = search.config
     if not ARMS[arm]:
         return _publish_rows(search, arm, target)
-    night = ArmNight.of(config, arm, target, search.held_out, search.digest, tokens=tokens)
+    left = config.part_of_budget(**search.spent)
+    night = ArmNight.of(config, arm, target, search.held_out, search.digest, tokens=tokens, budget=left)
     return run_night(night, partial(_write, search=search, arm=arm, tokens=tokens))
 
 
@@ -61,6 +62,7 @@ def _publish_rows(search: WeaknessSearch, arm: str, target: int) -> str:
     )
 
     def read(line: Line) -> tuple[list[dict[str, Any]], list[Ref]]:
+        search.lines[arm] = line
         table = rows.slice(0, target)
         shards = line.shards(TAKE.name, table, given.shard_rows)
         line.record(TAKE, f"{TAKE.title}, {arm}", shards)
@@ -79,6 +81,7 @@ def _lineage(search: WeaknessSearch, arm: str) -> dict[str, Any]:
 def _write(night: Night, *, search: WeaknessSearch, arm: str, tokens: int) -> None:
     """Write questions for each group of failures, answer each several times, and keep those whose answers agree."""
     line, planner, config = night.line, night.planner, night.config
+    search.lines[arm] = line
     failures = search.failure_rows()
     if arm == "skills":
         (diagnosed,) = line.run(
@@ -125,9 +128,17 @@ def used_tokens(costs: Iterable[Mapping[str, Any]]) -> int:
     return sum(cost.get("prompt_tokens", 0) + cost.get("completion_tokens", 0) for cost in costs)
 
 
+def costs_of_line(line: Line | None) -> dict[str, float]:
+    """Return what an arm has cost that published nothing, as `own_costs`. None: it ended before its first stage."""
+    if line is None:
+        return own_costs({})
+    shared = [*line.facts_of(CERTIFY.name), *line.measured]
+    return own_costs({"costs": total(line.facts()), MEASURING_COSTS: total(shared)})
+
+
 def own_costs(lineage: Mapping[str, Any]) -> dict[str, float]:
-    """Return `usd`, `tokens` and `calls` of the rows of a version: without what measured the rules of decontamination, which all arms share
-    and the first of them pays."""
+    """Return `usd`, `tokens` and `calls` of the rows of a version: without what measured the rules of decontamination, which all arms share,
+    and which the run has measured before them."""
     whole: Sequence[Mapping[str, float]] = lineage.get("costs", ())
     shared: Sequence[Mapping[str, float]] = lineage.get(MEASURING_COSTS, ())
 

@@ -13,17 +13,20 @@ import pyarrow as pa
 
 from flows.config.evaluate import Evaluate
 from flows.config.loading import ConfigError
-from flows.config.weakness import ARMS, RANDOM, Weakness
+from flows.config.weakness import ARMS, RANDOM, Weakness, measured_by
+from flows.runner.decontamination import Decontamination, measured_rules
 from flows.runner.derived import NO_PROBLEMS, holds, holds_in_words
 from flows.runner.evaluation import Evaluation
 from flows.runner.evaluation import check as check_evaluation
-from flows.runner.limits import limits_for
+from flows.runner.limits import LIMITS, Stopped, limit_of, limits_for
 from flows.runner.planning import apportion
 from flows.runner.progress import Bars
 from flows.runner.resources import Tools
 from flows.runner.run_notes import RunNote
 from flows.runner.service_table import Live
 from flows.runner.stages import Line
+from flows.runner.stopping import stopped_at
+from flows.runner.weakness_costs import estimate
 from flows.runner.weakness_pool import neighbours_of, profiles_of, random_rows_of
 from flows.runner.weakness_state import WeaknessState
 from prompts.overlay import overlaid
@@ -50,6 +53,7 @@ from tasks.weakness.split import divided
 FOLDER = "weakness"  # below the home, with one folder per run
 KIND = "kind"  # the verdict of a failure with its kind
 SOURCE = "probe"
+WHILE_MEASURING = "The rules of decontamination were being measured; --dry-run estimates what that takes."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,10 @@ class FailureGroup:
 
 @dataclass(slots=True)
 class WeaknessSearch:
-    """`not_in_pool`: versions that were left out of the pool, with what they hold. `rows` are the neighbours (storage.rows.SCHEMA), one per question; `random_rows` questions of the pool in a random order that the seed
-    decides. `figures` are those of the report. `quota`: rows by cluster and arm."""
+    """`not_in_pool`: versions that were left out of the pool, with what they hold. `rows` are the neighbours (storage.rows.SCHEMA), one per
+    question; `random_rows` questions of the pool in a random order that the seed decides. `figures` are those of the report. `quota`: rows
+    by cluster and arm. `spent`: what the search has paid, in `usd` and `tokens`. `lines`: the funnel and costs of the arms that this process
+    has begun."""
 
     config: Weakness
     run: str
@@ -84,6 +90,8 @@ class WeaknessSearch:
     quota: dict[Pair, int]
     not_in_pool: dict[str, str]
     figures: dict[str, Any] = field(default_factory=dict)
+    spent: dict[str, Any] = field(default_factory=dict)
+    lines: dict[str, Line] = field(default_factory=dict)
 
     def cluster_of(self) -> dict[str, str]:
         """Return failed item's row id -> the name of its cluster."""
@@ -295,7 +303,10 @@ def search(config: Weakness, tools: Tools, bars: Bars, state: WeaknessState) -> 
     tools.engine(config.model).check()
     line = Line(tools, bars)
     with Live(tools, config.dataset, f"{run}-search", line):
-        answered = Evaluation(_evaluation(config), line, drives, run).answer(config.model)
+        try:
+            answered = Evaluation(_evaluation(config), line, drives, run).answer(config.model)
+        except LIMITS as limit:
+            raise _stopped(config, tools, note, run, limit_of(limit), str(limit)) from limit
     failures = failures_of(answered, judge=tools.judge(), check=first_wrong_step)
     folder = tools.home / FOLDER / run
     encode = tools.encoder()
@@ -332,7 +343,19 @@ def search(config: Weakness, tools: Tools, bars: Bars, state: WeaknessState) -> 
         "measured_by": held_out.num_rows,
         "costs": total(line.facts()),
         "quotas": config.quotas,
+        "measuring": [],
     }
+    against = Decontamination.of(measured_by(config, path))
+    if failures and config.dry_run:
+        figures["estimate"] = estimate(config, tools, path, against, len(failures), len(clusters))
+    elif failures:
+        # before the arms, so that none of them pays for all, and the budget covers it
+        measured = measured_rules(tools, against, bars.say)
+        if ended := measured.facts.get("stopped"):
+            why, fix, rest = ended["why"].partition(" Fix: ")
+            raise _stopped(config, tools, note, run, ended["by"], f"{why} {WHILE_MEASURING}{fix}{rest}")
+        figures["measuring"] = total([measured.facts])
+    paid = tools.ledger().spent(run, note.since)
     if allocation is not None:
         figures["allocator"] = {
             "runs": len(state.nights),
@@ -359,7 +382,13 @@ def search(config: Weakness, tools: Tools, bars: Bars, state: WeaknessState) -> 
         quota,
         left_out(config, tools.store),
         figures,
+        {"usd": paid.usd, "tokens": paid.tokens},
     )
+
+
+def _stopped(config: Weakness, tools: Tools, note: RunNote, run: str, by: str, why: str) -> Stopped:
+    """Return the error of a search that a limit ended."""
+    return stopped_at(tools, note, run, config.dataset, by, why, 0, config.rows)
 
 
 def _evaluation(config: Weakness) -> Evaluate:

@@ -41,26 +41,29 @@ class Critic:
     """A judge that asks the critic with prompts/same_problem. Calls go through its ledger, once per pair.
 
     `strict`: a limit of the run (its budget, deferred calls) is raised. Otherwise a pair that is not judged before the limit
-    has no judgement, unless the ledger has it.
+    has no judgement, unless the ledger has it; `limit` is then the limit, and `unasked` the number of such pairs.
     """
 
     def __init__(self, engine: Engine, *, strict: bool = True) -> None:
         self._engine, self._strict = engine, strict
         self._costs = RoleCosts.of(engine.endpoint)
         self._counts: Counter[str] = Counter()
+        self._judged: dict[tuple[str, str], bool | None] = {}  # several rules may ask about one pair
+        self.limit: BudgetExceeded | AnswersAwaited | None = None
+        self.unasked = 0
 
     def __call__(self, pairs: Sequence[tuple[str, str]]) -> list[bool | None]:
-        distinct = list(dict.fromkeys(pairs))
+        new = [pair for pair in dict.fromkeys(pairs) if pair not in self._judged]
         judgements: dict[tuple[str, str], bool | None] = {}
-        completions = self._answers([self._request(*pair) for pair in distinct])
-        for pair, completion in zip(distinct, completions, strict=True):
-            if completion is not None:
-                self._costs.add(completion)
+        for pair, completion in zip(new, self._answers([self._request(*pair) for pair in new]), strict=True):
             judgements[pair] = (
                 None if completion is None or completion.error is not None else verdict(completion.text or "")
             )
             self._counts[{True: "same", False: "different", None: "unanswered"}[judgements[pair]]] += 1
-        return [judgements[pair] for pair in pairs]
+            if completion is not None:
+                self._costs.add(completion)
+                self._judged[pair] = judgements[pair]
+        return [judgements[pair] if pair in judgements else self._judged[pair] for pair in pairs]
 
     def facts(self) -> dict[str, Any]:
         """Return the cost of the judgements, and how many there were of each kind."""
@@ -73,13 +76,15 @@ class Critic:
                 answered += 1
                 yield completion
             return
-        except LIMITS:
+        except LIMITS as limit:
             if self._strict:
                 raise
+            self.limit = limit
         for request in requests[answered:]:
             try:
                 yield next(self._engine.run([request]))
             except LIMITS:
+                self.unasked += 1
                 yield None
 
     def _request(self, first: str, second: str) -> Request:

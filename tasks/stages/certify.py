@@ -17,6 +17,7 @@ from tasks.decontamination.judge import Critic, RuleTools, TextEncoder
 from tasks.decontamination.matching import SHARED, hits_of, mark_contaminated
 from tasks.decontamination.planting import Leak
 from tasks.ingestion.record import Record
+from tasks.llm.budget import BudgetExceeded
 from tasks.llm.engine import Engine
 from tasks.stages.outcome import Outcome, Tick
 
@@ -59,6 +60,9 @@ def certify(
     facts: dict[str, Any] = {"certificate": certificate.to_dict(), "decontaminated": {"hits": hits_of(rows)}}
     if judge is not None:
         facts["bills"] = judge.facts()["bills"]
+        if judge.unasked:  # the output is incomplete: it is not kept for another run
+            by = judge.limit.state.limit if isinstance(judge.limit, BudgetExceeded) else "files"
+            facts |= {"deferred": judge.unasked, "stopped": {"by": by, "why": str(judge.limit)}}
     return Outcome(rows, len(table), facts)
 
 

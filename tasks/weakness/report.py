@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from storage.counting import counted
@@ -12,6 +12,9 @@ from tasks.weakness.allocation import Allocation
 
 Cells = list[dict[str, str]]
 UNKNOWN = "-"
+COSTS = ("calls", "tokens", "usd")
+STUDENT = "the student's answers"
+MEASURING = "the critic, measuring the decontamination rules"
 
 
 def summary(record: Mapping[str, Any]) -> str:
@@ -80,14 +83,52 @@ def arm_cells(record: Mapping[str, Any]) -> Cells:
             "arm": arm,
             "version": one.get("version", ""),
             "rows": f"{one['rows']:,}",
-            "cost": f"${one['usd']:,.4f}",
-            "calls": f"{one['calls']:,}",
-            "tokens": f"{one['tokens']:,}",
             "dropped, like a held-out item": str(one["contaminated"]),
             "note": one.get("note", ""),
         }
         for arm, one in record.get("arms", {}).items()
     ]
+
+
+def cost_cells(record: Mapping[str, Any]) -> Cells:
+    """Return a table of everything that the run has cost, or is estimated to cost where no arm is written yet, with the sums as its last
+    line."""
+    estimate = record.get("estimate")
+    measuring = estimate["measuring"] if estimate else _sums(record.get("measuring", ()))
+    arms = estimate["arms"] if estimate else record.get("arms", {})
+    lines = [
+        (STUDENT, _sums(record["costs"]), ""),
+        (MEASURING, measuring, "~" if estimate else ""),
+        *((f"arm {arm}", one, "~" if estimate else "") for arm, one in arms.items()),
+    ]
+    total = {name: sum(one[name] for _, one, _ in lines) for name in COSTS}
+    shown = [line for line in lines if any(line[1][name] for name in COSTS)]
+    return [
+        {
+            "for": title,
+            "calls": f"{sign}{one['calls']:,.0f}",
+            "tokens": f"{sign}{one['tokens']:,.0f}",
+            "cost": f"{sign}${one['usd']:,.4f}",
+        }
+        for title, one, sign in [*shown, ("total", total, "~" if estimate else "")]
+    ]
+
+
+def _sums(costs: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the sums of costs by role, as of tasks.llm.costs.total."""
+    sums = dict.fromkeys(COSTS, 0.0)
+    for one in costs:
+        sums["calls"] += one["completions"]
+        sums["tokens"] += one["prompt_tokens"] + one["completion_tokens"]
+        sums["usd"] += one["usd"]
+    return sums
+
+
+def costs_in_words(record: Mapping[str, Any]) -> str:
+    """Return what the costs count, and whether they are estimated."""
+    if record.get("estimate"):
+        return "Estimated (~), beside the student's answers; a budget covers every line. An answer that the ledger has costs nothing."
+    return "A budget covers every line. Answers that were in the ledger before this run are counted as well, at what they cost then."
 
 
 def pair_cells(allocation: Allocation) -> Cells:
@@ -162,6 +203,8 @@ def to_markdown(record: Mapping[str, Any]) -> str:
         lines += [*_table(state["pairs"]), "", *_table(state["clusters"])]
     if record.get("arms"):
         lines += ["", "## Arms", "", *_table(arm_cells(record))]
+    lines += ["", "## Costs", "", *_table(cost_cells(record)), "", costs_in_words(record)]
+    if record.get("arms"):
         lines += ["", next_step(record, code)]
     return "\n".join(lines) + "\n"
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from storage.datasets.store import Store
+from storage.ledger import Ledger
 from storage.rows import Row, column, to_table
 from tasks.problems.machinery.family import families, make
 from tasks.seeding import rng_of
@@ -154,6 +155,36 @@ def test_the_loop_publishes_arms_without_an_item_that_measures(
     plain = one.json(*command, "--dry-run")  # the failures decide, and the state is shown all the same
     assert plain["quotas"] == "failures"
     assert plain["allocator"]["gains"] == 1
+
+
+def test_the_critic_that_measures_the_rules_has_a_line_and_is_within_the_budget(
+    home: Callable[..., Home], tmp_path: Path
+) -> None:
+    one = home()
+    command, _ = loop(one, tmp_path)
+    arms = ("--set", "arms=[math-retrieval, skills]", "--set", "decontaminate={planted: 4}")
+    words = (*command[:4], *QUICK, *arms)
+    dry = one.json(*words, "--dry-run")
+    assert dry["estimate"]["measuring"]["tokens"] > 5_000
+    assert dry["estimate"]["arms"]["skills"]["calls"] > dry["failed"]
+    text = one.run(*words, "--dry-run").stdout
+    assert "the critic, measuring the decontamination rules" in text
+    stopped = one.run(*words, "--budget-tokens", "2000", code=3)
+    assert "The rules of decontamination were being measured" in stopped.stdout
+    record = one.json(*words, "--budget-tokens", "500000")
+    ledger = Ledger.open(str(one.path / "ledger.sqlite"))
+    served = {line.tag: line for line in ledger.served(record["run"])}
+    (measuring,) = record["measuring"]
+    assert served["decontaminate"].calls == measuring["completions"] > 20
+    assert {arm for arm, entry in record["arms"].items() if entry["rows"]} == {"math-retrieval", "skills"}
+    # every call of the home is in a line; answers that two lines have used are in both
+    calls = sum(group.calls for group in ledger.history())
+    lines = [
+        record["costs"][0]["completions"],
+        measuring["completions"],
+        *(one["calls"] for one in record["arms"].values()),
+    ]
+    assert calls <= sum(lines) <= 1.1 * calls
 
 
 def counted_home(home: Callable[..., Home], server: Teacher) -> Home:

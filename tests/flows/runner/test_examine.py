@@ -6,10 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from flows.runner.decontamination import MEASURING, Decontamination, examine
+from flows.runner.decontamination import (
+    MEASURING,
+    Decontamination,
+    certificate_of,
+    examine,
+    measured_rules,
+    stored_measurement,
+)
+from flows.runner.limits import RunLimits
+from flows.runner.progress import Bars
 from flows.runner.resources import opened
+from flows.runner.stages import Line
 from flows.settings import load_settings
 from tasks.decontamination import certificate
+from tasks.llm.budget import Budget
+from tasks.llm.costs import total
 from tasks.stages import certify
 from tasks.stages.decontaminate import DecontaminateSettings
 
@@ -44,3 +56,32 @@ def test_the_rules_are_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     )
     assert examined()[1] == [MEASURING]  # and so are other benchmarks
     assert len(measured) == 3
+
+
+def test_what_measuring_costs_is_part_of_the_run_and_is_not_kept_where_a_limit_ended_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MATHMILL_HOME", str(tmp_path / "home"))
+    exam = tmp_path / "exam.jsonl"
+    exam.write_text(
+        '{"question": "A train travels 120 km in 3 hours; what is its average speed?", "answer": "40"}\n'
+    )
+    monkeypatch.setattr(Bars, "say", lambda bars, text: None)  # there is no flow run to log it
+    config = DecontaminateSettings(benchmarks=[str(exam)], planted=2)
+    against = Decontamination.of(config)
+    with opened(load_settings()) as tools:
+        tools.limits = RunLimits("measures", "online", Budget(tokens=1))
+        ended = measured_rules(tools, against)
+        assert ended.facts["stopped"]["by"] == "tokens"
+        assert "stopped by --budget-tokens" in ended.facts["stopped"]["why"]
+        assert stored_measurement(tools, against) is None
+    with opened(load_settings()) as tools, Bars() as bars:
+        tools.limits = RunLimits("measures")
+        for number in (1, 2):  # the second one reads what the first has stored, and has the same costs
+            line = Line(tools, bars)
+            assert certificate_of(line, against).sets
+            (costs,) = total(line.facts())
+            assert costs["role"] == "critic"
+            assert costs["completions"] > 0
+            (served,) = tools.ledger().served("measures")
+            assert (served.tag, served.calls) == ("decontaminate", costs["completions"]), number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from flows.config.weakness import ArmNight, Weakness
 from flows.runner.weakness_arms import affordable, own_costs, used_tokens
 
 
@@ -54,3 +55,17 @@ def test_what_measured_the_rules_is_no_cost_of_an_arm() -> None:
     assert own_costs(lineage) == {"usd": 0.75, "tokens": 396, "calls": 18}
     assert own_costs({"costs": [teacher]}) == {"usd": 0.25, "tokens": 330, "calls": 15}
     assert own_costs({}) == {"usd": 0, "tokens": 0, "calls": 0}
+
+
+def test_arms_have_equal_parts_of_what_the_search_has_left_of_the_budget() -> None:
+    config = Weakness.model_validate(
+        {"arms": ["skills", "random", "random-cost"], "budget": {"tokens": 190_000, "usd": 3.0}}
+    )
+    left = config.part_of_budget(usd=1.0, tokens=90_001)
+    assert (left.usd, left.tokens) == (pytest.approx(1.0), 49_999)
+    assert ArmNight.of(config, "skills", 5, "", "", budget=left).budget == left
+    used_up = config.part_of_budget(usd=4.0, tokens=200_000)
+    assert used_up.usd is not None
+    assert 0 < used_up.usd < 1e-6
+    assert used_up.tokens == 1
+    assert Weakness().part_of_budget(tokens=5) == Weakness().budget

@@ -224,7 +224,10 @@ def test_the_embedded_critic_behind_the_wire(engine: Callable[..., Engine]) -> N
     ]  # fmt: skip
     assert judge(pairs + pairs[:1]) == [True, False, True, False, False, True]
     assert judge.facts()["judged"] == {"same": 2, "different": 3}
-    assert judge.facts()["bills"][0]["cached"] == 0, "a pair is asked once"
+    assert judge(pairs[2:4]) == [True, False]
+    assert judge.facts()["judged"] == {"same": 2, "different": 3}
+    (bill,) = judge.facts()["bills"]
+    assert (bill["cached"], bill["completions"]) == (0, 5), "a pair is asked once"
 
 
 def test_beyond_the_budget_there_is_no_verdict(engine: Callable[..., Engine]) -> None:
@@ -239,6 +242,8 @@ def test_beyond_the_budget_there_is_no_verdict(engine: Callable[..., Engine]) ->
             "unanswered": 1,
             {True: "same", False: "different"}[bool(judgement)]: 1,
         }
+        assert judge.unasked == 1
+        assert isinstance(judge.limit, BudgetExceeded)
         with pytest.raises(BudgetExceeded):
             Critic(poor)([new, known])
     finally:
