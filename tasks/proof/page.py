@@ -157,8 +157,8 @@ def _reading() -> Iterator[str]:
     )
     yield ""
     yield (
-        "A claim is *shown* if the difference has the sign that the claim predicts and p is below 0.05 after Holm's correction (Holm-Bonferroni), which keeps the "
-        "probability that any of the claims is shown by chance at 5 %. It is *refuted* if its opposite is significant after the same kind of correction, and *not shown* if neither is so: then the "
+        "A claim is *shown* if what it says of the difference is significant: p is below 0.05 after Holm's correction (Holm-Bonferroni), which keeps the "
+        "probability that any of the claims is shown by chance at 5 % or less. It is *refuted* if its opposite is significant after the same kind of correction, and *not shown* if neither is so: then the "
         "difference may be too small for this run to see. In [the plan](proof-plan.md), which was fixed before the run, a claim that is refuted or not shown has *failed*; the plan also states the power of the test, and "
         "a default of the factory changes only where the power for the published difference was 0.8 or more."
     )
@@ -174,15 +174,11 @@ def _less_than_base(stored: StoredScores) -> Iterator[str]:
         ):
             below.setdefault(name, []).append(arm)
     if below:
-        yield (
-            "The claims are about differences between arms. They do not say that an arm is better than no further training: "
-            + "; ".join(
-                f"of the arms that continue the model {code(name)} ({percent(_right([stored['base']['scores'][name]]))} of the items right), these answer less than it does: "
-                f"{', '.join(map(code, which))}"
-                for name, which in below.items()
-            )
-            + "."
-        )
+        yield "The claims are about differences between arms. They do not say that an arm is better than no further training:"
+        yield ""
+    for name, which in below.items():
+        share = percent(_right([stored["base"]["scores"][name]]))
+        yield f"- Of the arms that continue the model {code(name)}, which answers {share} of the items rightly, these answer less: {', '.join(map(code, which))}."
 
 
 def _right(scores: Sequence[str]) -> float:
@@ -233,17 +229,17 @@ def _design(stored: StoredScores, scores: Mapping[str, Mapping[int, str]]) -> It
     yield (
         f"**Bases.** The student is a small transformer ({counted(base['parameters'], 'parameter')}). The base is trained from scratch for {counted(design['base'], 'step')} of {design['training']['batch']} blocks of "
         f"{design['training']['length']} tokens, on {counted(design['corpus'], 'row')} of two common subdomains and {counted(design['scarce'], 'row')} of three rare ones. Each subdomain has one family of problems, which a "
-        f"program draws, with solutions in the wording of the embedded teacher. Claim 4 has a base of its own, which has learned {counted(design['programs'] + design['programs_scarce'], 'program')} besides."
+        f"program draws, with solutions in the wording of the embedded teacher (a rule-based program that stands in for a model). Claim 4 has a base of its own, which has learned {counted(design['programs'] + design['programs_scarce'], 'program')} besides."
     )
     yield ""
     yield (
-        f"**Arms.** Every arm continues its base for {counted(design['steps'], 'step')}; half of the tokens are of the arm's rows and half of the base's. The arm `nothing new` has the base's rows alone. The rows of the arms "
+        f"**Arms.** Every arm of a claim continues its base for {counted(design['steps'], 'step')}; half of the tokens are of the arm's rows and half of the base's. The arm `nothing new` has the base's rows alone. The rows of the arms "
         "are written and solved by the embedded teacher in the flows `make` and `weakness`, with the difficulty set to easy in the prompts, or they are from an imported pool that is like the base's rows. So arms differ "
         "by their problems and not by their wording. Each arm is a published version, trained by the flow `train` and scored by the flow `evaluate`."
     )
     yield ""
     yield (
-        f"**Items.** {counted(len(stored['items']), 'held-out item')}, as many of each subdomain. The share of right answers is {right}. The arms of claim 4 are asked to answer in words or by a program (the form `words_or_program`): a program is executed "
+        f"**Items.** {counted(len(stored['items']), 'held-out item')}, the same number of each subdomain. The share of right answers is {right}. The arms of claim 4 are asked to answer in words or by a program (the form `words_or_program`): a program is executed "
         "in the sandbox, and otherwise the answer in the words is read."
     )
     yield ""

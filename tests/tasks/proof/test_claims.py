@@ -153,7 +153,7 @@ def test_the_page_says_first_that_training_cost_what_the_base_knew(
     scored = stored({})
     scored["base"]["scores"]["base"] = base * ITEMS
     text = written(scored, tmp_path / "proof.md").page.read_text().partition("## Primary claims")[0]
-    assert ("of the arms that continue the model `base` (100.0 %" in text) == stated
+    assert ("Of the arms that continue the model `base`, which answers 100.0 %" in text) == stated
 
 
 def test_an_arm_is_compared_with_the_base_that_it_continues(tmp_path: Path) -> None:
@@ -163,9 +163,10 @@ def test_an_arm_is_compared_with_the_base_that_it_continues(tmp_path: Path) -> N
     record |= {"routed": "1" * ITEMS, "words": "10" * (ITEMS // 2)}
     head = written(scored, tmp_path / "proof.md").page.read_text().partition("## Primary claims")[0]
     assert (
-        "`base with programs` (100.0 % of the items right), these answer less than it does: `words`." in head
+        "`base with programs`, which answers 100.0 % of the items rightly, these answer less: `words`."
+        in head
     )
-    assert "the model `base` (" not in head
+    assert "the model `base`," not in head
 
 
 def test_a_refuted_claim_is_explained_and_its_consequence_applies(tmp_path: Path) -> None:
