@@ -38,6 +38,7 @@ def navigated(entries: list[Any]) -> list[str]:
     return pages
 
 
+@pytest.mark.slow
 @needs_zensical
 def test_the_site_builds_strictly(tmp_path: Path) -> None:
     folder = copied(tmp_path)
@@ -47,6 +48,7 @@ def test_the_site_builds_strictly(tmp_path: Path) -> None:
         assert (folder / "build" / "site" / page).is_file()
 
 
+@pytest.mark.slow
 @needs_zensical
 @pytest.mark.parametrize("link", ["[x](nosuch.md)", "[x](guide.md#nosuch)"])
 def test_a_broken_link_fails_the_build(tmp_path: Path, link: str) -> None:

@@ -19,6 +19,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from prompts import HERE, names
 from tests.e2e.processes import SCRIPT, Home, clean_environment
 
@@ -37,6 +39,7 @@ NIGHT = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_recorded_night_asks_for_nothing_and_has_its_digest(
     home: Callable[..., Home], tmp_path: Path
 ) -> None:

@@ -327,6 +327,7 @@ def exported_records(
     return [json.loads(line) for path in (folder / "data").iterdir() for line in path.open()]
 
 
+@pytest.mark.slow
 def test_preferred_chats_of_several_turns_leave_as_conversations(judge: Judge, tmp_path: Path) -> None:
     """What both sides begin with is the prompt, in TRL's form; pairs of solutions have the same types beside them."""
     from trl.data_utils import is_conversational

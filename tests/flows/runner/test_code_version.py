@@ -20,6 +20,7 @@ def test_a_name_is_the_file_of_its_module() -> None:
     assert _file("tasks.no_such_module") is None
 
 
+@pytest.mark.slow
 def test_nothing_is_imported_for_it() -> None:
     """In a process of its own, since this one may have imported everything before."""
     code = (

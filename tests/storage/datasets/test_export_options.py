@@ -149,6 +149,7 @@ def test_a_wrong_solution_is_chosen_with_its_question(tmp_path: Path, steps: Ver
     assert sum(row["id"].startswith("wrong") for row in read(out, "train")) == 8
 
 
+@pytest.mark.slow
 def test_a_test_problem_that_is_in_a_training_problem_moves_there() -> None:
     import pyarrow as pa
 

@@ -329,6 +329,7 @@ _MARKS = [
 ]
 
 
+@pytest.mark.slow
 @given(st.lists(st.one_of(st.sampled_from(_MARKS), st.text(max_size=3)), max_size=30).map("".join))
 def test_any_text_gives_an_answer_of_it_or_none(text: str) -> None:
     for language in ("en", "zh"):

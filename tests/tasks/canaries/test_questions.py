@@ -183,6 +183,7 @@ def test_a_small_batch_has_few_canaries(
     assert "canaries" not in run([], reasoner(name="none"), tools, 5).facts
 
 
+@pytest.mark.slow
 def test_a_reasoner_that_fails_its_canaries_is_asked_again_and_its_solutions_are_not_used(
     reasoner: Callable[..., Engine], tools: tuple[Judge, Sandbox]
 ) -> None:
@@ -207,6 +208,7 @@ def test_a_reasoner_that_fails_its_canaries_is_asked_again_and_its_solutions_are
     assert measures["answers"].mean.mean < 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [0.5, None])
 def test_a_reasoner_of_whom_errors_are_expected_fails_no_batch(
     reasoner: Callable[..., Engine], tools: tuple[Judge, Sandbox], error: float | None

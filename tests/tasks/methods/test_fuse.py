@@ -116,6 +116,7 @@ def test_the_prompt_names_one_manner_and_quotes_both(language: str, manner: str)
     assert user.count("How: " if language == "en" else "方式：") == 1
 
 
+@pytest.mark.slow
 def test_a_night_keeps_joined_problems(engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge) -> None:
     parents = drawn("fuse", every=3)
     outcome = written(planned("fuse", parents), engine)

@@ -55,6 +55,7 @@ def test_the_prompt_hides_the_number_and_quotes_the_problem(language: str) -> No
     assert "18" not in user["content"]
 
 
+@pytest.mark.slow
 def test_a_night_recovers_the_hidden_numbers(
     engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge
 ) -> None:

@@ -18,6 +18,7 @@ def test_components_are_those_that_were_drawn() -> None:
     assert components(np.ones((3, 4))) == Components(0.0, 0.0, 0.0)
 
 
+@pytest.mark.slow
 def test_power_grows_with_the_effect_and_the_items_and_without_one_is_the_level() -> None:
     of = Components(0.0001, 0.02, 0.15)
     assert power(of, 0.0, seeds=4, items=200, alpha=0.05) < 0.05

@@ -132,6 +132,7 @@ def test_same_seed_same_weights_other_seed_others(
     assert not same(runs[0].checkpoint, runs[2].checkpoint)
 
 
+@pytest.mark.slow
 def test_a_second_stage_continues_from_the_first(
     store: Store, tmp_path: Path, tiny: Callable[..., Train]
 ) -> None:
@@ -143,6 +144,7 @@ def test_a_second_stage_continues_from_the_first(
     assert max(rates) <= 1e-4
 
 
+@pytest.mark.slow
 def test_lora_trains_adapters_and_leaves_a_plain_checkpoint(
     store: Store, tmp_path: Path, tiny: Callable[..., Train]
 ) -> None:

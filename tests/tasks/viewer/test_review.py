@@ -171,6 +171,7 @@ def test_two_reviewers_side_by_side_get_different_rows(home: Path, site_of: Call
     assert shown(client, "ada") not in (first, shown(client, "ben"))
 
 
+@pytest.mark.slow
 def test_a_done_queue_shows_agreement_and_lets_the_promotion_continue(
     home: Path, site_of: Callable[..., Site]
 ) -> None:

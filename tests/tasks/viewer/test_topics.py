@@ -205,6 +205,7 @@ def token(client: TestClient, address: str = "/sql") -> str:
     return match[1]
 
 
+@pytest.mark.slow
 def test_sql_has_the_limits_of_the_command(client: TestClient) -> None:
     query = f'SELECT subdomain, count(*) AS n FROM "{FIRST}" GROUP BY ALL ORDER BY n DESC'
     form = {"q": query, "token": token(client)}
