@@ -19,9 +19,10 @@ class ConfigError(ForPeople, ValueError):
     """A configuration that cannot be used. The message names the file or the key, and the fix."""
 
 
-def load_as(kind: type[S], file: Path | None, sets: list[str], **overrides: Any) -> S:
+def load_as(kind: type[S], file: Path | None, sets: list[str], /, **overrides: Any) -> S:
     """Return a flow's configuration: its defaults, then the YAML file, then each KEY=VALUE (dotted keys, YAML values),
-    then the overrides that are not None. Raises ConfigError, which names every setting that does not fit."""
+    then the overrides that are not None, of which one may have the name of a parameter here. Raises ConfigError, which names every setting
+    that does not fit."""
     data: dict[str, Any] = {}
     if file is not None:
         try:

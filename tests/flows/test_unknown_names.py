@@ -7,7 +7,11 @@ import traceback
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from flows.cli.app import app
+from flows.config.critic import TrainCritic
+from flows.config.import_dataset import Import
 from flows.config.loading import ConfigError, load_as
 from flows.config.nightly import Nightly
 from flows.config.rebuild import Rebuild
@@ -209,3 +213,15 @@ def test_every_wrong_setting_of_a_run_is_named_at_once():
         "--set solve", "--set seed=[, line 1, column 2", "setting seeds.files", "setting mix.boost", "setting targets",
     ]  # fmt: skip
     assert all(" Fix: " in message for message in caught.value.args)
+
+
+def test_a_setting_may_have_the_name_of_a_parameter_of_the_reader() -> None:
+    assert load_as(TrainCritic, None, [], kind="process").kind == "process"
+    assert load_as(Import, None, [], kind="chat", license="MIT").kind == "chat"
+
+
+@pytest.mark.parametrize("words", [("critic", "train", "--kind", "process"), ("import", "--kind", "chat")])
+def test_the_option_of_such_a_setting_is_read(words: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(app, [*words, "--show-config"])
+    assert done.exit_code == 0, done.exception
+    assert f"kind: {words[-1]}" in done.stdout
