@@ -123,24 +123,25 @@ def short_funnel(lines: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any
 def differing(
     values: Mapping[str, Any], kind: type[BaseModel], prefix: str = ""
 ) -> Iterator[tuple[str, Any]]:
-    """Yield the dotted name and the value of each stored setting that differs from the default of its class."""
+    """Yield the dotted name and the value of each stored setting that differs from the default of its class. A setting that was not stored,
+    as one that was added later, has no value that could differ."""
     for name, value in values.items():
         field = kind.model_fields.get(name)
         known = field is not None and not field.is_required()
-        default = (
-            to_jsonable_python(field.get_default(call_default_factory=True)) if field and known else None
-        )
+        default = field.get_default(call_default_factory=True) if field and known else None
         yield from _differing(f"{prefix}{name}", value, default, known=known)
 
 
 def _differing(name: str, value: Any, default: Any, *, known: bool) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and (value or default) and isinstance(default, Mapping):
+    if isinstance(value, Mapping) and isinstance(default, BaseModel):
+        for key, one in value.items():
+            there = key in type(default).model_fields
+            yield from _differing(f"{name}.{key}", one, getattr(default, key) if there else None, known=there)
+    elif isinstance(value, Mapping) and isinstance(default, Mapping):
         for key, one in value.items():
             yield from _differing(f"{name}.{key}", one, default.get(key), known=key in default)
-        for key in default.keys() - value.keys():
-            if isinstance(default[key], (str, int, float)):  # an entry of a mapping that was taken out
-                yield f"{name}.{key}", None
-    elif not known or value != default:
+        yield from ((f"{name}.{key}", None) for key in default if key not in value)
+    elif not known or value != to_jsonable_python(default):
         yield name, value
 
 

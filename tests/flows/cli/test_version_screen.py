@@ -81,7 +81,10 @@ def test_the_whole_lineage_is_shown_on_request(tmp_path: Path) -> None:
     [
         (Nightly(), {}),
         (Make(), {}),
-        (Nightly(mix={"shares": {"source": {"web": 0.2}}}), {"mix.shares.source": {"web": 0.2}}),
+        (
+            Nightly(mix={"shares": {"source": {"web": 0.2}}}),
+            {"mix.shares.source": {"web": 0.2}, "mix.shares.format": None},
+        ),
         (Rebuild(thresholds={"answer": 0.7}), {"thresholds.answer": 0.7}),
     ],
 )
@@ -89,6 +92,13 @@ def test_only_settings_that_differ_from_the_defaults_of_their_class_are_named(
     config: Any, expected: dict[str, Any]
 ) -> None:
     assert dict(differing(config.model_dump(mode="json"), type(config))) == expected
+
+
+def test_a_setting_that_was_added_later_does_not_differ_and_an_entry_that_was_taken_out_does() -> None:
+    stored = Nightly().model_dump(mode="json")
+    del stored["solve"]["samples"]
+    del stored["score"]["thresholds"]["heuristics"]
+    assert dict(differing(stored, Nightly)) == {"score.thresholds.heuristics": None}
 
 
 def test_a_setting_that_the_class_does_not_have_any_more_is_named() -> None:
