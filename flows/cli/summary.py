@@ -25,7 +25,7 @@ from tasks.stages.select import STAGE as SELECT
 ENDED = {
     "target": "the target",
     "waves": "generate.waves",
-    "material": "the last passage or problem of the material",
+    "material": "the last row, passage or problem that its methods could use",
     "usd": "--budget-usd",
     "tokens": "--budget-tokens",
     "deadline": "--deadline",

@@ -32,7 +32,7 @@ from tasks.critics.gain import gain
 from tasks.critics.kinds import CriticError, settings_of
 from tasks.critics.labelled import Labelled, LabelledSolution, grouped, read, shared, split, without_judged
 from tasks.critics.own_solutions import of_versions
-from tasks.critics.report import compared, described, evaluate, to_markdown
+from tasks.critics.report import as_words, compared, described, evaluate, to_markdown
 from tasks.critics.step_checker import check as check_steps
 from tasks.critics.strong import taught_by
 from tasks.critics.trained import FOLDER, CriticTraining, TrainedCritic, opened
@@ -68,12 +68,17 @@ def gathered(
 ) -> tuple[Labelled, list[dict[str, str]]]:
     """Return the labelled solutions of the files and of the versions, with their questions in groups, and the names and digests of both."""
     labelled, versions = check(config, tools.store)
-    data = described([*config.files, *config.samples])
+    data = described(config.files)
+    data += [one | {"option": "--sample"} for one in described(config.samples)]
     golden = [tools.store.resolve(name) for name in config.golden]
     if not versions and not golden:
         log(_read_in_words(labelled))
         return labelled, data
-    data += [{"file": str(one), "sha256": one.digest} for one in (*versions, *golden)]
+    data += [
+        {"file": str(one), "sha256": one.digest, "option": option}
+        for option, read_versions in (("--version", versions), ("--judgements", golden))
+        for one in read_versions
+    ]
     own = of_versions(tools.store, versions, tools.judge().equal, config.sure)
     log(
         f"versions: {counted(len(own.labelled), 'labelled solution')}; of {len(own.unsure):,} nothing is sure"
@@ -409,7 +414,7 @@ def _read_in_words(labelled: Labelled) -> str:
 def _trained_by(critic: TrainedCritic) -> str:
     """Return the command that trains a critic, with the files by their names; settings that are the usual ones are left out."""
     settings, usual = critic.record["settings"], CriticTraining()
-    words = ["./mathmill", "critic", "train", *(one["file"] for one in critic.record["data"])]
+    words = ["./mathmill", "critic", "train", *as_words(critic.record["data"])]
     words += ["--set", f"kind={critic.record['kind']}"] if critic.record["kind"] != usual.kind else []
     for key in ("held_out", "precision", "planted", "given_up", "refit", "seed"):
         words += ["--set", f"{key}={settings[key]}"] if settings[key] != getattr(usual, key) else []

@@ -172,7 +172,9 @@ class Night:
                 "offline",
                 f"stopped by --offline: {counted(deferred, 'answer')} {be(deferred)} not in the ledger. Fix: run it without --offline",
             )
-        self.ended = self.ended or ("waves" if self.missing(self.config.target) else "target")
+        if self.ended in ("", "material") and not self.missing(self.config.target):
+            self.ended = "target"  # material that was used up on the way ended nothing
+        self.ended = self.ended or "waves"
 
     def _end(self, by: str, why: str, cause: BaseException | None = None, *, publish: bool = True) -> None:
         self.ended = by

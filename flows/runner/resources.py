@@ -162,7 +162,7 @@ class Tools:
         name = self.settings.trained_critic
         if not name:
             raise CriticError(
-                "the scorer trained_critic needs a critic. Fix: ./mathmill critic train FILES, then set MATHMILL_TRAINED_CRITIC to its folder"
+                "the scorer trained_critic needs a critic. Fix: ./mathmill critic train FILES, or --version NAME, then set MATHMILL_TRAINED_CRITIC to its folder"
             )
         return critic_folder(name, self.home)
 

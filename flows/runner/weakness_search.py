@@ -72,7 +72,7 @@ class WeaknessSearch:
     """`not_in_pool`: versions that were left out of the pool, with what they hold. `rows` are the neighbours (storage.rows.SCHEMA), one per
     question; `random_rows` questions of the pool in a random order that the seed decides. `figures` are those of the report. `quota`: rows
     by cluster and arm. `spent`: what the search has paid, in `usd` and `tokens`. `lines`: the funnel and costs of the arms that this process
-    has begun."""
+    has started."""
 
     config: Weakness
     run: str

@@ -362,7 +362,7 @@ def naming_points(
 ) -> list[NamingPoint]:
     """Return the operating points of naming a first wrong step, one per value of `given_up`: of the thresholds whose F1 is at most that much
     below the highest one, the one that finds most first errors, and of several such the lowest. None is one standard error of the highest F1,
-    over the solutions of `placed` as independent draws: thresholds that close cannot be told apart (the rule of one standard error of
+    over the solutions of `placed` as independent draws: the solutions cannot rank thresholds that close (the rule of one standard error of
     Breiman, Friedman, Olshen and Stone 1984).
 
     `unblamed`: how little speaks for naming a step, from 0 to 1. `located`: whether the likeliest step is the first wrong one. Thresholds are
@@ -388,8 +388,8 @@ def naming_points(
             at = int(allowed[np.argmax(named[allowed])])
         else:
             at = best
-        value, found, unblamed_there, f1 = (float(each[at]) for each in (cuts, named, kept, means))
-        points.append(NamingPoint(limit, value, found, unblamed_there, f1, asked is None))
+        value, share_named, share_kept, f1 = (float(each[at]) for each in (cuts, named, kept, means))
+        points.append(NamingPoint(limit, value, share_named, share_kept, f1, asked is None))
     return points
 
 

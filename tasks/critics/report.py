@@ -57,6 +57,11 @@ def described(paths: Sequence[str | Path]) -> list[dict[str, str]]:
     ]
 
 
+def as_words(data: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return files and versions as the arguments of `critic train`, each behind its `option` if it has one."""
+    return [word for one in data for word in (one.get("option", ""), one["file"]) if word]
+
+
 def evaluate(
     solutions: Sequence[LabelledSolution],
     opinion: Opinion,
@@ -413,8 +418,8 @@ def _operating_point_lines(points: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         "A step is named where enough speaks for it. How much is enough is chosen on the calibrating questions: the first line of a critic has the "
         "highest F1 there, each further line finds most first errors among the thresholds whose F1 is at most so much below it (setting "
-        "`given_up` of `critic train`). One standard error of F1 is the default, because thresholds that close cannot be told apart by the "
-        "calibrating questions. Where the solutions are known to be wrong, as those that step pairs are made of, nothing is lost by naming more.",
+        "`given_up` of `critic train`). One standard error of F1 is the default, because the calibrating questions cannot rank "
+        "thresholds that close. Where the solutions are known to be wrong, as those that step pairs are made of, nothing is lost by naming more.",
         "",
         "| critic | F1 given up | "
         + " | ".join(f"{head}, calibrating" for head in heads)

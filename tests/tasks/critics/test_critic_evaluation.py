@@ -29,6 +29,7 @@ from tasks.critics.evaluation import (
     threshold_for,
 )
 from tasks.critics.labelled import PLANTED, LabelledSolution, grouped
+from tasks.critics.report import as_words
 from tasks.critics.step_checker import check
 
 
@@ -254,3 +255,12 @@ def test_the_standard_error_of_solutions_that_are_all_in_order_is_0() -> None:
     highest, within = naming_points(labels.astype(float), labels, ~labels, np.ones(10, bool), (0.0, None))
     assert within.given_up == 0
     assert within.value == highest.value
+
+
+def test_what_was_read_is_written_as_the_words_of_the_command() -> None:
+    data = [
+        {"file": "a.jsonl", "sha256": ""},
+        {"file": "b.jsonl", "sha256": "", "option": "--sample"},
+        {"file": "math-sft@2026.11.20", "sha256": "", "option": "--version"},
+    ]
+    assert as_words(data) == ["a.jsonl", "--sample", "b.jsonl", "--version", "math-sft@2026.11.20"]
