@@ -172,9 +172,7 @@ class Night:
                 "offline",
                 f"stopped by --offline: {counted(deferred, 'answer')} {be(deferred)} not in the ledger. Fix: run it without --offline",
             )
-        if self.ended in ("", "material") and not self.missing(self.config.target):
-            self.ended = "target"  # material that was used up on the way ended nothing
-        self.ended = self.ended or "waves"
+        self.ended = ending(self.ended, enough=not self.missing(self.config.target))
 
     def _end(self, by: str, why: str, cause: BaseException | None = None, *, publish: bool = True) -> None:
         self.ended = by
@@ -214,3 +212,11 @@ class Night:
         refs = self.line.shards(stage.name, ingested.table, self.planner.shard_rows)
         self.line.record(stage, f"{stage.title} {title}", refs)
         return refs
+
+
+def ending(limit: str, *, enough: bool) -> str:
+    """Return what ended a night: the limit that it met, or else the target, or the last wave. Material that was used up while the rows that were
+    under way were enough has ended nothing."""
+    if enough and limit in ("", "material"):
+        return "target"
+    return limit or "waves"
