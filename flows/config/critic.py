@@ -107,11 +107,6 @@ class TrainCritic(LabelledInput):
         description="how far F1 may fall below its highest value on the calibrating questions, so that more first wrong steps are named and more "
         "right solutions blamed; the report has a table of both; empty: one standard error of F1",
     )
-    refit: bool | None = Field(
-        None,
-        description="train once more on all training questions, those that calibrate too, and keep the probabilities and thresholds of the first "
-        "training; takes twice as long; empty: where that takes minutes (trees)",
-    )
     page: str = Field("", description="file that the report is written to besides, such as docs/critic.md")
     seed: int = Field(0, description="same seed, same split, same critic")
 

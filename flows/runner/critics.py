@@ -133,7 +133,6 @@ def run_training(config: TrainCritic, tools: Tools, log: Callable[[str], None]) 
         precision=config.precision,
         planted=config.planted,
         given_up=config.given_up,
-        refit=config.refit,
         seed=config.seed,
     )
     agreeing = agreement_shares(fitting, tools.judge(), _samples(config))
@@ -228,11 +227,7 @@ def _judging(
 ) -> dict[str, Any]:
     """Return the figures of a critic by its opinion on the solutions that it did not fail to judge. `per_second`: solutions per CPU second."""
     trained_by = critic.record if isinstance(critic, TrainedCritic) else {}
-    parts = trained_by.get("counts", {})
-    given = sum(
-        parts.get(name, {}).get("solutions", 0)
-        for name in ("training", *(("calibrating",) if trained_by.get("refit") else ()))
-    )
+    given = trained_by.get("counts", {}).get("training", {}).get("solutions", 0)
     own = trained_by.get("settings", {}).get("own", {})
     defaults = settings_of(trained_by["kind"], {}).model_dump(mode="json") if own else {}
     most = own.get("solutions") or given  # a kind's own budget
@@ -325,7 +320,6 @@ def _report(
             "identity": identity,
             "training": counts.get("training", nothing),
             "calibrating": counts.get("calibrating", nothing),
-            "refit": trained_one is not None and trained_one.record["refit"],
             "precision": trained_one.record["settings"]["precision"] if trained_one is not None else 0.0,
         },
         "measures": measures,
@@ -416,7 +410,7 @@ def _trained_by(critic: TrainedCritic) -> str:
     settings, usual = critic.record["settings"], CriticTraining()
     words = ["./mathmill", "critic", "train", *as_words(critic.record["data"])]
     words += ["--set", f"kind={critic.record['kind']}"] if critic.record["kind"] != usual.kind else []
-    for key in ("held_out", "precision", "planted", "given_up", "refit", "seed"):
+    for key in ("held_out", "precision", "planted", "given_up", "seed"):
         words += ["--set", f"{key}={settings[key]}"] if settings[key] != getattr(usual, key) else []
     own = settings_of(critic.record["kind"], settings["own"]).model_dump(mode="json", exclude_defaults=True)
     words += ["--set", f"own={own}"] if own else []

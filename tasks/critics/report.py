@@ -299,9 +299,8 @@ def to_markdown(record: Mapping[str, Any], plot: str = "") -> str:
         f"{counted(measures['questions'], 'question')}; {measures['right']:,} of the solutions are right, and of "
         f"{measures['placed_wrong']:,} wrong ones the place of the first error is known. It was trained on "
         f"{counted(record['critic']['training']['solutions'], 'solution')} of other questions and calibrated on "
-        f"{counted(record['critic']['calibrating']['solutions'], 'solution')} of others again"
-        + (", and then trained once more on all of them. " if record["critic"]["refit"] else ". ")
-        + "Left out of this page, because the critic has seen the question or a near duplicate of it: "
+        f"{counted(record['critic']['calibrating']['solutions'], 'solution')} of others again. "
+        "Left out of this page, because the critic has seen the question or a near duplicate of it: "
         f"{counted(record['left_out'], 'solution')}."
         + (f" It was trained by {code(record['trained'])}." if record.get("trained") else "")
         + (f" Calls failed for {counted(record['failed'], 'solution')}." if record.get("failed") else ""),

@@ -60,7 +60,7 @@ from tasks.critics.planting import planted
 
 RECORD, HEADS, QUESTIONS, READER = "critic.json", "heads.npz", "questions.jsonl", "reader"
 FOLDER = "critics"  # of the home, with the critics that were trained there
-FORMAT = 7
+FORMAT = 6
 NAME, NAME_WITH_SAMPLES = "trained critic", "trained critic with samples"
 FEWEST_CALIBRATING = (
     20  # wrong solutions that calibrate a probability, with planted ones where they are allowed
@@ -75,8 +75,7 @@ class CriticTraining:
     precision of the solutions that its threshold `precise` accepts. `planted`: the share of the right training solutions that get an error
     (tasks/critics/planting.py); into those that calibrate only where they have fewer than FEWEST_CALIBRATING wrong ones. `given_up`: how far
     ProcessBench's F1 may fall below its highest value, on the calibrating questions, so that more first wrong steps are named; None is one
-    standard error of it. `refit`: whether the kind is trained once more on all questions, the calibrating ones too, and keeps the
-    probabilities and thresholds of the first training; None: where it is `cheap`.
+    standard error of it.
     """
 
     kind: str = "trees"
@@ -85,7 +84,6 @@ class CriticTraining:
     precision: float = 0.9
     planted: float = 0.0
     given_up: float | None = STANDARD_ERROR
-    refit: bool | None = None
     seed: int = 0
 
 
@@ -377,20 +375,12 @@ def train(
         naming_points(one, labels, located, truth.placed, limits) for one in (unblamed, unblamed_together)
     )
     chosen = limits.index(training.given_up)
-    refit = kind.cheap if training.refit is None else training.refit
-    if refit:
-        whole = [*solutions, *planted(solutions, training.planted, training.seed)]
-        log(f"train once more, on {counted(len(whole), 'solution')}")
-        started = time.process_time()
-        reader = kind.fit(whole, settings, encoder, tools, seed=training.seed, log=log)
-        seconds += time.process_time() - started
     record = {
         "format": FORMAT,
         "kind": training.kind.replace("-", "_"),
         "encoder": encoder,
         "settings": {
-            name: getattr(training, name)
-            for name in ("held_out", "precision", "planted", "given_up", "refit", "seed")
+            name: getattr(training, name) for name in ("held_out", "precision", "planted", "given_up", "seed")
         }
         | {"own": settings.model_dump(mode="json")},
         "thresholds": {
@@ -408,7 +398,6 @@ def train(
         "error": _error(right >= balanced, labels),
         "data": list(data),
         "counts": {"training": _counts(fitted), "calibrating": _counts(held)},
-        "refit": refit,
         "code": code(),
         "questions": sorted({(one.language, one.question) for one in solutions}),
     }

@@ -38,7 +38,7 @@ def solutions() -> list[LabelledSolution]:
 
 def trained(rounds: int) -> TrainedCritic:
     """A critic of the rows that the embedded teacher writes, on the encoder of the installation."""
-    settings = CriticTraining(own={"components": 8, "rounds": rounds}, refit=False)
+    settings = CriticTraining(own={"components": 8, "rounds": rounds})
     return train(solutions(), settings, "minilm", ENCODING)
 
 

@@ -401,7 +401,7 @@ def test_a_critic(text: str) -> None:
             {
                 "command": value,
                 "left_out": 1,
-                "critic": {"identity": value, "precision": 0.9, "refit": True} | counts,
+                "critic": {"identity": value, "precision": 0.9} | counts,
                 "measures": whole
                 | tables
                 | {

@@ -80,8 +80,6 @@ class TrainedKind(Protocol):
 
     own_settings: type[Section]
     """The class of its settings, which a user gives as `own.NAME`."""
-    cheap: bool
-    """Whether it is trained within minutes, and therefore by default once more on the calibrating solutions too."""
 
     def fit(
         self,

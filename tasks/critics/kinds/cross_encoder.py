@@ -44,7 +44,6 @@ class CrossEncoderSettings(Section, title="Cross-encoder"):
 
 
 own_settings = CrossEncoderSettings
-cheap = False
 
 
 class PairScorer:

@@ -35,7 +35,6 @@ class GenerativeSettings(Section, title="Generative critic"):
 
 
 own_settings = GenerativeSettings
-cheap = False
 
 
 class GenerativeReader:

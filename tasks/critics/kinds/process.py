@@ -67,7 +67,6 @@ class ProcessSettings(Section, title="Process critic"):
 
 
 own_settings = ProcessSettings
-cheap = False
 
 
 @dataclass(frozen=True, slots=True)

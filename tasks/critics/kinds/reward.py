@@ -31,7 +31,6 @@ class RewardSettings(Section, title="Reward model"):
 
 
 own_settings = RewardSettings
-cheap = False
 
 
 class RewardReader:

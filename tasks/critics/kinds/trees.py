@@ -69,7 +69,6 @@ class TreesSettings(Section, title="Boosted trees"):
 
 
 own_settings = TreesSettings
-cheap = True
 
 
 class TreesReader:

@@ -27,7 +27,7 @@ from tasks.teacher.solving import laid_out_words
 from tests.tasks.canaries.test_solutions import judged_rows
 from tests.tasks.critics.test_trained import TOOLS
 
-SETTINGS = CriticTraining(own={"components": 8, "rounds": 40}, refit=False)
+SETTINGS = CriticTraining(own={"components": 8, "rounds": 40})
 
 
 def family_solutions() -> list[LabelledSolution]:

@@ -47,7 +47,7 @@ STEPS = (
 
 @pytest.fixture(scope="module")
 def critics() -> list[SolutionCritic]:
-    training = CriticTraining(own={"components": 8, "rounds": 30}, refit=False)
+    training = CriticTraining(own={"components": 8, "rounds": 30})
     return [StepCritic(), train(labelled(), training, "words", TOOLS)]
 
 

@@ -184,9 +184,9 @@ def right_only(count: int) -> list[LabelledSolution]:
 @pytest.mark.slow
 def test_planted_errors_train_a_critic_where_hardly_anything_is_wrong() -> None:
     fitting, reporting = split(right_only(500), 0.4, 0, "report")
-    settings = CriticTraining(own={"components": 8, "rounds": 30}, planted=1.0, refit=False)
+    settings = CriticTraining(own={"components": 8, "rounds": 30}, planted=1.0)
     critic = train(fitting, settings, "words", TOOLS)
-    without = train(fitting, CriticTraining(own=settings.own, refit=False), "words", TOOLS)
+    without = train(fitting, CriticTraining(own=settings.own), "words", TOOLS)
     record = gain(reporting, critic, without, seed=0, resamples=200)
     spoilt = record["parts"]["planted"]
     gained = {one["measure"]: one for one in spoilt["differences"]}
