@@ -298,6 +298,8 @@ def test_a_search_for_weaknesses(text: str) -> None:
             "held_out": value,
             "kinds": {"plan": 1},
             "touched": {"before": 2, "after": 1},
+            "pool": [value],
+            "not_in_pool": {value: value},
             "index": {value: {"recall": 1.0, "kind": "flat", "questions": 1}},
             "precision": {"before": 0.5, "after": 1.0, "by_skill": {value: skill}},
             "clusters": [cluster | {"quota": {"skills": 1}}],
