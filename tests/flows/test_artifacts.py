@@ -300,6 +300,7 @@ def test_a_search_for_weaknesses(text: str) -> None:
             "touched": {"before": 2, "after": 1},
             "pool": [value],
             "not_in_pool": {value: value},
+            "costs": [{"completions": 1, "prompt_tokens": 1, "completion_tokens": 1, "usd": 0.0}],
             "index": {value: {"recall": 1.0, "kind": "flat", "questions": 1}},
             "precision": {"before": 0.5, "after": 1.0, "by_skill": {value: skill}},
             "clusters": [cluster | {"quota": {"skills": 1}}],
