@@ -152,9 +152,9 @@ def _unmarked(text: str) -> str:
 
 def dropped_in(store: Store, version: Version) -> list[Dropped]:
     """Return the reasons for which the run that published the version dropped rows or did not take them."""
-    from tasks.reports.figures import reasons
+    from tasks.reports.figures import dropped_by
 
-    return reasons(store.dropped(str(version.lineage.get("run", ""))))
+    return dropped_by(version.lineage, lambda: store.dropped(str(version.lineage.get("run", ""))))
 
 
 def print_dropped(console: Console, dropped: Sequence[Dropped]) -> None:
@@ -182,7 +182,7 @@ def print_dropped(console: Console, dropped: Sequence[Dropped]) -> None:
     console.print("The history of a row: ./mathmill why ID")
 
 
-def funnel_table(lines: list[dict[str, Any]]) -> Table:
+def funnel_table(lines: Sequence[Mapping[str, Any]]) -> Table:
     """Return the funnel of a version's lineage as a table, with one row per stage."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("stage")

@@ -13,12 +13,14 @@ from rich.markup import escape
 from flows.cli import terminal
 from flows.cli.rendering import dropped_in, funnel_table, print_dropped
 from flows.runner.artifacts import report_path
+from flows.runner.rebuild_summary import OF_BASE, base_in_words, target_in_words
 from flows.settings import load_settings
 from storage.counting import counted, was
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from tasks.decontamination.certificate import Certificate
 from tasks.reports.figures import Dropped
+from tasks.reports.funnel import lines_of
 from tasks.stages.calibrate import shortfall
 from tasks.stages.select import STAGE as SELECT
 
@@ -48,7 +50,8 @@ def print_summary(name: str) -> None:
     version, report, dropped = _find(name)
     console = terminal.console()
     console.print()
-    console.print(funnel_table(version.lineage["funnel"]))
+    of_base = version.lineage.get(OF_BASE)
+    console.print(funnel_table(lines_of(version.lineage)))
     print_dropped(console, dropped)
     costs = version.lineage["costs"]
     # a rebuild has no target, and pays for judgements only
@@ -61,7 +64,8 @@ def print_summary(name: str) -> None:
     estimated_note = f" ({counted(estimated, 'call')} estimated)" if estimated else ""
     console.print()
     console.print(
-        f"Published  [bold green]{version}[/]: {counted(version.rows, 'row')}, {version.added:,} of them new"
+        f"Published  [bold green]{version}[/]: {counted(version.rows, 'row')}, {version.added:,} of them "
+        f"{'in no earlier version' if of_base else 'new'}"
     )
     console.print(
         f"Cost       ${sum(line['usd'] for line in service):,.2f}, {counted(tokens, 'token')} paid in this run"
@@ -69,6 +73,12 @@ def print_summary(name: str) -> None:
         f"used by this version: {counted(completions, 'completion')}, {cached:,} of them from the ledger, {counted(used, 'token')}",
         soft_wrap=True,
     )
+    if of_base:
+        console.print(
+            f"Base       {escape(base_in_words(str(version.lineage['base']), of_base))}", soft_wrap=True
+        )
+        target = version.lineage["parameters"]["rebuild"]["target"]
+        console.print(f"Target     {escape(target_in_words(target, of_base))}", soft_wrap=True)
     if ended:
         console.print(
             f"Ended by   {ENDED[ended['by']]}: {version.added:,} of {counted(ended['target'], 'row')} requested"

@@ -26,7 +26,7 @@ from tasks.concepts.stored import StoredGraphs
 from tasks.reports import Figures, FunnelLine, Report, collect, diff
 from tasks.reports.concept_map import ConceptMap, concept_map
 from tasks.reports.figures import ADDED, SHARES, WEIGHT, length_by_difficulty, sample_ids
-from tasks.reports.funnel import cells, not_taken
+from tasks.reports.funnel import CANDIDATES, cells, lines_of, not_taken
 
 AT_A_TIME = 65_536  # rows whose texts are in memory
 
@@ -56,7 +56,7 @@ def report(tools: Tools, version: Version) -> Path:
         table=[
             # the narrow columns first: a phone shows them all
             cells(line) | {"stage": inline(line["title"])}
-            for line in version.lineage["funnel"]
+            for line in lines_of(version.lineage)
         ],
         description=with_link(
             f"Funnel of `{version}`: in = kept + not taken + rejected + failed",
@@ -187,10 +187,12 @@ def figures_of(tools: Tools, version: Version) -> Figures:
                 **{name: line[name] for name in ("stage", "title", "asked", "kept", "rejected", "failed")},
                 not_taken=not_taken(line),
             )
-            for line in lineage["funnel"]
+            for line in lines_of(lineage)
         ],
         costs=lineage["costs"],
-        lineage={name: value for name, value in lineage.items() if name not in ("funnel", "costs")},
+        lineage={
+            name: value for name, value in lineage.items() if name not in ("funnel", "costs", CANDIDATES)
+        },
         correlation=length_by_difficulty(store.added_in_pieces(version, AT_A_TIME)),
         verdict=verdict.value if verdict else None,
         interference=measured.value if measured else None,

@@ -17,6 +17,7 @@ from flows.runner.learnt_limits import TOKEN_LIMITS
 from flows.runner.publication import made_with
 from flows.runner.rebuild_base import INHERITED
 from flows.runner.rebuild_state import RebuildState
+from flows.runner.rebuild_summary import summary
 from flows.runner.verifier import certified, reliable_verifier
 from flows.runner.verifier import lineage_of as verifier_lineage
 from storage.datasets.digest import digest_of_rows
@@ -115,6 +116,7 @@ def lineage(state: RebuildState) -> dict[str, Any]:
         "calibration": state.calibration,
         "decontamination": state.certificate or None,
         "funnel": pool.lines,
+        **summary(pool, state.base, state.line.tools.store),
         "costs": total(state.line.facts()),
         "canaries": canary_totals(state.line.facts()),
         **{

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from flows.runner.rebuild_summary import OF_BASE, base_in_words, summary, target_in_words
 from storage.counting import counted
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
+from storage.markdown import inline
+from tasks.reports.funnel import CANDIDATES, cells
 from tasks.stages.rejudge import CandidateArrays
 
 SHOWN = ("subdomain", "solution_format", "language", "source")
@@ -20,18 +23,20 @@ def what_if_text(
 ) -> str:
     """Return a Markdown page. `target`: the most rows of the rebuild; None: as many as pass."""
     rows = pool.rows.filter(pa.array(pool.alive))
+    known = summary(pool, base, store)
     lines = [
         f"What a rebuild of `{base}` would be: **{counted(rows.num_rows, 'row')}** ({base.rows:,} in the base).",
         "",
-        _limit(base, target),
+        f"Base: {inline(base_in_words(str(base), known[OF_BASE]))}.",
         "",
-        "| step | in | kept | rejected | failed |",
-        "|---|---:|---:|---:|---:|",
+        f"Target: {inline(target_in_words(target, known[OF_BASE]))}.",
+        "",
+        "| step | in | kept | not taken | rejected | failed |",
+        "|---|---:|---:|---:|---:|---:|",
     ]
-    lines += [
-        f"| {line['title']} | {line['asked']:,} | {line['kept']:,} | {line['rejected']:,} | {line['failed']:,} |"
-        for line in pool.lines
-    ]
+    for line in (*pool.lines, known[CANDIDATES]):
+        counts = (count if isinstance(count, str) else f"{count:,}" for count in cells(line).values())
+        lines.append(f"| {inline(line['title'])} | {' | '.join(counts)} |")
     for name, count in to_judge.items():
         if count:
             lines += [
@@ -47,15 +52,6 @@ def what_if_text(
             for value in sorted(old | new, key=lambda value: (-new.get(value, 0), value))
         ]
     return "\n".join(lines) + "\n"
-
-
-def _limit(base: Version, target: int | None) -> str:
-    """Return a sentence on how many rows a rebuild may have. The target of a night is no limit."""
-    if target is not None:
-        return f"At most {counted(target, 'row')}, as `target` says."
-    ended = base.lineage.get("ended") or {}
-    of_night = f" of the night ({ended['target']:,})" if ended.get("target") else " of a night"
-    return f"The target{of_night} does not apply: a rebuild takes every row that passes. `--set target=N` limits it."
 
 
 def _shares(rows: pa.Table, name: str) -> dict[str, float]:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from scipy.stats import spearmanr
 
 from storage.counting import counted
-from storage.reasons import NOT_TAKEN, SET_ASIDE
+from storage.reasons import NOT_TAKEN, SET_ASIDE, Reason
 from storage.rows import column, reasons_of
 from tasks.decontamination.certificate import Certificate
 from tasks.drift.measures import MEASURES
@@ -158,7 +158,7 @@ class Figures:
         """The lineage without the parts that have their own section on the page."""
         elsewhere = (
             "decontamination", "service", "engines", "forecast", "removed", "variety", "canaries", "drift",
-            "traces", FORMATS, "transcribed", "concepts",
+            "traces", FORMATS, "transcribed", "concepts", "dropped", "of_base",
         )  # fmt: skip
         return {name: value for name, value in self.lineage.items() if name not in elsewhere}
 
@@ -399,7 +399,7 @@ def collect(
         digest=digest,
         funnel=funnel,
         costs=costs,
-        reasons=reasons(rejected),
+        reasons=dropped_by(lineage, lambda: rejected),
         shares={name: _share(added, whole, source) for name, source in SHARES.items()}
         | {"loss weight": _bands(added, whole)},
         scores=_scores(added),
@@ -475,16 +475,30 @@ def sample_ids(ids: Sequence[str], version: str, most: int = SAMPLES) -> list[st
     return [ids[k] for k in first.tolist()]
 
 
+def dropped_by(lineage: Mapping[str, Any], rejected: Callable[[], pa.Table]) -> list[Dropped]:
+    """Return the reasons for which the run of this lineage dropped rows or did not take them. A rebuild has them in its lineage: most of
+    its candidates were stored by earlier runs. `rejected`: returns the rows that the run stored, as `reasons` takes them."""
+    stored = lineage.get("dropped")
+    if stored is None:
+        return reasons(rejected())
+    return [Dropped(**one | {"examples": tuple(one["examples"])}) for one in stored]
+
+
 def reasons(rejected: pa.Table) -> list[Dropped]:
     """Return the reasons for which rows were dropped or not taken, the most frequent first. Rows that were set aside on purpose
     (SET_ASIDE) are left out. The table has the columns id and rejected, and optionally reason and stage."""
+    return grouped_reasons(zip(column(rejected, "id"), reasons_of(rejected), strict=True))
+
+
+def grouped_reasons(rows: Iterable[tuple[str, Reason | None]]) -> list[Dropped]:
+    """Return the same of pairs of an id and a reason."""
     ids: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
-    for row, why in zip(column(rejected, "id"), reasons_of(rejected), strict=True):
+    for row, why in rows:
         if why is not None and why.code not in SET_ASIDE:
             ids[why.stage, why.code, why.kind[:160]].append(row)
     dropped = [
-        Dropped(stage, kind, len(rows), tuple(heapq.nsmallest(EXAMPLES, set(rows))), code in NOT_TAKEN)
-        for (stage, code, kind), rows in ids.items()
+        Dropped(stage, kind, len(group), tuple(heapq.nsmallest(EXAMPLES, set(group))), code in NOT_TAKEN)
+        for (stage, code, kind), group in ids.items()
     ]
     return sorted(dropped, key=lambda one: (-one.rows, one.stage, one.reason))
 

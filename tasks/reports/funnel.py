@@ -7,6 +7,12 @@ from typing import Any, Final
 
 SERVING: Final = ("calibrate", "probe")  # stages whose rows serve the run and are published by none
 USED: Final = "used"  # stands for the kept rows of a line whose rows only served the run
+CANDIDATES: Final = "candidates"  # key of a lineage, and the stage of the line that it has
+
+
+def lines_of(lineage: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the recorded lines of a funnel, then that of all candidates together where a rebuild has recorded it."""
+    return [*lineage.get("funnel", ()), *([lineage[CANDIDATES]] if lineage.get(CANDIDATES) else [])]
 
 
 def cells(line: Mapping[str, Any]) -> dict[str, int | str]:

@@ -43,6 +43,8 @@ def test_the_second_month(story: Story) -> None:
     assert first in text
     assert re.search(r"^subdomain +base +rebuilt$", text, re.MULTILINE)
     assert not re.search(r"[`|\\]", text)
+    assert " does not apply: a rebuild takes every row that passes" in text
+    assert re.search(rf"^Base: {re.escape(first)}: [\d,]+ of its [\d,]+ rows kept", text, re.MULTILINE)
     expected_rows = int(re.search(r"would be: ([\d,]+) rows", text).group(1).replace(",", ""))  # type: ignore[union-attr]
     assert [v["version"] for v in home.json("datasets")] == [first]
 
@@ -53,6 +55,11 @@ def test_the_second_month(story: Story) -> None:
     assert strict["lineage"]["flow"] == "rebuild"
     assert 0 < strict["rows"] <= expected_rows
     balanced(strict["lineage"])
+    whole, of_base = strict["lineage"]["candidates"], strict["lineage"]["of_base"]
+    assert whole["asked"] == whole["kept"] + whole["rejected"] + whole["failed"]
+    assert sum(one["rows"] for one in strict["reasons"]) == whole["rejected"] + whole["failed"]
+    assert of_base["kept"] + of_base["others"] == strict["rows"]
+    assert of_base["rows"] - of_base["kept"] == sum(one["rows"] for one in of_base["reasons"])
     # solutions that no model wrote have a threshold of their own (score.trusted)
     low = home.sql(
         f"""SELECT count(*) AS n FROM "{strict["version"]}"

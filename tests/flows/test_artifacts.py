@@ -308,7 +308,7 @@ def test_a_search_for_weaknesses(text: str) -> None:
         }
 
     assert_like(weaknesses.to_markdown(record(text)), weaknesses.to_markdown(record("plain")))
-    for cells in (weaknesses.cluster_cells, weaknesses.arm_cells):
+    for cells in (weaknesses.cluster_cells, weaknesses.arm_cells, weaknesses.cost_cells):
         assert_cells_like(artifact_cells(cells(record(text))), artifact_cells(cells(record("plain"))))
 
 
