@@ -60,11 +60,17 @@ class Section(BaseModel):
 
 
 def one_of(known: Callable[[], Iterable[str]]) -> Callable[[dict[str, Any]], None]:
-    """Return a `json_schema_extra` of a text that is one of the known names: forms offer these, and Prefect refuses a run with another.
-    `known` is called when the schema is made, so that it may read what is in a folder."""
+    """Return a `json_schema_extra` of a text that is one of the known names, of a list of such texts, or of a mapping by them: forms offer
+    these, and Prefect refuses a run with another. `known` is called when the schema is made, so that it may read what is in a folder."""
 
     def offer(schema: dict[str, Any]) -> None:
-        schema["enum"] = list(known())
+        offered = {"enum": list(known())}
+        if schema["type"] == "array":
+            schema["items"] |= offered
+        elif schema["type"] == "object":
+            schema["propertyNames"] = offered
+        else:
+            schema |= offered
 
     return offer
 

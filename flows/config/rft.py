@@ -14,11 +14,11 @@ from tasks.settings import Folded, Section, Share
 from tasks.solution_paths import SamePathSettings
 from tasks.stages.decontaminate import DecontaminateSettings
 from tasks.stages.prompt_band import PromptSettings
-from tasks.stages.score import checked_scorers, checked_thresholds
+from tasks.stages.score import Scorers, checked_thresholds
 
 
 class SolutionQualitySettings(Section, title="Quality"):
-    scorers: list[str] = Field(
+    scorers: Scorers = Field(
         ["heuristics", "whole", "steps"],
         description="files of tasks/scorers/ that score each distinct right solution: steps drops those with arithmetic that recomputing "
         "shows to be wrong; critique asks the critic about every one",
@@ -42,11 +42,6 @@ class SolutionQualitySettings(Section, title="Quality"):
         0.5, description="least score by the reward model, the logistic function of its reward"
     )
 
-    @field_validator("scorers")
-    @classmethod
-    def _scorers(cls, given: list[str]) -> list[str]:
-        return checked_scorers(given)
-
     @field_validator("thresholds")
     @classmethod
     def _thresholds(cls, given: dict[str, float]) -> dict[str, float]:
@@ -59,16 +54,11 @@ class StepSettings(Section, title="Steps"):
         description="recompute the equations of what the scorers look at: a right solution with wrong arithmetic gets no labels; without "
         "scorers the labels are those that recomputing is sure of",
     )
-    scorers: list[str] = Field(
+    scorers: Scorers = Field(
         [],
         description="files of tasks/scorers/ that point at the first wrong step, such as critique, and look at right and wrong solutions "
         "for the step labels; empty: the step checker alone, by the setting recompute, and what the version's own rows know",
     )
-
-    @field_validator("scorers")
-    @classmethod
-    def _scorers(cls, given: list[str]) -> list[str]:
-        return checked_scorers(given)
 
 
 class Rft(Section):

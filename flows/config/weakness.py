@@ -11,11 +11,11 @@ from flows.config.sections import BudgetSettings, GateSettings
 from tasks.dedup.settings import SimilaritySettings
 from tasks.llm.model_files import short_name
 from tasks.plugins import checked
-from tasks.settings import Folded, Section, Share
+from tasks.settings import Folded, Section, Share, one_of
 from tasks.stages.decontaminate import DecontaminateSettings
 from tasks.stages.mix import MixSettings
 from tasks.stages.retrieve import WeaknessSettings
-from tasks.stages.score import ScoreSettings
+from tasks.stages.score import Scorers, ScoreSettings
 from tasks.stages.solve import SolveSettings
 from tasks.weakness.clusters import CUT, LEAST
 
@@ -48,7 +48,7 @@ class AnsweredTwice(SolveSettings, title="Solve"):
 
 
 class ArmScoreSettings(ScoreSettings, title="Score"):
-    scorers: list[str] = Field(["heuristics"], description="files of tasks/scorers/ that judge each row")
+    scorers: Scorers = Field(["heuristics"], description="files of tasks/scorers/ that judge each row")
 
 
 class ArmGateSettings(GateSettings, title="Gates"):
@@ -85,7 +85,11 @@ class Weakness(Section):
         description="datasets or versions whose questions may be neighbours; empty: the newest version of every dataset but those that "
         "rft and weakness have made of others, as their lineage says",
     )
-    arms: list[str] = Field(list(ARMS), description=f"arms to publish: {', '.join(ARMS)}")
+    arms: list[str] = Field(
+        list(ARMS),
+        description=f"arms to publish: {', '.join(ARMS)}",
+        json_schema_extra=one_of(lambda: ARMS),
+    )
     rows: int = Field(200, ge=1, le=1_000_000, description="rows of each arm")
     neighbours: int = Field(20, ge=1, le=1000, description="nearest questions per failure")
     floor: float = Field(0.5, ge=-1, le=1, description="least cosine of a failure and its neighbour")

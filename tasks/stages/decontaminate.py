@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import pyarrow as pa
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from tasks.decontamination.benchmarks import Benchmarks
 from tasks.decontamination.judge import Critic, TextEncoder
@@ -15,7 +15,7 @@ from tasks.decontamination.matching import SHARED, Text, hits_of, mark_contamina
 from tasks.decontamination.rules import RULES
 from tasks.llm.engine import Engine
 from tasks.plugins import checked, names
-from tasks.settings import Section, Share
+from tasks.settings import Section, Share, one_of
 from tasks.stages.outcome import Outcome, Tick
 
 
@@ -25,16 +25,18 @@ def checked_rules(given: list[str]) -> list[str]:
     return given
 
 
+Rules = Annotated[
+    list[str],
+    AfterValidator(checked_rules),
+    Field(json_schema_extra=one_of(lambda: names("tasks.decontamination.rules"))),
+]
+
+
 class DecontaminateSettings(Section, title="Decontaminate"):
     benchmarks: list[str] = Field(
         [], description="files of benchmark items, or folders of them, that no row may come from"
     )
-    rules: list[str] = Field(list(RULES), description="files of tasks/decontamination/rules/")
-
-    @field_validator("rules")
-    @classmethod
-    def _rules(cls, given: list[str]) -> list[str]:
-        return checked_rules(given)
+    rules: Rules = Field(list(RULES), description="files of tasks/decontamination/rules/")
 
     ask: bool = Field(True, description="let the critic decide about near items that no rule is sure of")
     shared: Share = Field(

@@ -44,7 +44,7 @@ from tasks.methods import (
 from tasks.plugins import checked, names
 from tasks.replies.solutions import Removed, read
 from tasks.sandbox import Sandbox
-from tasks.settings import Section, Share
+from tasks.settings import Section, Share, one_of
 from tasks.stages.outcome import Outcome, Tick
 from tasks.taxonomy import SUBDOMAINS, domain_of
 from tasks.text.cleaning import other_language
@@ -73,14 +73,23 @@ class GenerateSettings(Section, title="Generate"):
             "knights_and_knaves": 0.075,
         },
         description="files of tasks/methods/ and their weights",
+        json_schema_extra=one_of(lambda: names(PLUGINS)),
     )
     settings: dict[str, dict[str, Any]] = Field(
-        {}, description="method -> its own settings, such as refine: {thinking: true}"
+        {},
+        description="method -> its own settings, such as refine: {thinking: true}",
+        json_schema_extra=one_of(lambda: names(PLUGINS)),
     )
     languages: dict[str, Share] = Field(
-        {"en": 0.75, "zh": 0.25}, description="share of the questions by language"
+        {"en": 0.75, "zh": 0.25},
+        description="share of the questions by language",
+        json_schema_extra=one_of(lambda: LANGUAGES),
     )
-    subdomains: list[str] = Field([], description="subdomains to write for; empty: all of them")
+    subdomains: list[str] = Field(
+        [],
+        description="subdomains to write for; empty: all of them",
+        json_schema_extra=one_of(lambda: SUBDOMAINS),
+    )
     per_call: int = Field(5, ge=1, le=50, description="questions requested per call")
     examples: int = Field(3, ge=0, le=20, description="examples shown per call")
     remembered: int = Field(

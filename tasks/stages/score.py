@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from storage.reasons import Code, Reason, reason
 from storage.rows import JUDGED_BY, SOLUTION_BY, WRONG_STEP, column, reject, replace
 from tasks.canaries.batch import scored
 from tasks.plugins import checked, module, names, scores_of
 from tasks.scorers import Scored
-from tasks.settings import Section, Share
+from tasks.settings import Section, Share, one_of
 from tasks.stages.outcome import Outcome, Tick
 
 PLUGINS = "tasks.scorers"
@@ -32,8 +32,13 @@ def checked_thresholds(given: dict[str, float]) -> dict[str, float]:
     return given
 
 
+Scorers = Annotated[
+    list[str], AfterValidator(checked_scorers), Field(json_schema_extra=one_of(lambda: names(PLUGINS)))
+]
+
+
 class ScoreSettings(Section, title="Score"):
-    scorers: list[str] = Field(["heuristics", "critique"], description="files of tasks/scorers/")
+    scorers: Scorers = Field(["heuristics", "critique"], description="files of tasks/scorers/")
     thresholds: dict[str, Share] = Field(
         {"heuristics": 0.5, "instruction": 0.5, "answer": 0.6}, description="least score of a kept row"
     )
@@ -56,11 +61,6 @@ class ScoreSettings(Section, title="Score"):
         description="as many of them in a night at least, so that a night of few shards shows as much of its critic; there are never "
         "more of them in a shard than solutions that the critic is asked about",
     )
-
-    @field_validator("scorers")
-    @classmethod
-    def _scorers(cls, given: list[str]) -> list[str]:
-        return checked_scorers(given)
 
     @field_validator("thresholds", "trusted")
     @classmethod

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from tasks.loss_weights import LossWeights
 from tasks.plugins import checked, names
-from tasks.settings import Folded
+from tasks.settings import Folded, one_of
 from tasks.training.errors import VERIFIER as VERIFIER
 from tasks.training.errors import TrainError as TrainError
 
@@ -105,6 +105,7 @@ class Train(SettingsPart):
     method: str = Field(
         "sft",
         description="training method, a file of tasks/training/methods/: sft, rft, cpt, dpo, ppo or another",
+        json_schema_extra=one_of(lambda: names(METHODS)),
     )
     base: str = Field(
         FRESH,

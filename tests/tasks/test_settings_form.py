@@ -17,6 +17,7 @@ from flows.config.make import Make
 from flows.config.nightly import Nightly, load_config
 from flows.config.rebuild import Rebuild
 from flows.config.rft import Rft
+from flows.config.weakness import Weakness
 from storage.stage_cache.shards import digest_of
 from tasks.methods import PLUGINS
 from tasks.plugins import names
@@ -143,3 +144,29 @@ def test_the_form_of_make_offers_the_methods_that_are_there_and_takes_no_other()
 @pytest.mark.parametrize("form", [Nightly, Rebuild, Evaluate, Train])
 def test_a_form_with_defaults_for_everything_requires_nothing(form: type[BaseModel]) -> None:
     assert "required" not in form.model_json_schema()
+
+
+@pytest.mark.parametrize(
+    ("form", "given"),
+    [
+        (Nightly, {"generate": {"methods": {"nosuch": 1.0}}}),
+        (Nightly, {"generate": {"settings": {"nosuch": {}}}}),
+        (Nightly, {"generate": {"languages": {"xx": 1.0}}}),
+        (Nightly, {"generate": {"subdomains": ["nosuch"]}}),
+        (Nightly, {"score": {"scorers": ["nosuch"]}}),
+        (Nightly, {"decontaminate": {"rules": ["nosuch"]}}),
+        (Rebuild, {"rescore": ["nosuch"]}),
+        (Rebuild, {"scorers": ["nosuch"]}),
+        (Rebuild, {"rules": ["nosuch"]}),
+        (Weakness, {"arms": ["nosuch"]}),
+        (Train, {"method": "nosuch"}),
+    ],
+)
+def test_forms_and_settings_refuse_the_same_unknown_names(
+    form: type[BaseModel], given: dict[str, Any]
+) -> None:
+    valid = Draft202012Validator(form.model_json_schema()).is_valid
+    assert valid(form().model_dump(mode="json", exclude_defaults=True))
+    assert not valid(given)
+    with pytest.raises(ValidationError, match="nosuch|xx"):
+        form.model_validate(given)
