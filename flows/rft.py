@@ -201,9 +201,8 @@ class RftRun:
             )
         if not any(ref.kept for ref in sets["rft"]):
             store_rejected(self.line, self.run)  # the error names the view that shows them
-            raise NoRightSolution(
-                f"no right solution of {self.version} is left: {self.line.most_dropped() or 'none was sampled'}"
-            )
+            why = self.line.most_dropped() or "none was sampled. Fix: use another model"
+            raise NoRightSolution(f"no right solution of {self.version} is left: {why}")
         done = Sampled(
             self.config,
             self.version,
@@ -250,8 +249,10 @@ class RftRun:
         shards = line.shards(READ.name, table, self.config.shard_rows)
         line.record(READ, READ.title, shards)
         if not any(ref.kept for ref in shards):
+            asked = sum(ref.rows for ref in shards)
             raise ConfigError(
-                f"{self.version} has no question with a known answer: {line.most_dropped() or 'it has no question'}"
+                f"{self.version} has no question with a known answer, of {counted(asked, 'question')}. Fix: name a version with trusted answers, or "
+                "with solutions whose answers are likely enough (questions.answers, questions.min_correctness)"
             )
         return line.run(DECONTAMINATE, self.against.look(), shards, title=f"{DECONTAMINATE.title}, questions")
 

@@ -79,7 +79,9 @@ class TrainCritic(LabelledInput):
     )
     own: dict[str, Any] = Field({}, description="settings of that kind, such as rounds: 300 of trees")
     name: str = Field(
-        "", description="name of the critic's folder below critics in the home; empty: from its digest"
+        "",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*)?$",
+        description="name of the critic's folder below critics in the home; empty: from its digest",
     )
     report_share: Share = Field(
         0.3,

@@ -402,7 +402,14 @@ def _in_the_page(record: Mapping[str, Any]) -> tuple[str, str]:
 
 def _read_in_words(labelled: Labelled) -> str:
     used = counted(len(labelled.solutions), "labelled solution")
-    return f"{used}, {labelled.repeated:,} repeated, {counted(len(labelled.unread), 'record')} not usable"
+    first = (
+        f" ({'the first of them: ' if len(labelled.unread) > 1 else ''}{labelled.unread[0]})"
+        if labelled.unread
+        else ""
+    )
+    return (
+        f"{used}, {labelled.repeated:,} repeated, {counted(len(labelled.unread), 'record')} not usable{first}"
+    )
 
 
 def _trained_by(critic: TrainedCritic) -> str:

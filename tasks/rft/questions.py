@@ -26,7 +26,10 @@ _QUERY = """
     SELECT * FROM (
         SELECT id, question, language, domain, subdomain, source, license, method, concepts, reference_answer, answer, correctness,
                problem_id
-        FROM "{version}" WHERE kind IS NULL
+        FROM (
+            SELECT * REPLACE (nullif(trim(reference_answer), '') AS reference_answer, nullif(trim(answer), '') AS answer)
+            FROM "{version}" WHERE kind IS NULL
+        )
         QUALIFY row_number() OVER (
             PARTITION BY problem_id
             ORDER BY (reference_answer IS NULL), (answer IS NULL), correctness DESC NULLS LAST, id

@@ -272,6 +272,16 @@ def test_what_cannot_be_used_is_one_line_with_its_fix(
     assert line in last
 
 
+def test_a_version_without_known_answers_is_one_line_with_its_fix(home: Callable[..., Home]) -> None:
+    one = home()
+    Store(one.path).publish("open", [to_table([Row("What is 2 + 2?", "en")])], lineage={})
+    Store(one.path).publish("chats", [to_table([Row("Hello.", "en", kind="chat")])], lineage={})
+    for name, count in (("open", "1 question"), ("chats", "0 questions")):
+        done = one.run("rft", name, code=2)
+        (last,) = [text for text in done.stderr.splitlines() if text.startswith("mathmill:")]
+        assert f"has no question with a known answer, of {count}. Fix: " in last
+
+
 @pytest.mark.soak
 def test_killed_and_run_again(home: Callable[..., Home], teacher: Callable[[], Teacher]) -> None:
     """In the middle of sampling, and again near its end: no stored answer is asked for twice, and the versions are the same."""

@@ -225,3 +225,9 @@ def test_the_option_of_such_a_setting_is_read(words: tuple[str, ...]) -> None:
     done = CliRunner().invoke(app, [*words, "--show-config"])
     assert done.exit_code == 0, done.exception
     assert f"kind: {words[-1]}" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["../outside", "/outside", "a/b", ".."])
+def test_a_critic_is_stored_below_the_home(name: str) -> None:
+    with pytest.raises(ConfigError, match="setting name: "):
+        load_as(TrainCritic, None, [], name=name)

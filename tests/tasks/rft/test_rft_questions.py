@@ -28,6 +28,9 @@ def published(home: Path) -> tuple[Store, Version]:
         Row("accepted?", "en", solution="so 3", answer="3", correctness=0.4),
         Row("doubtful?", "en", solution="so 4", answer="4", correctness=0.6),
         Row("open?", "en"),
+        Row("blank?", "en", reference_answer=" "),
+        Row("blank beside?", "en", reference_answer=" "),
+        Row("blank beside?", "en", solution="so 5", answer="5", correctness=0.95),
         Row("a page of a book", "en", kind="text"),
     ]
     return store, store.publish("mine", [to_table(rows)], lineage={})
@@ -41,13 +44,21 @@ def asked(store: Store, version: Version, **settings: object) -> dict[str, Row]:
 def test_every_question_once_with_its_best_answer(tmp_path: Path) -> None:
     store, version = published(tmp_path)
     rows = asked(store, version)
-    assert set(rows) == {"trusted?", "accepted?", "doubtful?", "open?"}
+    assert set(rows) == {"trusted?", "accepted?", "doubtful?", "open?", "blank?", "blank beside?"}
     usable = {
         name: (row.reference_answer, row.verdicts[REFERENCE]) for name, row in rows.items() if not row.reason
     }
-    assert usable == {"trusted?": ("1", TRUSTED), "accepted?": ("2", ACCEPTED)}
+    assert usable == {
+        "trusted?": ("1", TRUSTED),
+        "accepted?": ("2", ACCEPTED),
+        "blank beside?": ("5", ACCEPTED),
+    }
     codes = {name: row.reason.code for name, row in rows.items() if row.reason}
-    assert codes == {"doubtful?": Code.BELOW_THRESHOLD, "open?": Code.NO_TRUSTED_ANSWER}
+    assert codes == {
+        "doubtful?": Code.BELOW_THRESHOLD,
+        "open?": Code.NO_TRUSTED_ANSWER,
+        "blank?": Code.NO_TRUSTED_ANSWER,
+    }
     assert (rows["trusted?"].license, rows["trusted?"].subdomain) == ("MIT", "counting")
     assert rows["trusted?"].solution is None
 
