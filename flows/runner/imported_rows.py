@@ -189,6 +189,8 @@ def lineage(
 
 
 def _nothing_usable(line: Line, shards: list[Ref]) -> str:
+    if not any(ref.rows for ref in shards):
+        return "there is no row to take"
     kinds = Counter[str]()
     for ref in shards:
         table = line.tools.shards.read(ref, ["rejected", "reason"])
