@@ -10,10 +10,10 @@ from flows.config.sections import GateSettings
 from tasks.dedup.settings import SimilaritySettings
 from tasks.plugins import checked
 from tasks.settings import Folded, Section, Share
-from tasks.stages.decontaminate import Rules
+from tasks.stages.decontaminate import RuleNames
 from tasks.stages.mix import MixSettings
 from tasks.stages.rejudge import CHOSEN_BY
-from tasks.stages.score import Scorers, checked_thresholds
+from tasks.stages.score import ScorerNames, checked_thresholds
 
 Names = Annotated[list[str], Field(min_length=1)]
 
@@ -40,15 +40,17 @@ class Rebuild(Section):
         {}, description=f"rows to leave out, such as source: [web]; by {', '.join(CHOSEN_BY)}"
     )
     only: dict[str, Names] = Field({}, description="rows to take and no others, by the same columns")
-    scorers: Scorers | None = Field(None, description="files of tasks/scorers/ that judge; empty: the same")
-    rescore: Scorers = Field([], description="scorers that judge again, with today's prompt and critic")
+    scorers: ScorerNames | None = Field(
+        None, description="files of tasks/scorers/ that judge; empty: the same"
+    )
+    rescore: ScorerNames = Field([], description="scorers that judge again, with today's prompt and critic")
     similarity: SimilaritySettings | None = Field(
         None, description="compare all rows again by these; empty: as it was"
     )
     benchmarks: list[str] | None = Field(
         None, description="benchmark files to look for in all rows; empty: the same"
     )
-    rules: Rules | None = Field(None, description="decontamination rules; empty: the same")
+    rules: RuleNames | None = Field(None, description="decontamination rules; empty: the same")
     mix: MixSettings | None = Field(None, description="shares and solutions a question; empty: the same")
     gates: Folded[GateSettings] = Field(
         GateSettings(), description="what the rows must be like to be published"

@@ -14,11 +14,11 @@ from tasks.settings import Folded, Section, Share
 from tasks.solution_paths import SamePathSettings
 from tasks.stages.decontaminate import DecontaminateSettings
 from tasks.stages.prompt_band import PromptSettings
-from tasks.stages.score import Scorers, checked_thresholds
+from tasks.stages.score import ScorerNames, checked_thresholds
 
 
 class SolutionQualitySettings(Section, title="Quality"):
-    scorers: Scorers = Field(
+    scorers: ScorerNames = Field(
         ["heuristics", "whole", "steps"],
         description="files of tasks/scorers/ that score each distinct right solution: steps drops those with arithmetic that recomputing "
         "shows to be wrong; critique asks the critic about every one",
@@ -54,7 +54,7 @@ class StepSettings(Section, title="Steps"):
         description="recompute the equations of what the scorers look at: a right solution with wrong arithmetic gets no labels; without "
         "scorers the labels are those that recomputing is sure of",
     )
-    scorers: Scorers = Field(
+    scorers: ScorerNames = Field(
         [],
         description="files of tasks/scorers/ that point at the first wrong step, such as critique, and look at right and wrong solutions "
         "for the step labels; empty: the step checker alone, by the setting recompute, and what the version's own rows know",

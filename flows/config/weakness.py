@@ -15,7 +15,7 @@ from tasks.settings import Folded, Section, Share, one_of
 from tasks.stages.decontaminate import DecontaminateSettings
 from tasks.stages.mix import MixSettings
 from tasks.stages.retrieve import WeaknessSettings
-from tasks.stages.score import Scorers, ScoreSettings
+from tasks.stages.score import ScorerNames, ScoreSettings
 from tasks.stages.solve import SolveSettings
 from tasks.weakness.clusters import CUT, LEAST
 
@@ -48,7 +48,7 @@ class AnsweredTwice(SolveSettings, title="Solve"):
 
 
 class ArmScoreSettings(ScoreSettings, title="Score"):
-    scorers: Scorers = Field(["heuristics"], description="files of tasks/scorers/ that judge each row")
+    scorers: ScorerNames = Field(["heuristics"], description="files of tasks/scorers/ that judge each row")
 
 
 class ArmGateSettings(GateSettings, title="Gates"):

@@ -25,7 +25,7 @@ def checked_rules(given: list[str]) -> list[str]:
     return given
 
 
-Rules = Annotated[
+RuleNames = Annotated[
     list[str],
     AfterValidator(checked_rules),
     Field(json_schema_extra=one_of(lambda: names("tasks.decontamination.rules"))),
@@ -36,7 +36,7 @@ class DecontaminateSettings(Section, title="Decontaminate"):
     benchmarks: list[str] = Field(
         [], description="files of benchmark items, or folders of them, that no row may come from"
     )
-    rules: Rules = Field(list(RULES), description="files of tasks/decontamination/rules/")
+    rules: RuleNames = Field(list(RULES), description="files of tasks/decontamination/rules/")
 
     ask: bool = Field(True, description="let the critic decide about near items that no rule is sure of")
     shared: Share = Field(

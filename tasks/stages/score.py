@@ -32,13 +32,13 @@ def checked_thresholds(given: dict[str, float]) -> dict[str, float]:
     return given
 
 
-Scorers = Annotated[
+ScorerNames = Annotated[
     list[str], AfterValidator(checked_scorers), Field(json_schema_extra=one_of(lambda: names(PLUGINS)))
 ]
 
 
 class ScoreSettings(Section, title="Score"):
-    scorers: Scorers = Field(["heuristics", "critique"], description="files of tasks/scorers/")
+    scorers: ScorerNames = Field(["heuristics", "critique"], description="files of tasks/scorers/")
     thresholds: dict[str, Share] = Field(
         {"heuristics": 0.5, "instruction": 0.5, "answer": 0.6}, description="least score of a kept row"
     )
