@@ -278,15 +278,26 @@ def first_wrong_step(text: str, question: str, answer: str) -> int | None:
     return None if place is None else place + 1
 
 
+def parts_of(items: pa.Table, share: float) -> tuple[pa.Table, pa.Table]:
+    """Return the items of a probe that drive, and those that measure. Raises ConfigError if one part is empty, but for a share of 0."""
+    drives, held_out = divided(items, share)
+    whole = counted(items.num_rows, "probe item")
+    if not drives.num_rows:
+        raise ConfigError(
+            f"setting measures: none of {whole} is left to drive anything. Fix: lower it, or give a larger --probe"
+        )
+    if share and not held_out.num_rows:
+        raise ConfigError(
+            f"setting measures: none of {whole} is left to measure the arms on. Fix: give a larger --probe, or set it to 0"
+        )
+    return drives, held_out
+
+
 def search(config: Weakness, tools: Tools, bars: Bars, state: WeaknessState) -> WeaknessSearch:
     """Ask the student the driving part of the probe, and find clusters and neighbours of what it fails. Raises as `check`."""
     pool = check(config, tools.store)
     items = kept(check_evaluation(_evaluation(config)))
-    drives, held_out = divided(items, config.measures)
-    if not drives.num_rows:
-        raise ConfigError(
-            f"setting measures: none of {counted(items.num_rows, 'probe item')} is left to drive anything. Fix: lower it, or give a larger --probe"
-        )
+    drives, held_out = parts_of(items, config.measures)
     overlay = overlaid(tools.settings.overlay())
     identity = digest_of(
         config.decides(),

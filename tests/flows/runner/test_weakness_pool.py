@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from flows.config.loading import ConfigError
 from flows.config.weakness import Weakness
 from flows.runner import weakness_search
 from flows.runner.derived import HOLDS, SETS, holds
-from flows.runner.weakness_search import check, left_out
+from flows.runner.weakness_search import check, left_out, parts_of
 from storage.datasets.store import Store
 from storage.rows import Row, to_table
 
@@ -75,3 +76,16 @@ def test_a_named_pool_may_have_samples_but_no_pairs_and_no_prompts(store: Store)
             check(Weakness(pool=[f"set-{name}"]), store)
     with pytest.raises(ConfigError, match="setting pool: no dataset is published in which"):
         check(Weakness(), store)
+
+
+def test_a_probe_of_which_one_part_is_empty_is_refused() -> None:
+    items = pa.table({"question": [f"What is {number} + 1?" for number in range(40)]})
+    drives, measures = parts_of(items, 0.5)
+    assert drives.num_rows + measures.num_rows == 40
+    assert drives.num_rows
+    with pytest.raises(ConfigError, match="none of 40 probe items is left to drive .*Fix: lower it"):
+        parts_of(items, 1.0)
+    alone = drives.slice(0, 1)
+    with pytest.raises(ConfigError, match="none of 1 probe item is left to measure .*Fix: give a larger"):
+        parts_of(alone, 0.5)
+    assert parts_of(alone, 0.0)[0].num_rows == 1
