@@ -31,7 +31,7 @@ from flows.runner.events import on_failure
 from flows.runner.imported_rows import published_by
 from flows.runner.limits import LIMITS, Stopped, limit_of, limits_for, refuse_elsewhere
 from flows.runner.progress import Bars
-from flows.runner.resources import Tools, opened
+from flows.runner.resources import Tools, is_model, opened
 from flows.runner.rft_artifacts import pairs_artifact, paths_artifact
 from flows.runner.rft_forecast import forecast_text, rft_forecast
 from flows.runner.rft_publication import SETS, Sampled, dataset_of, publish_sets, store_rejected
@@ -112,8 +112,8 @@ def rft(config: Rft = Rft()) -> list[str] | str:
 
 
 def check(config: Rft, store: Store) -> Version:
-    """Return the version whose questions are sampled. Raises ConfigError, VersionNotFound, ModelMissing or SandboxUnavailable for
-    everything that can be known to fail before Prefect is started."""
+    """Return the version whose questions are sampled. Raises ConfigError, VersionNotFound, ModelMissing, SettingsError or SandboxUnavailable
+    for everything that can be known to fail before Prefect is started."""
     if not config.version:
         raise ConfigError("setting version: none is named. Fix: name a version, such as math-sft@2026.11.20")
     version = store.resolve(config.version)
@@ -124,7 +124,7 @@ def check(config: Rft, store: Store) -> Version:
         require(located(config.quality.reward_model, settings.home), "setting quality.reward_model")
     for name in (*config.quality.scorers, *config.steps.scorers):
         scorer(name)
-    settings.mix(SAMPLERS)
+    settings.require_models(filter(is_model, asked_roles(config)))
     return version
 
 

@@ -35,7 +35,7 @@ from storage.signing import Signer, signer
 from tasks.llm import providers
 from tasks.llm.dialect import OWN_FIELDS
 from tasks.llm.endpoint import IN_PROCESS, Endpoint, host_of, revision_of
-from tasks.llm.model_files import CHECKPOINT, located
+from tasks.llm.model_files import CHECKPOINT, ModelMissing, located, require
 from tasks.llm.redaction import PART, are_words
 from tasks.llm.sampling import THINKING_TOKENS, Sampling
 
@@ -371,15 +371,18 @@ class Settings(BaseSettings):
             return "teacher"
         return "reasoner" if name == SAMPLERS and self.samplers is None else name
 
-    def require_addresses(self, names: Iterable[str]) -> None:
-        """Raise SettingsError, which names each model of these roles that needs an address and has none."""
+    def require_models(self, names: Iterable[str]) -> None:
+        """Raise SettingsError, which names each model of these roles that needs an address and has none, or that is a checkpoint which is not
+        there."""
         wrong: dict[str, None] = {}  # roles that share a model are named once
         for name in names:
             role, owner = self.role(name), self._owner(name)
             for one, _ in role.members():
                 try:
-                    self._endpoint(name, owner, one, mixed=bool(role.models))
-                except SettingsError as error:
+                    endpoint = self._endpoint(name, owner, one, mixed=bool(role.models))
+                    if endpoint.checkpoint is not None:
+                        require(endpoint.checkpoint, f"{endpoint.setting('MODEL')}={endpoint.model}")
+                except (SettingsError, ModelMissing) as error:
                     wrong[str(error)] = None
         if wrong:
             raise SettingsError(*wrong)

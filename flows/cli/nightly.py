@@ -50,7 +50,7 @@ def check_feasible(night: Nightly) -> None:
     from flows.settings import load_settings
     from tasks.stages.ingest import check
 
-    load_settings().require_addresses(roles(night))
+    load_settings().require_models(roles(night))
     if night.answers in BATCHED and not load_settings().role("teacher").base_url:
         raise ConfigError(
             f"answers={night.answers} (--batch) needs an endpoint with a Batch API, which the embedded teacher is not. "

@@ -217,7 +217,7 @@ def models_of(config: Evaluate) -> list[str]:
 def check(config: Evaluate) -> pa.Table:
     """Return the items of an evaluation. Raises ConfigError, ModelMissing or BenchmarkError for what can be known to fail before a
     model is asked and before Prefect is started."""
-    load_settings().require_addresses(model for model in models_of(config) if model in ROLES)
+    load_settings().require_models(model for model in models_of(config) if model in ROLES)
     for model in models_of(config):
         if model.startswith(CHECKPOINT):
             require(load_settings().checkpoint(model), f"model {model}")

@@ -108,7 +108,7 @@ class Inputs:
             learnt=limits_of_night(tools, roles(config), seed),
         )
         refuse_elsewhere(tools.settings.runner, tools.limits)
-        tools.settings.require_addresses(roles(config))
+        tools.settings.require_models(roles(config))
         for role in (*roles(config), *checkpoints(config)):
             tools.engine(role).check()
         if any("trained_critic" in scorer(name).needs for name in config.score.scorers):

@@ -197,13 +197,24 @@ def test_every_role_without_an_address_is_named_at_once(monkeypatch):
     monkeypatch.setenv("MATHMILL_TEACHER__MODEL", "a")
     monkeypatch.setenv("MATHMILL_CRITIC__MODEL", "b")
     with pytest.raises(SettingsError) as caught:
-        load_settings().require_addresses(("teacher", "reasoner", "critic"))
+        load_settings().require_models(("teacher", "reasoner", "critic"))
     first, second = caught.value.args  # the reasoner is the teacher's model
     assert first.startswith("MATHMILL_TEACHER__MODEL is 'a'")
     assert "Fix: set MATHMILL_TEACHER__BASE_URL" in first
     assert "Fix: set MATHMILL_CRITIC__BASE_URL" in second
     monkeypatch.setenv("MATHMILL_TEACHER__BASE_URL", "http://a/v1")
-    load_settings().require_addresses(("teacher", "reasoner"))
+    load_settings().require_models(("teacher", "reasoner"))
+
+
+def test_every_checkpoint_that_is_not_there_is_named_at_once(monkeypatch):
+    monkeypatch.setenv("MATHMILL_TEACHER__MODEL", "hf:/nosuch")
+    monkeypatch.setenv("MATHMILL_SAMPLERS__MODELS", '[{"model": "hf:/neither"}, {"model": "embedded"}]')
+    with pytest.raises(SettingsError) as caught:
+        load_settings().require_models(("teacher", "reasoner", "samplers"))
+    first, second = caught.value.args
+    assert first == "MATHMILL_TEACHER__MODEL=hf:/nosuch: there is no folder /nosuch. Fix: check the path"
+    assert "model of hf:/neither in MATHMILL_SAMPLERS__MODELS" in second
+    assert "there is no folder /neither. Fix: check the path" in second
 
 
 def test_every_wrong_setting_of_a_run_is_named_at_once():
