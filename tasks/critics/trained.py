@@ -329,9 +329,11 @@ def train(
     held = [*held, *spoilt]
     fitted = [*fitted, *planted(fitted, training.planted, training.seed)]
     for name, part in (("training", fitted), ("calibrating", held)):
-        if len({one.correct for one in part}) < 2:
+        labels_there = {one.correct for one in part}
+        if len(labels_there) < 2:
+            like = f", all of them {'right' if True in labels_there else 'wrong'}" if part else ""
             raise CriticError(
-                f"{name}: all solutions are right, or all are wrong. Fix: give more labelled solutions, or plant errors (planted)"
+                f"the {name} part has {counted(len(part), 'solution')}{like}. Fix: give more labelled solutions, or plant errors (planted)"
             )
     if spoilt:
         log(f"probabilities are calibrated on {counted(len(spoilt), 'planted error')} among others")
