@@ -175,13 +175,13 @@ def _of_record(fields: Mapping[str, Any], common: Any, source: str) -> Iterator[
 def stepped(named: Mapping[str, Any]) -> tuple[Any, Any] | None:
     """Return the steps of a record with the place of an error, and the number of the first wrong step, counted from 1, 0 if all
     are right. Returns None for records of other shapes; the two values are as the file has them, so the caller checks
-    them. `named`: the fields by the plain names of their columns."""
+    them. `named`: the fields by the plain names of their columns. Raises Unfit for a correctness that is neither."""
     if "model_solution_first_error_step" in named:
-        right = named.get("model_solution_correctness") == "correct"
+        right = _says_right(named.get("model_solution_correctness"))
         steps = _numbered_steps(named.get("model_solution_steps"))
         return steps, 0 if right else named["model_solution_first_error_step"]
     if "model_output_solution_first_error_step" in named:
-        right = named.get("model_output_solution_correctness") == "correct"
+        right = _says_right(named.get("model_output_solution_correctness"))
         return named.get("model_output_steps"), (
             0 if right else named["model_output_solution_first_error_step"]
         )
@@ -192,6 +192,14 @@ def stepped(named: Mapping[str, Any]) -> tuple[Any, Any] | None:
             place = _place_number(named[key])
             return named.get("steps"), named[key] if place is None else place + 1
     return None
+
+
+def _says_right(value: Any) -> bool:
+    """Return whether a correctness says that all is right; null leaves it to the place of the error."""
+    word = str(value).strip().lower()
+    if value is not None and word not in ("correct", "true", "incorrect", "wrong", "false"):
+        raise Unfit(f"the correctness is {shortened(repr(value))}, neither correct nor wrong")
+    return word in ("correct", "true")
 
 
 _WHOLE: Final = re.compile(r"-?[0-9]{1,9}")  # digits of other scripts, or thousands of them, are no place

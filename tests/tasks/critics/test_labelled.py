@@ -303,3 +303,18 @@ def test_a_flag_as_text_says_that_a_solution_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "one.jsonl").write_text(json.dumps(record))
     (one,) = read([tmp_path / "one.jsonl"]).solutions
     assert (one.correct, one.first_error) == (False, None)
+
+
+def test_a_correctness_that_is_neither_is_not_read_as_wrong(tmp_path: Path) -> None:
+    record = {
+        "question": "What is (2+2)*3?",
+        "model_output_steps": STEPS,
+        "model_output_solution_correctness": "perhaps",
+        "model_output_solution_first_error_step": 2,
+    }
+    with pytest.raises(
+        LabelledError, match="line 1: the correctness is 'perhaps', neither correct nor wrong"
+    ):
+        read([written(tmp_path / "set.jsonl", record)])
+    unstated = record | {"model_output_solution_correctness": None}
+    assert only(written(tmp_path / "unstated.jsonl", unstated)).first_error == 1
