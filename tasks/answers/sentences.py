@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from tasks.answers.dates import NAMED_DATE
+from tasks.answers.units import UNITS
 
 MAX_SENTENCE = 2_000
 
@@ -116,8 +117,22 @@ def _chinese(text: str) -> str | None:
     """Return the value in Chinese numerals of a sentence without digits."""
     if re.search(r"\d", text):
         return None
-    stated = _ZH_NUMERAL.findall(text)
+    stated = [match[1] for match in _ZH_NUMERAL.finditer(text) if not _is_an_article(match)]
     return stated[-1] if stated else None
+
+
+_OF_A_KIND = re.compile(r"(?P<degree>元.次)?[\u4e00-\u9fff]{2,}")
+
+
+def _is_an_article(numeral: re.Match[str]) -> bool:
+    """Return whether a numeral is the 一 of "is a" (是一个老师, 是一道难题, 是一元二次方程), and no value with its unit (是一厘米) or measure word
+    (是一个)."""
+    if numeral[1] != "一" or not numeral[0].startswith("是"):
+        return False
+    behind = _OF_A_KIND.match(numeral.string, numeral.end(1))
+    if behind is None:
+        return False
+    return bool(behind["degree"]) or not any(behind[0][:length] in UNITS for length in (1, 2, 3, 4))
 
 
 # A clause that states the value of a new thing (甲有12元, 长是8厘米), and words by which a clause continues the one before

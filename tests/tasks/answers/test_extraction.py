@@ -138,6 +138,8 @@ READ = [
     ("解得x=12。", "12"),
     ("综上所述，最大值为12。", "12"),
     ("一共有十二个。", "十二"),
+    ("经过计算可以知道，最后剩下的苹果正好就是一个。", "一"),
+    ("经过计算可以知道，这根绳子的长度正好是一厘米。", "一"),
     ("所以概率是三分之二。", "三分之二"),
     ("答：他每天赚$18$美元。", "18"),
     ("平均每人3.5万元", "3.5万"),
@@ -369,3 +371,15 @@ def test_a_sentence_that_describes_the_answer_before_it_is_not_the_answer(text: 
     extracted = extract(text, "zh" if "这" in text else "en")
     assert extracted is not None
     assert extracted.answer == answer
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "我是一个基于规则的数学老师。你可以让我解题、评判解答，或者按知识点出题。",
+        "对不起，我是一名语言模型，没有办法为你解答这道题目，请换一道题目再试。",
+        "这是一元二次方程，它的判别式说明了根的情况，请你自己再仔细地想一想。",
+    ],
+)
+def test_the_one_of_a_kind_of_thing_is_no_value(text: str) -> None:
+    assert extract(text) is None
