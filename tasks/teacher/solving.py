@@ -194,7 +194,7 @@ def _endless(code: str) -> str:
 
 
 _ASKS = re.compile(
-    r"\\|=|\b(?:solve|find|compute|prove|evaluate|calculate|how|what|why|which|when)\b|求|解|计算|证明|多少|什么",
+    r"\\|=|\b(?:solve|find|compute|prove|evaluate|calculate|how|what|why|which|when)\b|求|解|计算|证明|多少|什么|哪|谁|几",
     re.IGNORECASE,
 )
 _INTRODUCTION = {
