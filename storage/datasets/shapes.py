@@ -22,7 +22,7 @@ form, since one column has one type. Documents (the kind `text`) are part of `pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -314,7 +314,7 @@ _THINKING = """CASE WHEN {row}.reasoning IS NULL THEN ''
 _CANDIDATES = (
     """
     SELECT * FROM (SELECT * FROM rejected
-    WHERE solution IS NOT NULL AND code IN ({codes}) AND NOT reason.failed
+    WHERE solution IS NOT NULL AND code IN ({codes}) AND NOT reason.failed {of_runs}
       AND (coalesce(verdicts['equivalent'], 'different') = 'different' AND answer IS NOT NULL
            OR coalesce(verdicts['equivalent'], 'unknown') = 'unknown' AND verdicts['{wrong_step}'] IS NOT NULL)
       AND problem_id IN (SELECT problem_id FROM {version}) AND id NOT IN (SELECT id FROM {version})
@@ -458,8 +458,12 @@ def _record(kind: pa.DataType, values: dict[str, Any]) -> pa.RecordBatch:
 
 
 @contextmanager
-def with_wrong(store: Store, version: Version, compare: ComparePairs) -> Iterator[duckdb.DuckDBPyConnection]:
+def with_wrong(
+    store: Store, version: Version, compare: ComparePairs, runs: Collection[str] | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection of storage.sql with the additional view `wrong` (columns of the view `rejected`).
+
+    `runs`: those whose candidates are read; None: all, those of runs after the version too.
 
     The view has the solutions with a flaw that rows of the version correct (storage/datasets/steps.py), the candidates whose answer is different from every accepted answer of their question, and those in which a
     critic found a wrong step and whose answer is missing or cannot be compared. A solution whose answer equals an accepted
@@ -467,6 +471,8 @@ def with_wrong(store: Store, version: Version, compare: ComparePairs) -> Iterato
     """
     codes = ", ".join(f"'{code}'" for code in WORSE)
     parts = {"version": f'"{version}"', "codes": codes, "wrong_step": WRONG_STEP, "wrong": WRONG}
+    listed = ", ".join("'" + run.replace("'", "''") + "'" for run in sorted(runs or ()))
+    parts["of_runs"] = "" if runs is None else f"AND list_contains([{listed}]::VARCHAR[], run)"
     candidates, accepted = _CANDIDATES.format(**parts), _ACCEPTED.format(**parts)
     with connect(store) as connection:
         worse: dict[str, bool] = {}  # stays false once one accepted answer contradicts it

@@ -68,19 +68,21 @@ class OwnSolutions:
 
 
 def of_version(store: Store, version: Version, compare: ComparePairs, sure: float = SURE) -> OwnSolutions:
-    """Return the solutions in words that a version and its dataset's runs left behind, each once. `compare` judges pairs of answers."""
+    """Return the solutions in words that a version and its dataset's runs left behind, each once, whatever later runs leave. `compare` judges
+    pairs of answers."""
     people = decisions(store.judgements(version.dataset))
     earlier = [one for one in store.versions(version.dataset) if one.table_version <= version.table_version]
+    runs = {str(one.lineage["run"]) for one in earlier if one.lineage.get("run")}
     text = _SOLUTIONS.format(
         columns=_COLUMNS.format(critic=CRITIC, wrong_step=WRONG_STEP),
         version=version,
         words=_IN_WORDS,
         flawed=FLAWED_REASON,
-        runs=_listed({str(one.lineage["run"]) for one in earlier if one.lineage.get("run")}),
+        runs=_listed(runs),
         probes=_listed({_probe_of(one) for one in earlier}),
     )
     rows: dict[str, dict[str, Any]] = {}
-    with with_wrong(store, version, compare) as connection:
+    with with_wrong(store, version, compare, runs) as connection:
         for batch in connection.sql(text).to_arrow_reader(4_096):
             for row in batch.to_pylist():
                 known = rows.get(row["id"])

@@ -112,6 +112,17 @@ def test_the_surest_knowledge_labels_a_solution(own: OwnSolutions) -> None:
     assert label(own, "60 + 7 = 72") == (False, PLANTED)
 
 
+def test_later_runs_change_no_label_of_a_version(store: Store, own: OwnSolutions) -> None:
+    version = store.resolve("sums")
+    # the same solution once more, undecided now, and another wrong one
+    alone = reason("weigh", Code.ALONE, same=1, samples=2)
+    again = row(40, 48, verdicts={"equivalent": "unknown"}, reason=alone)
+    other = row(40, 49, verdicts={"equivalent": "different"}, reference_answer="47", reason=alone)
+    store.append_candidates(to_table([again, other]), run="night-9", stage="weigh", part="y")
+    with Judge(workers=1) as judge:
+        assert of_version(store, version, judge.equal) == own
+
+
 def test_the_place_of_a_flaw_is_known_and_the_score_of_the_critic_kept(own: OwnSolutions) -> None:
     flawed = next(one for one in own.labelled if one.by == PLANTED)
     assert flawed.first_error == 1
