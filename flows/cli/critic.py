@@ -15,6 +15,8 @@ from flows.cli.terminal import print_json
 if TYPE_CHECKING:
     from flows.config.critic import EvaluateCritic, TrainCritic
 
+SCORED_BY_IT = "score.scorers=[heuristics, trained_critic]"
+
 critic = typer.Typer(
     no_args_is_help=True, help="Critics: what says whether a solution is right, and where it is wrong."
 )
@@ -56,6 +58,11 @@ def train(training: TrainCritic, json: AsJson = False) -> None:
                 f"{name:<20} {estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"
             )
     terminal.echo(f"Critic  {folder}")
+    terminal.echo("\nNext")
+    terminal.echo(f"  measure   ./mathmill critic evaluate FILES --critic {folder.name}")
+    terminal.echo(
+        f"  use       MATHMILL_TRAINED_CRITIC={folder.name} in .env, and ./mathmill nightly --set '{SCORED_BY_IT}'"
+    )
 
 
 @configured_by(

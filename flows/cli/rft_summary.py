@@ -83,8 +83,10 @@ def _questions(lineage: Mapping[str, Any]) -> list[str]:
 
 def _chosen(chosen: Mapping[str, Any]) -> str:
     """Return what a data set was chosen from, and why the rest was left out."""
-    left = "; ".join(f"{one['rows']:,} {one['reason']}" for one in chosen["left_out"])
-    return f"{chosen['kept']:,} of {chosen['of']:,}" + (f", left out: {left}" if left else "")
+    left = "; ".join(f"{one['rows']:,} {one['reason'].removesuffix(' of …')}" for one in chosen["left_out"])
+    return f"{chosen['kept']:,} of {counted(chosen['of'], 'candidate')}" + (
+        f", left out: {left}" if left else ""
+    )
 
 
 def _about(version: Version) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
@@ -37,8 +38,9 @@ def print_history(record: dict[str, Any]) -> None:
         else f"[red]dropped[/] {escape(row['rejected'])}"
     )
     console.print(f"[bold]{row['id']}[/]  {kept}")
-    for reason in row["also"]:
-        console.print(f"produced again, and [red]dropped[/] {escape(reason)}")
+    for reason, times in Counter(row["also"]).items():
+        again = "again" if times == 1 else f"{times:,} times more"
+        console.print(f"produced {again}, and [red]dropped[/] {escape(reason)}")
     console.print(
         f"run {row['run']}, stage {row['stage']}, method {row['method']}, model {row['model']}, prompt {row['prompt']}"
     )

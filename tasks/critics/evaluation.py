@@ -203,7 +203,8 @@ def _estimate(draws: Floats) -> Estimate:
         return Estimate(float(draws[0]), float("nan"), float("nan"))
     defined = draws[1:][~np.isnan(draws[1:])]
     low, high = np.quantile(defined, (0.025, 0.975), method="nearest")
-    return Estimate(float(draws[0]), float(low), float(high))
+    value = float(draws[0])  # resamples may all lie on one side of it, as those of a calibration error do
+    return Estimate(value, min(float(low), value), max(float(high), value))
 
 
 def _share(weights: Floats, hits: Mask, among: Mask) -> Floats:

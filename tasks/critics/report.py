@@ -87,7 +87,8 @@ def evaluate(
     agreement, covered = baselines.answer_agreement(solutions, shares), ~np.isnan(shares)
     others = [
         baselines.majority(solutions),
-        baselines.majority_of_source(solutions),
+        # of one set alone it would be the majority class again
+        *([baselines.majority_of_source(solutions)] if len({one.source for one in solutions}) > 1 else []),
         agreement,
         baselines.step_checker(solutions, checked),
     ]
@@ -307,7 +308,7 @@ def to_markdown(record: Mapping[str, Any], plot: str = "") -> str:
         "",
         "Intervals are 95 % bootstrap intervals over questions "
         f"({record['measures']['resamples']:,} resamples). ECE has {BINS} bins of equal width; resampled bins "
-        "deviate more than those of the solutions themselves, so its intervals are too high and may lie above the estimate. F1 is ProcessBench's: the harmonic mean "
+        "deviate more than those of the solutions themselves, so its intervals are too high; where they lie above the estimate, they are extended to it. F1 is ProcessBench's: the harmonic mean "
         "of the share of wrong solutions whose first wrong step is named exactly and of the share of right ones in which none is named. "
         "The thresholds and probabilities of the baselines are fitted to the reported solutions themselves, which flatters them; "
         "those of the critic are not.",

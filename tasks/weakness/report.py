@@ -13,6 +13,7 @@ from tasks.weakness.allocation import Allocation
 Cells = list[dict[str, str]]
 UNKNOWN = "-"
 COSTS = ("calls", "tokens", "usd")
+PLACES = {"calls": 0, "tokens": 0, "usd": 4}  # decimals that are shown
 STUDENT = "the student's answers"
 MEASURING = "the critic, measuring the decontamination rules"
 
@@ -100,6 +101,10 @@ def cost_cells(record: Mapping[str, Any]) -> Cells:
         (STUDENT, _sums(record["costs"]), ""),
         (MEASURING, measuring, "~" if estimate else ""),
         *((f"arm {arm}", one, "~" if estimate else "") for arm, one in arms.items()),
+    ]
+    # an estimate is rounded before it is added, so that the last line is the sum of those that are shown
+    lines = [
+        (title, {name: round(one[name], PLACES[name]) for name in COSTS}, sign) for title, one, sign in lines
     ]
     total = {name: sum(one[name] for _, one, _ in lines) for name in COSTS}
     shown = [line for line in lines if any(line[1][name] for name in COSTS)]

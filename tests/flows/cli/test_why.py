@@ -33,3 +33,13 @@ def test_a_question_has_no_correctness(capsys: pytest.CaptureFixture[str]) -> No
     row = asdict(Row("1 + 1?", "en")) | {"also": [], "run": "night", "stage": "generate"}
     print_history({"row": row, "completion": None, "ancestors": [], "published": []})
     assert "correctness" not in capsys.readouterr().out
+
+
+def test_what_was_dropped_again_for_one_reason_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    row = asdict(Row("1 + 1?", "en")) | {"run": "night", "stage": "verify"}
+    row |= {"also": ["verify: no answer", "verify: no answer", "weigh: alone"]}
+    print_history({"row": row, "completion": None, "ancestors": [], "published": []})
+    printed = capsys.readouterr().out
+    assert printed.count("verify: no answer") == 1
+    assert "produced 2 times more, and dropped verify: no answer" in printed
+    assert "produced again, and dropped weigh: alone" in printed

@@ -41,13 +41,15 @@ def test_what_is_estimated_is_marked_and_the_student_has_answered_already() -> N
         "costs": RECORD["costs"],
         "estimate": {
             "measuring": {"calls": 535.2, "tokens": 184_000.0, "usd": 1.0},
-            "arms": {"skills": arm},
+            "arms": {"skills": arm, "random": arm},
         },
     }
+    assert [line["calls"] for line in cost_cells(record)] == ["24", "~535", "~19", "~19", "~597"]  # not 598.0
     assert [(line["for"], line["tokens"]) for line in cost_cells(record)] == [
         (STUDENT, "9,000"),
         (MEASURING, "~184,000"),
         ("arm skills", "~18,000"),
-        ("total", "~211,000"),
+        ("arm random", "~18,000"),
+        ("total", "~229,000"),
     ]
     assert costs_in_words(record).startswith("Estimated")
