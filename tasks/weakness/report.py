@@ -29,6 +29,8 @@ def summary(record: Mapping[str, Any]) -> str:
 
 def neighbours_in_words(record: Mapping[str, Any]) -> str:
     """Return what the search for neighbours gave, in sentences."""
+    if not record["failed"]:
+        return f"Of {counted(record['judged'], 'answer')} that could be judged none is wrong, so there is nothing to write for and no arm is published."
     precision, touched = record["precision"], record["touched"]
     recall = ", ".join(
         f"{name} {one['recall']:.3f} ({one['kind']}, {counted(one['questions'], 'question')})"

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from tasks.weakness.report import MEASURING, STUDENT, arm_cells, cost_cells, costs_in_words
+from tasks.weakness.report import (
+    MEASURING,
+    STUDENT,
+    arm_cells,
+    cost_cells,
+    costs_in_words,
+    neighbours_in_words,
+)
 
 
 def bill(role: str, completions: int, tokens: int, usd: float) -> dict[str, Any]:
@@ -53,3 +60,8 @@ def test_what_is_estimated_is_marked_and_the_student_has_answered_already() -> N
         ("total", "~229,000"),
     ]
     assert costs_in_words(record).startswith("Estimated")
+
+
+def test_a_student_that_fails_nothing_has_a_sentence() -> None:
+    words = neighbours_in_words({"judged": 31, "failed": 0})
+    assert words.startswith("Of 31 answers that could be judged none is wrong")
