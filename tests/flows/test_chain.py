@@ -27,6 +27,7 @@ def publish(store: Store, text: str) -> str:
     return str(store.publish("d", [to_table([Row(text, "en", solution="1")])], lineage={}))
 
 
+@pytest.mark.slow
 def test_tags_that_point_to_the_version_go_back_and_others_stay(store: Store) -> None:
     first, second = publish(store, "a"), publish(store, "b")
     for tag in ("candidate", "validated"):

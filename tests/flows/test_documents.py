@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from flows.config.documents import Documents
 from flows.documents import preview, undefined
 from tasks.documents.book_files import documents_of
@@ -16,6 +18,7 @@ We write $P \imp Q$ and $Q \imp P$ for all $n \in \NN$ and $\card{A} \neq 3$; se
 """
 
 
+@pytest.mark.slow
 def test_a_dry_run_and_the_lineage_name_macros_that_no_file_defines(tmp_path: Path) -> None:
     (tmp_path / "logic.tex").write_text(BOOK)
     shown = preview(Documents(paths=[str(tmp_path)], dry_run=True))

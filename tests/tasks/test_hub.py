@@ -42,6 +42,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
+@pytest.mark.slow
 def test_an_upload_that_broke_off_is_continued(hub: WritableHub, version: Version, folder: Path) -> None:
     hub.fail = {"POST /api/datasets/me/sums/commit"}
     one = Hub("me/sums", TOKEN, endpoint=hub.url)

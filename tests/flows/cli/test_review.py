@@ -93,6 +93,7 @@ def test_votes_and_scores_are_shown_on_request_only(
     assert "Critic: looks fine" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_judgements_travel_by_file(tmp_path: Path, version: Version) -> None:
     invoke(tmp_path, "--as", "ada", "--second", "0", keys="r\nw\nq\n")
     for format in ("jsonl", "argilla"):

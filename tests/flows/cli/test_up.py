@@ -82,6 +82,7 @@ def test_a_killed_run_is_not_waited_for(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_it_waits_for_the_joined_run_and_says_so_once(
     tmp_path: Path,
     joined: subprocess.Popen[str],

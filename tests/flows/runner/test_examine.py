@@ -58,6 +58,7 @@ def test_the_rules_are_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert len(measured) == 3
 
 
+@pytest.mark.slow
 def test_what_measuring_costs_is_part_of_the_run_and_is_not_kept_where_a_limit_ended_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

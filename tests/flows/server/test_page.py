@@ -209,5 +209,6 @@ def test_a_second_page_and_an_open_address_are_refused(served: tuple[str, Path])
         assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_the_errors_are_for_people() -> None:
     assert issubclass(AccessError, StorageError)

@@ -222,6 +222,7 @@ def test_a_batch_that_is_asked_again_takes_the_second_judgements(critic: Callabl
     assert seen[1, 0]
 
 
+@pytest.mark.slow
 def test_each_model_of_a_mixed_critic_has_its_own_record(tmp_path: Path) -> None:
     ledger = Ledger.open(str(tmp_path / "mixed.sqlite"))
     engines = []

@@ -203,6 +203,7 @@ def test_the_command_knows_every_format() -> None:
     assert sorted(ENVIRONMENTS) == sorted(formats())
 
 
+@pytest.mark.slow
 def test_rows_have_the_ground_truth_where_the_framework_reads_it(folders: dict[str, Path]) -> None:
     verl = pq.read_table(folders["verl"] / "data" / "train.parquet").to_pylist()
     assert {row["reward_model"]["ground_truth"] for row in verl} == {"5", "\\frac{3}{2}", "B"}

@@ -57,6 +57,7 @@ def test_the_prompt_quotes_the_problem(language: str) -> None:
     assert user.splitlines().count("</problem>") == 1
 
 
+@pytest.mark.slow
 def test_a_night_keeps_reasoned_solutions_that_agree(engine: Callable[..., Engine], judge: Judge) -> None:
     parents = drawn("distill", every=2)
     for row in parents[::3]:
@@ -91,6 +92,7 @@ def test_a_night_keeps_reasoned_solutions_that_agree(engine: Callable[..., Engin
     assert not set(column(accepted, "problem_id")) & {row.problem_id for row in parents[::3]}
 
 
+@pytest.mark.slow
 def test_solutions_without_reasoning_are_taken_if_they_are_wanted(engine: Callable[..., Engine]) -> None:
     asks = planned("distill", drawn("distill") * 4, settings=DistillSettings(reasoning=False))
     codes = {str(why.code) for why in reasons_of(written(asks, engine).rows) if why}

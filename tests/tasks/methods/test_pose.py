@@ -112,6 +112,7 @@ def test_examples_are_of_the_topic() -> None:
     assert len(ask.parent_ids) == 1
 
 
+@pytest.mark.slow
 def test_a_night_keeps_the_proved_problems_of_the_teacher_and_the_student_selects_among_them(
     engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge
 ) -> None:

@@ -114,6 +114,7 @@ def test_the_page_states_the_verdicts_first_and_is_recomputed_from_its_scores(tm
     )
 
 
+@pytest.mark.slow
 def test_a_page_or_a_score_that_was_changed_is_noticed(tmp_path: Path) -> None:
     page = tmp_path / "proof.md"
     with pytest.raises(PageDiffers, match="no stored scores"):
@@ -199,6 +200,7 @@ def test_every_arm_is_described_and_named_in_code_marks(tmp_path: Path) -> None:
     assert text.count(arm) == text.count(f"`{arm}`")
 
 
+@pytest.mark.slow
 def test_a_second_run_stands_beside_the_first_and_decides_nothing(tmp_path: Path) -> None:
     first, second = stored({"weakness-augmented": 0.6}), stored({"weakness-augmented": -0.6})
     alone = written(first, tmp_path / "alone.md")

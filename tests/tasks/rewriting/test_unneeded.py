@@ -46,6 +46,7 @@ def test_one_solution_that_uses_a_number_and_the_parent_s_numbers_count() -> Non
     assert unneeded_numbers(question, []) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_file(), reason="gsm8k/test.a.jsonl.gz of ../shared/data is not here")
 def test_real_problems_are_hardly_ever_refused_and_planted_facts_are_noticed() -> None:
     with gzip.open(DATA, "rt") as lines:

@@ -78,6 +78,7 @@ def test_pretraining_learns_questions_too(store: Store, tmp_path: Path, tiny: Ca
     )
 
 
+@pytest.mark.slow
 def test_pretraining_on_packed_blocks_learns_the_tokens_that_it_would_have_made(
     store: Store, tmp_path: Path, tiny: Callable[..., Train], student: Path
 ) -> None:

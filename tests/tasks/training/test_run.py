@@ -59,6 +59,7 @@ def test_a_run_leaves_a_checkpoint_its_lineage_and_curves(
         train(tiny(steps=9), store, tmp_path / "run")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["run.json", "config.json"])
 def test_a_run_of_an_older_release_is_continued(
     store: Store, tmp_path: Path, tiny: Callable[..., Train], name: str
