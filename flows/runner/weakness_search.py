@@ -53,7 +53,7 @@ from tasks.weakness.split import divided
 FOLDER = "weakness"  # below the home, with one folder per run
 KIND = "kind"  # the verdict of a failure with its kind
 SOURCE = "probe"
-WHILE_MEASURING = "The rules of decontamination were being measured; --dry-run estimates what that takes."
+WHILE_MEASURING = "while the rules of decontamination were measured (--dry-run estimates what that takes)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,8 +363,8 @@ def search(config: Weakness, tools: Tools, bars: Bars, state: WeaknessState) -> 
         # before the arms, so that none of them pays for all, and the budget covers it
         measured = measured_rules(tools, against, bars.say)
         if ended := measured.facts.get("stopped"):
-            why, fix, rest = ended["why"].partition(" Fix: ")
-            raise _stopped(config, tools, note, run, ended["by"], f"{why} {WHILE_MEASURING}{fix}{rest}")
+            why = f"{WHILE_MEASURING}: {ended['why']}"
+            raise _stopped(config, tools, note, run, ended["by"], why)
         figures["measuring"] = total([measured.facts])
     paid = tools.ledger().spent(run, note.since)
     if allocation is not None:
