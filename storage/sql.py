@@ -7,6 +7,7 @@ Python variable, and its settings cannot be changed. storage.query limits the ti
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import duckdb
@@ -66,3 +67,9 @@ def connect(store: Store, *, memory: str = "4GB", threads: int | None = None) ->
     for statement in _HARDENED:
         connection.execute(statement)
     return connection
+
+
+def texts_in_sql(values: Iterable[str]) -> str:
+    """Return texts as a list in SQL, sorted."""
+    quoted = ("'" + value.replace("'", "''") + "'" for value in sorted(values))
+    return f"[{', '.join(quoted)}]::VARCHAR[]"

@@ -45,6 +45,7 @@ from flows.cli.verdict import verdict
 from flows.cli.view import view
 from flows.cli.weakness import weakness
 from flows.runner.environment import arrange
+from flows.runner.plain_errors import in_lines
 from flows.server.automations import automations
 
 _QUOTED = re.compile(r"'([^']*)'")
@@ -253,7 +254,7 @@ def _run() -> None:
     except typer.Abort:
         raise SystemExit(1) from None
     except Exception as error:
-        lines = terminal.in_lines(error)
+        lines = in_lines(error)
         if not lines:
             raise
         from tasks.llm.budget import BudgetExceeded

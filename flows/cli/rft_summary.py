@@ -15,6 +15,7 @@ from flows.settings import load_settings
 from storage.counting import counted
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
+from storage.reasons import Code
 from tasks.rft.allocation import SampleSettings, Solved
 from tasks.rft.summary import COUNTS, FAIL_RATE
 
@@ -81,9 +82,14 @@ def _questions(lineage: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+_IN_SHORT = {Code.WORSE_SIDE.value: "the worse side of a pair"}  # its text names the pair
+
+
 def _chosen(chosen: Mapping[str, Any]) -> str:
     """Return what a data set was chosen from, and why the rest was left out."""
-    left = "; ".join(f"{one['rows']:,} {one['reason'].removesuffix(' of …')}" for one in chosen["left_out"])
+    left = "; ".join(
+        f"{one['rows']:,} {_IN_SHORT.get(one['code'], one['reason'])}" for one in chosen["left_out"]
+    )
     return f"{chosen['kept']:,} of {counted(chosen['of'], 'candidate')}" + (
         f", left out: {left}" if left else ""
     )

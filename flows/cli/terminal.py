@@ -13,7 +13,6 @@ import typer
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.segment import Segment
 
-from flows.runner.plain_errors import in_lines as in_lines
 from storage.visible import visible
 
 

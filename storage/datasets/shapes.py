@@ -40,7 +40,7 @@ from storage.datasets.versions import Version
 from storage.interleaved import TIR, parts_of
 from storage.reasons import Code
 from storage.rows import WRONG_STEP, ChatTurn
-from storage.sql import connect
+from storage.sql import connect, texts_in_sql
 
 _BATCH = 8_192
 
@@ -471,8 +471,7 @@ def with_wrong(
     """
     codes = ", ".join(f"'{code}'" for code in WORSE)
     parts = {"version": f'"{version}"', "codes": codes, "wrong_step": WRONG_STEP, "wrong": WRONG}
-    listed = ", ".join("'" + run.replace("'", "''") + "'" for run in sorted(runs or ()))
-    parts["of_runs"] = "" if runs is None else f"AND list_contains([{listed}]::VARCHAR[], run)"
+    parts["of_runs"] = "" if runs is None else f"AND list_contains({texts_in_sql(runs)}, run)"
     candidates, accepted = _CANDIDATES.format(**parts), _ACCEPTED.format(**parts)
     with connect(store) as connection:
         worse: dict[str, bool] = {}  # stays false once one accepted answer contradicts it

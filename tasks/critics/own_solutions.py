@@ -25,6 +25,7 @@ from storage.datasets.steps import FLAWED_REASON
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.rows import WRONG_STEP
+from storage.sql import texts_in_sql
 from tasks.critics import Shown
 from tasks.critics.kinds.prompted import step_of_line
 from tasks.critics.labelled import ANSWER, HUMAN, PLANTED, VOTES, LabelledSolution
@@ -78,8 +79,8 @@ def of_version(store: Store, version: Version, compare: ComparePairs, sure: floa
         version=version,
         words=_IN_WORDS,
         flawed=FLAWED_REASON,
-        runs=_listed(runs),
-        probes=_listed({_probe_of(one) for one in earlier}),
+        runs=texts_in_sql(runs),
+        probes=texts_in_sql({_probe_of(one) for one in earlier}),
     )
     rows: dict[str, dict[str, Any]] = {}
     with with_wrong(store, version, compare, runs) as connection:
@@ -122,12 +123,6 @@ def of_versions(
     return OwnSolutions(
         list(labelled.values()), [one for name, one in unsure.items() if name not in labelled]
     )
-
-
-def _listed(values: set[str]) -> str:
-    """Return texts as a list in SQL."""
-    quoted = ("'" + value.replace("'", "''") + "'" for value in sorted(values))
-    return f"[{', '.join(quoted)}]::VARCHAR[]"
 
 
 def _probe_of(version: Version) -> str:
